@@ -1,0 +1,54 @@
+from typing import Dict
+
+import cv2
+import mmcv
+import numpy as np
+from mmdet.registry import DATASETS
+from pycocotools.coco import COCO
+from torch.utils.data import Dataset
+
+
+@DATASETS.register_module()
+class DigitCrops(Dataset):
+    """The digits of a detection data set, cut out for classification.
+
+    Args:
+        ann_file (str): COCO annotations.
+        image_folder (str): Of the images in them.
+        size (int): Side of the square crops in pixels.
+        context (float): Side of what is cut out, relative to the longer side of
+            the box.
+    """
+
+    def __init__(self,
+                 ann_file: str,
+                 image_folder: str,
+                 size: int = 32,
+                 context: float = 1.2) -> None:
+        coco = COCO(ann_file)
+        category_ids = sorted(coco.getCatIds())
+        crops, labels = [], []
+        for image_id in coco.getImgIds():
+            name = coco.loadImgs(image_id)[0]['file_name']
+            image = mmcv.imread(f'{image_folder}/{name}')
+            for annotation in coco.imgToAnns[image_id]:
+                crops.append(_crop(image, annotation['bbox'], size, context))
+                labels.append(category_ids.index(annotation['category_id']))
+        self.inputs = np.stack(crops).transpose(0, 3, 1, 2)
+        self.labels = np.array(labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Dict[str, np.ndarray]:
+        """BGR pixels (3, size, size) of uint8, and the label as data sample."""
+        return dict(inputs=self.inputs[index], data_samples=self.labels[index])
+
+
+def _crop(image: np.ndarray, bbox, size: int, context: float) -> np.ndarray:
+    x, y, width, height = bbox
+    scale = size / (context * max(width, height))
+    middle = np.array([x + width / 2, y + height / 2])
+    matrix = np.column_stack([np.eye(2) * scale, size / 2 - scale * middle])
+    return cv2.warpAffine(
+        image, matrix, (size, size), borderMode=cv2.BORDER_REFLECT)

@@ -1,0 +1,148 @@
+"""Finds a user's mistakes before a run has written anything."""
+import json
+import mmap
+import os.path as osp
+from typing import Any, Iterator, List, Tuple
+
+import torch
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from ..errors import UserError
+
+AUTHORS_PAGE = 'https://github.com/BangguWu/ECANet'
+
+
+def check_config(cfg: Config, loaders: Tuple[str, ...]) -> None:
+    """Raises UserError if the run that ``cfg`` describes cannot succeed.
+
+    Checks the model's arguments, the files and folders that the run reads and
+    the class counts; it reads no images and changes nothing.
+
+    Args:
+        cfg (Config): A whole config.
+        loaders (tuple[str]): The data loaders that the run uses, of 'train',
+            'val' and 'test'.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    _check_file(cfg.get('load_from'), 'checkpoint')
+    if 'train' in loaders:
+        _check_pretrained(cfg.model)
+    with torch.device('meta'):  # its arguments only, no memory
+        MODELS.build(cfg.copy().model)
+    for loader in loaders:
+        if cfg.get(f'{loader}_dataloader') is not None:
+            for dataset in _datasets(cfg[f'{loader}_dataloader'].dataset):
+                _check_dataset(dataset, loader, cfg.model)
+
+
+def _check_pretrained(model: Any) -> None:
+    for init_cfg in _values(model, 'init_cfg'):
+        for init in init_cfg if isinstance(init_cfg, list) else [init_cfg]:
+            if init is not None and init.get('type') == 'Pretrained':
+                _check_file(
+                    init.checkpoint, 'pretrained weights',
+                    f'the ECA-Net authors share theirs at {AUTHORS_PAGE}; to '
+                    'train without: --cfg-options model.backbone.init_cfg=None '
+                    'model.backbone.frozen_stages=-1 '
+                    'model.backbone.norm_eval=False')
+
+
+def _check_file(path: Any, what: str, remedy: str = 'check its path') -> None:
+    if path is not None and _is_local(path) and not osp.isfile(
+            osp.expanduser(path)):
+        raise UserError(f'{what} {path} does not exist: {remedy}')
+
+
+def _is_local(path: str) -> bool:
+    return '://' not in path
+
+
+def _check_dataset(dataset: Config, loader: str, model: Config) -> None:
+    if dataset.get('backend_args') is not None:
+        return  # not a local file system
+    root = dataset.get('data_root') or ''
+    remedy = (
+        'put the data set there (COCO 2017: annotations/, train2017/ and '
+        'val2017/ in data/coco/; Digits-COCO: python tools/make_digits.py), or '
+        f'set {loader}_dataloader.dataset.data_root')
+    folders = dataset.get('data_prefix', {}).values()
+    for path in [dataset.get('ann_file'), *folders]:
+        if path and _is_local(root + path) and not osp.exists(
+                osp.join(root, path)):
+            raise UserError(
+                f'{osp.join(root, path)} does not exist: {remedy}')
+    if dataset.get('ann_file', '').endswith('.json'):
+        _check_classes(dataset, osp.join(root, dataset.ann_file), model)
+
+
+def _check_classes(dataset: Config, ann_file: str, model: Config) -> None:
+    metainfo = dataset.get('metainfo') or {}
+    declared = metainfo.get('classes')
+    default = getattr(DATASETS.get(dataset.type), 'METAINFO', {})
+    classes = declared or default.get('classes')
+    if classes is None:
+        return
+    if isinstance(classes, str):
+        raise UserError(f'metainfo.classes must be a tuple of names, got the '
+                        f'string {classes!r}: a comma after it makes a tuple')
+    found = _read_categories(ann_file)
+    missing = [name for name in classes if name not in found]
+    if missing or (declared is None and len(found) != len(classes)):
+        raise UserError(
+            f'{ann_file} has {len(found)} classes ({_shorten(found)}), the '
+            f'config {len(classes)} ({_shorten(classes)}): set '
+            'dataset.metainfo=dict(classes=...) and num_classes='
+            f'{len(found)} in the heads')
+    heads = {key: head for key, head in model.items() if key != 'rpn_head'}
+    for num_classes in _values(heads, 'num_classes'):
+        if num_classes != len(classes):
+            raise UserError(
+                f'num_classes={num_classes} in a head, but {ann_file} is used '
+                f'with {len(classes)} classes ({_shorten(classes)}): set '
+                f'num_classes={len(classes)}')
+
+
+def _read_categories(ann_file: str) -> List[str]:
+    """Names in a COCO annotation file, without parsing its 400 MB."""
+    with open(ann_file, 'rb') as file:
+        try:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+                key = text.rfind(b'"categories"')
+                start = text.find(b'[', max(key, 0))
+                if key >= 0 and start >= 0:
+                    head = text[start:start + 2**22].decode(errors='ignore')
+                    categories, _ = json.JSONDecoder().raw_decode(head)
+                    return [category['name'] for category in categories]
+        except (ValueError, KeyError, TypeError):
+            pass
+    raise UserError(f'{ann_file} is not a COCO annotation file: it has no list '
+                    '"categories" of ids and names')
+
+
+def _shorten(names: List[str]) -> str:
+    return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
+
+
+def _datasets(dataset: Config) -> Iterator[Config]:
+    """The data sets inside wrappers such as RepeatDataset."""
+    inner = dataset.get('datasets') or [dataset.get('dataset')]
+    if inner == [None]:
+        yield dataset
+    else:
+        for wrapped in inner:
+            yield from _datasets(wrapped)
+
+
+def _values(node: Any, key: str) -> Iterator[Any]:
+    """All values of ``key`` in nested dicts and lists."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == key:
+                yield value
+            else:
+                yield from _values(value, key)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from _values(value, key)

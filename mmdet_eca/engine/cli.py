@@ -1,0 +1,53 @@
+"""The arguments that tools/train.py and tools/test.py share with mmdet's."""
+import argparse
+import os
+import os.path as osp
+
+from mmengine.config import Config, DictAction
+
+from ..errors import UserError
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds mmdet's options for the config, the work directory and launching."""
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override settings of the config, as key=value; lists as '
+        'key="[a,b]" or key=a,b, nested as key="[(a,b),(c,d)]", without spaces')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher; without CUDA the processes talk through gloo')
+    # torch.distributed.launch of torch 1.x gives --local_rank, later ones
+    # --local-rank, torchrun the environment variable.
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0,
+        help=argparse.SUPPRESS)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Reads the config with what the command line changes in it.
+
+    The work directory is the one given, else the config's, else
+    ``work_dirs/<name of the config>``.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if not osp.isfile(args.config):
+        raise UserError(f'config {args.config} does not exist')
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        name = osp.splitext(osp.basename(args.config))[0]
+        cfg.work_dir = osp.join('work_dirs', name)
+    return cfg

@@ -1,0 +1,29 @@
+from typing import Tuple
+
+from mmdet.registry import RUNNERS
+from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from .checks import check_config
+from .distributed import prepare_distributed
+
+
+def build_runner(cfg: Config, loaders: Tuple[str, ...]) -> Runner:
+    """Builds mmengine's runner once nothing speaks against the run.
+
+    Args:
+        cfg (Config): A whole config with ``launcher`` and ``work_dir``.
+        loaders (tuple[str]): The data loaders that the run uses, of 'train',
+            'val' and 'test'.
+
+    Raises:
+        UserError: If a file is missing or a setting does not fit; then nothing
+            has been written.
+    """
+    check_config(cfg, loaders)
+    prepare_distributed(cfg)
+    setup_cache_size_limit_of_dynamo()
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)

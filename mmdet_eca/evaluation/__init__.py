@@ -1,0 +1,3 @@
+from .top_accuracy import TopAccuracy
+
+__all__ = ['TopAccuracy']

@@ -1,0 +1,3 @@
+from .attention_resnet import AttentionResNet, ECAResNet
+
+__all__ = ['AttentionResNet', 'ECAResNet']

@@ -1,0 +1,51 @@
+from typing import Dict, List, Optional, Union
+
+import torch.nn.functional as F
+from mmdet.registry import MODELS
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class ImageClassifier(BaseModel):
+    """A backbone, its last feature map averaged, and one linear layer.
+
+    Args:
+        backbone (dict): Config of the backbone; its last output is used.
+        in_channels (int): Channels C of that output.
+        num_classes (int): Number of classes K.
+        data_preprocessor (dict, optional): Of the images (N, 3, H, W).
+        init_cfg (dict, optional): Of the weights.
+    """
+
+    def __init__(self,
+                 backbone: dict,
+                 in_channels: int,
+                 num_classes: int,
+                 data_preprocessor: Optional[dict] = None,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.fc = nn.Linear(in_channels, num_classes)
+
+    def forward(
+            self,
+            inputs: Tensor,
+            data_samples: Optional[Tensor] = None,
+            mode: str = 'tensor'
+    ) -> Union[Tensor, Dict[str, Tensor], List[Dict[str, Tensor]]]:
+        """Classifies images (N, 3, H, W) whose labels (N,) are ``data_samples``.
+
+        Returns:
+            The scores (N, K) in mode 'tensor', the cross-entropy as a dict in
+            'loss', one dict of scores and label an image in 'predict'.
+        """
+        scores = self.fc(self.backbone(inputs)[-1].mean(dim=(2, 3)))
+        if mode == 'loss':
+            return dict(loss=F.cross_entropy(scores, data_samples))
+        if mode == 'predict':
+            return [
+                dict(scores=score, label=label)
+                for score, label in zip(scores, data_samples)
+            ]
+        return scores

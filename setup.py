@@ -1,0 +1,58 @@
+"""Installs mmdet_eca, with its configs and tools where mmengine and mim look."""
+import os.path as osp
+import re
+import shutil
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+HERE = osp.dirname(osp.abspath(__file__))
+
+
+class BuildWithConfigs(build_py):
+    """Puts ``configs/`` and ``tools/`` into the package as ``.mim``, as mmdet
+    does; an editable install finds them in the source tree instead."""
+
+    def run(self):
+        super().run()
+        if getattr(self, 'editable_mode', False):
+            return
+        for folder in ('configs', 'tools'):
+            shutil.copytree(
+                osp.join(HERE, folder),
+                osp.join(self.build_lib, 'mmdet_eca', '.mim', folder),
+                ignore=shutil.ignore_patterns('__pycache__'),
+                dirs_exist_ok=True)
+
+
+def read(path):
+    with open(osp.join(HERE, path), encoding='utf-8') as file:
+        return file.read()
+
+
+setup(
+    name='mmdet_eca',
+    version=re.search(r"__version__ = '(.+)'", read('mmdet_eca/__init__.py'))[1],
+    description='Efficient Channel Attention (ECA-Net) for MMDetection',
+    long_description=read('README.md'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['mmdet_eca', 'mmdet_eca.*']),
+    cmdclass=dict(build_py=BuildWithConfigs),
+    python_requires='>=3.8',
+    install_requires=[
+        'torch>=2.0,<2.14',
+        'mmengine',
+        'mmcv>=2.0.0,<2.2.0',
+        'mmdet>=3.3.0,<4.0.0',
+        'pycocotools',
+        # mmengine finds `mmdet::` configs through pkg_resources, which later
+        # releases no longer have.
+        'setuptools<81',
+    ],
+    extras_require=dict(
+        demo=['scikit-learn', 'matplotlib'],
+        test=['pytest', 'scikit-learn', 'matplotlib', 'onnx', 'onnxruntime',
+              'onnxscript'],
+    ),
+    zip_safe=False)

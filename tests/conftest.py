@@ -1,0 +1,97 @@
+import json
+import os
+import os.path as osp
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmdet_eca.datasets import make_digits
+
+ROOT = osp.dirname(osp.dirname(osp.abspath(__file__)))
+# Several processes on few cores: one thread each.
+ONE_THREAD = dict(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
+
+# COCO's 80 categories have these ids; the numbers in between are unused.
+UNUSED_COCO_IDS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+COCO_IDS = [i for i in range(1, 91) if i not in UNUSED_COCO_IDS]
+
+
+def run(*command, check=True, **variables):
+    """Runs a command in the repository; returns the finished process."""
+    done = subprocess.run([str(word) for word in command],
+                          cwd=ROOT,
+                          env={
+                              **os.environ,
+                              **ONE_THREAD, 'PATH': osp.dirname(sys.executable) +
+                              os.pathsep + os.environ['PATH'],
+                              **variables
+                          },
+                          text=True,
+                          capture_output=True,
+                          timeout=300)
+    if check and done.returncode:
+        raise AssertionError(f'{command} ended with {done.returncode}:\n'
+                             f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}')
+    return done
+
+
+@pytest.fixture(scope='session')
+def digits(tmp_path_factory):
+    """A small Digits-COCO."""
+    folder = str(tmp_path_factory.mktemp('data') / 'digits')
+    make_digits(folder, num_train=8, num_val=4)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def coco(tmp_path_factory):
+    """A folder as COCO 2017's, four small images in each split.
+
+    All images have the same boxes and differ in their pixels, so that losses
+    which are averaged over positives average over the same number in each.
+    """
+    from mmdet.datasets import CocoDataset
+    root = tmp_path_factory.mktemp('coco')
+    (root / 'annotations').mkdir()
+    rng = np.random.default_rng(0)
+    categories = [
+        dict(id=coco_id, name=name)
+        for coco_id, name in zip(COCO_IDS, CocoDataset.METAINFO['classes'])
+    ]
+    for split in ('train2017', 'val2017'):
+        (root / split).mkdir()
+        images, annotations = [], []
+        for image_id in range(1, 5):
+            pixels = cv2.resize(
+                rng.integers(0, 256, (12, 16, 3), dtype=np.uint8), (128, 96))
+            name = f'{image_id:012d}.jpg'
+            cv2.imwrite(str(root / split / name), pixels)
+            images.append(
+                dict(id=image_id, file_name=name, height=96, width=128))
+            for category, (x, y, w, h) in ((1, (10, 8, 40, 60)),
+                                           (90, (60, 20, 50, 64))):
+                annotations.append(
+                    dict(
+                        id=len(annotations) + 1,
+                        image_id=image_id,
+                        category_id=category,
+                        bbox=[x, y, w, h],
+                        area=w * h,
+                        iscrowd=0,
+                        segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]]))
+        (root / 'annotations' / f'instances_{split}.json').write_text(
+            json.dumps(
+                dict(
+                    images=images,
+                    annotations=annotations,
+                    categories=categories)))
+    return str(root)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)

@@ -1,0 +1,76 @@
+"""The paper's set-up, read off the resolved configs."""
+import mmdet
+import pytest
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from mmdet_eca import ECAResNet, config_path
+
+KERNEL_SIZES = {50: (3, 5, 5, 7), 101: (3, 3, 5, 7)}
+DETECTORS = dict(
+    faster_rcnn='FasterRCNN', mask_rcnn='MaskRCNN', retinanet='RetinaNet')
+
+
+def load(detector, depth):
+    return Config.fromfile(config_path(f'{detector}_eca_r{depth}_fpn_1x.py'))
+
+
+@pytest.mark.parametrize('depth', KERNEL_SIZES)
+@pytest.mark.parametrize('detector', DETECTORS)
+def test_training_is_that_of_the_paper(detector, depth):
+    cfg = load(detector, depth)
+    assert cfg.custom_imports == dict(imports=['mmdet_eca'])
+    assert cfg.train_cfg.max_epochs == 12
+    steps = [s for s in cfg.param_scheduler if s.type == 'MultiStepLR']
+    assert [s.milestones for s in steps] == [[8, 11]] and steps[0].gamma == 0.1
+    assert cfg.optim_wrapper.optimizer == dict(
+        type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0001)
+    assert cfg.train_dataloader.batch_size == 2
+    assert cfg.auto_scale_lr == dict(enable=False, base_batch_size=8)
+    for loader, split in (('train', 'train2017'), ('val', 'val2017'),
+                          ('test', 'val2017')):
+        dataset = cfg[f'{loader}_dataloader'].dataset
+        assert dataset.data_root == 'data/coco/'
+        assert dataset.ann_file == f'annotations/instances_{split}.json'
+        assert dataset.data_prefix.img == f'{split}/'
+        resize = [t for t in dataset.pipeline if t.type == 'Resize']
+        assert [t.scale for t in resize] == [(1333, 800)]
+    metrics = ['bbox', 'segm'] if detector == 'mask_rcnn' else 'bbox'
+    assert cfg.val_evaluator.metric == metrics
+
+
+@pytest.mark.parametrize('depth', KERNEL_SIZES)
+@pytest.mark.parametrize('detector', DETECTORS)
+def test_detector_is_mmdets_with_an_eca_backbone(detector, depth):
+    cfg = load(detector, depth)
+    folder = detector.replace('_', '-')
+    theirs = Config.fromfile(
+        f'{mmdet.__path__[0]}/.mim/configs/_base_/models/{folder}_r50_fpn.py')
+    for key, value in theirs.model.items():
+        if key != 'backbone':
+            assert cfg.model[key] == value, key
+    assert cfg.model.backbone == dict(
+        theirs.model.backbone,
+        type='ECAResNet',
+        depth=depth,
+        kernel_size=KERNEL_SIZES[depth],
+        init_cfg=cfg.model.backbone.init_cfg)
+    k = ''.join(map(str, KERNEL_SIZES[depth]))
+    assert cfg.model.backbone.init_cfg == dict(
+        type='Pretrained',
+        checkpoint=f'pretrained/eca_resnet{depth}_k{k}.pth.tar')
+
+
+@pytest.mark.parametrize('detector', DETECTORS)
+def test_digits_detector_is_the_real_one_made_small(detector):
+    real = load(detector, 50)
+    small = Config.fromfile(
+        config_path(f'digits/{detector}_eca_r50_digits.py'))
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(small.model)
+    assert type(model).__name__ == DETECTORS[detector] == real.model.type
+    assert isinstance(model.backbone, ECAResNet)
+    assert [b[0].eca.kernel_size for b in
+            (model.backbone.layer1, model.backbone.layer4)] == [3, 7]
+    assert sum(p.numel() for p in model.parameters()) < 8e6

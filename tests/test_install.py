@@ -1,0 +1,64 @@
+"""Somebody else's environment: the built wheel, without the source tree."""
+import os
+import site
+import sys
+
+from tests.conftest import ROOT, run
+
+THEIRS = """
+_base_ = 'mmdet_eca::digits/mask_rcnn_eca_r50_digits.py'
+
+model = dict(backbone=dict(kernel_size=3))
+"""
+TRAIN = """
+import sys
+import mmdet_eca
+from mmengine.config import Config
+from mmengine.runner import Runner
+assert 'scratch' in mmdet_eca.__file__, mmdet_eca.__file__
+cfg = Config.fromfile(sys.argv[1])
+print(mmdet_eca.config_path('mask_rcnn_eca_r50_fpn_1x.py'))
+cfg.work_dir, data = sys.argv[2:]
+for loader in ('train', 'val', 'test'):
+    cfg[f'{loader}_dataloader'].update(num_workers=0, persistent_workers=False)
+    cfg[f'{loader}_dataloader'].dataset.data_root = data
+cfg.train_dataloader.batch_size = 2
+cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=2)
+cfg.param_scheduler = None
+cfg.val_evaluator.ann_file = f'{data}/annotations/instances_val.json'
+Runner.from_cfg(cfg).train()
+"""
+# mmdet's own tools read the bases before they import anything.
+THEIRS_FOR_MMDETS_TOOLS = """
+_base_ = __import__('mmdet_eca').config_path('mask_rcnn_eca_r50_fpn_1x.py')
+"""
+
+
+def test_wheel_trains_somebody_elses_config(digits, tmp_path):
+    source = tmp_path / 'source'
+    run('git', '-C', ROOT, 'checkout-index', '--all', f'--prefix={source}/')
+    run(sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-index',
+        '--no-build-isolation', '--wheel-dir', tmp_path, source)
+    wheel, = tmp_path.glob('mmdet_eca-*.whl')
+    run(sys.executable, '-m', 'venv', tmp_path / 'scratch')
+    python = tmp_path / 'scratch' / 'bin' / 'python'
+    # torch, mmcv and the rest are taken from here; a path in a .pth file does
+    # not bring the editable install of this package along.
+    packages, = (tmp_path / 'scratch').glob('lib/python*/site-packages')
+    (packages / 'installed.pth').write_text(site.getsitepackages()[0])
+    run(python, '-m', 'pip', 'install', '--no-deps', '--no-index', wheel)
+
+    (tmp_path / 'theirs.py').write_text(THEIRS)
+    (tmp_path / 'train.py').write_text(TRAIN)
+    done = run('env', '-C', tmp_path, '-u', 'PYTHONPATH', python, 'train.py',
+               'theirs.py', 'work', digits)
+    assert '.mim/configs/mask_rcnn_eca_r50_fpn_1x.py' in done.stdout
+    assert (tmp_path / 'work' / 'iter_1.pth').exists()
+
+    (tmp_path / 'mmdets.py').write_text(THEIRS_FOR_MMDETS_TOOLS)
+    done = run('env', '-C', tmp_path, '-u', 'PYTHONPATH', python, '-c',
+               'from mmengine.config import Config; '
+               'print(Config.fromfile("mmdets.py").model.backbone.type)')
+    assert done.stdout.strip().endswith('ECAResNet')
+    tools = os.listdir(packages / 'mmdet_eca' / '.mim' / 'tools')
+    assert {'train.py', 'test.py', 'dist_train.sh'} <= set(tools)

@@ -1,0 +1,240 @@
+"""The command-line tools, as users start them: real processes, real files."""
+import glob
+import json
+import os.path as osp
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+
+from tests.conftest import ROOT, run
+
+PYTHON = sys.executable
+DIGITS = 'configs/digits/mask_rcnn_eca_r50_digits.py'
+
+
+def options(data, **more):
+    """--cfg-options for a short run on the data set in the folder."""
+    settings = {
+        f'{loader}_dataloader.{key}': value
+        for loader in ('train', 'val', 'test') for key, value in {
+            'dataset.data_root': data,
+            'num_workers': 0,
+            'persistent_workers': False,
+        }.items()
+    }
+    settings['randomness.seed'] = 0
+    settings.update(more)
+    return ['--cfg-options', *(f'{k}={v}' for k, v in settings.items())]
+
+
+def digits_options(digits, **more):
+    val = f'{digits}/annotations/instances_val.json'
+    return options(
+        digits, **{
+            'train_dataloader.batch_size': 2,
+            'val_evaluator.ann_file': val,
+            'test_evaluator.ann_file': val,
+            'train_cfg.max_epochs': 1,
+            'train_cfg.val_interval': 1,
+            **more
+        })
+
+
+def free_port():
+    with socket.socket() as opened:
+        opened.bind(('127.0.0.1', 0))
+        return opened.getsockname()[1]
+
+
+def scalars(work_dir):
+    """All rows of the scalars.json files below a work directory, by time."""
+    rows = []
+    for path in sorted(glob.glob(f'{work_dir}/*/vis_data/scalars.json')):
+        with open(path) as file:
+            rows += [json.loads(line) for line in file]
+    return rows
+
+
+def coco_metrics(text):
+    """The metrics of the last evaluation in a tool's output."""
+    line = [row for row in text.splitlines() if 'coco/bbox_mAP:' in row][-1]
+    words = line.split()
+    return {
+        word[:-1]: float(words[i + 1])
+        for i, word in enumerate(words) if word.startswith('coco/')
+    }
+
+
+@pytest.fixture(scope='module')
+def trained(digits, tmp_path_factory):
+    """A work directory that two processes have trained one epoch into."""
+    work_dir = tmp_path_factory.mktemp('trained')
+    done = run('tools/dist_train.sh', DIGITS, 2, '--work-dir', work_dir,
+               *digits_options(digits), PORT=str(free_port()))
+    return work_dir, done.stdout
+
+
+def test_two_processes_train_and_evaluate(trained):
+    work_dir, output = trained
+    rows = [row for row in scalars(work_dir) if 'loss' in row]
+    assert rows and all(row['loss'] > 0 for row in rows)
+    assert 'Epoch(train)  [1][2/2]' in output  # 8 images, 2 x 2 a step
+    assert 'coco/segm_mAP' in output
+    assert (work_dir / 'epoch_1.pth').exists()
+
+
+def test_test_gives_what_training_logged(trained, digits, tmp_path):
+    work_dir, output = trained
+    done = run(PYTHON, 'tools/test.py', DIGITS, work_dir / 'epoch_1.pth',
+               '--work-dir', tmp_path, '--show-dir', 'painted', '--out',
+               tmp_path / 'predictions.pkl', *digits_options(digits))
+    logged, tested = coco_metrics(output), coco_metrics(done.stdout)
+    assert len(logged) == 12 and tested == logged
+    assert len(glob.glob(f'{tmp_path}/*/painted/**/*.jpg', recursive=True)) == 4
+    assert (tmp_path / 'predictions.pkl').stat().st_size > 0
+
+
+def test_dist_test_with_tta(trained, digits, tmp_path):
+    done = run('tools/dist_test.sh', DIGITS, trained[0] / 'epoch_1.pth', 2,
+               '--tta', '--work-dir', tmp_path, *digits_options(digits),
+               PORT=str(free_port()))
+    assert set(coco_metrics(done.stdout)) == set(coco_metrics(trained[1]))
+
+
+def test_resume_goes_on(trained, digits):
+    work_dir, _ = trained
+    done = run(PYTHON, 'tools/train.py', DIGITS, '--work-dir', work_dir,
+               '--resume', *digits_options(digits, **{'train_cfg.max_epochs': 2}))
+    assert 'resumed epoch: 1, iter: 2' in done.stdout
+    assert 'Epoch(train) [2]' in done.stdout and 'Epoch(train) [1]' not in (
+        done.stdout)
+    state = torch.load(work_dir / 'epoch_2.pth', weights_only=True)
+    assert state['meta']['epoch'] == 2
+
+
+def first_step(coco, work_dir, processes, per_process):
+    """Loss and weights after one step of the paper's RetinaNet."""
+    run('tools/dist_train.sh', 'configs/retinanet_eca_r50_fpn_1x.py', processes,
+        '--work-dir', work_dir,
+        *options(
+            f'{coco}/', **{
+                'custom_imports.imports': '[mmdet_eca,tests.tools.mean_loss]',
+                'custom_hooks': '[dict(type="WriteMeanLoss")]',
+                'val_evaluator.ann_file':
+                f'{coco}/annotations/instances_val2017.json',
+                'model.backbone.init_cfg': 'None',
+                'train_dataloader.batch_size': per_process,
+                'train_dataloader.sampler.shuffle': 'False',
+                'train_dataloader.dataset.pipeline.2.scale': '(160,128)',
+                'train_dataloader.dataset.pipeline.3.prob': 0,
+                'param_scheduler': '[]',
+                'train_cfg.max_epochs': 1,
+                'train_cfg.val_interval': 2,
+            }), PORT=str(free_port()), PYTHONPATH=ROOT)
+    with open(work_dir / 'mean_loss.json') as file:
+        loss = json.load(file)
+    return loss, torch.load(work_dir / 'epoch_1.pth')['state_dict']
+
+
+def test_two_processes_are_one_with_twice_the_batch(coco, tmp_path):
+    """Real configuration, COCO's layout, different images in each process."""
+    loss, weights = first_step(coco, tmp_path / 'two', 2, 2)
+    expected_loss, expected = first_step(coco, tmp_path / 'one', 1, 4)
+    assert len(loss) == len(expected_loss) == 1
+    assert loss == pytest.approx(expected_loss, rel=1e-4)
+    for name, weight in expected.items():
+        torch.testing.assert_close(
+            weights[name], weight, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_two_nodes_train_together(digits, tmp_path):
+    port, done = str(free_port()), {}
+
+    def node(rank):
+        done[rank] = run('tools/dist_train.sh', DIGITS, 1, '--work-dir',
+                         tmp_path, *digits_options(digits), NNODES='2',
+                         NODE_RANK=str(rank), PORT=port)
+
+    threads = [threading.Thread(target=node, args=(rank, )) for rank in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(done) == {0, 1}
+    assert 'Distributed training: True' in done[0].stdout
+    assert 'GPU number: 2' in done[0].stdout
+    assert 'Epoch(train)  [1][2/2]' in done[0].stdout
+    assert 'Epoch(train)' not in done[1].stdout  # the first process speaks
+
+
+def test_slurm(digits, tmp_path):
+    """The script and the launcher, with an srun that starts two tasks here."""
+    srun = tmp_path / 'srun'
+    srun.write_text('''#!/usr/bin/env bash
+[ "$1 $2 $3" = "-p part --job-name=name" ] || exit 9
+while [ "$1" != python ]; do shift; done
+export SLURM_NTASKS=2 SLURM_NODELIST=localhost
+for rank in 0 1; do SLURM_PROCID=$rank SLURM_LOCALID=$rank "$@" & done
+wait -n && wait -n
+''')
+    scontrol = tmp_path / 'scontrol'
+    scontrol.write_text('#!/usr/bin/env bash\necho localhost\n')
+    for path in (srun, scontrol):
+        path.chmod(0o755)
+    done = run('env', f'PATH={tmp_path}:{osp.dirname(PYTHON)}:/usr/bin:/bin',
+               'tools/slurm_train.sh', 'part', 'name', DIGITS, tmp_path / 'work',
+               *digits_options(digits), MASTER_PORT=str(free_port()))
+    assert 'GPU number: 2' in done.stdout
+    assert (tmp_path / 'work' / 'epoch_1.pth').exists()
+
+
+@pytest.mark.parametrize(('command', 'message'), [
+    (('tools/train.py', 'configs/none.py'), 'config configs/none.py does not'),
+    (('tools/train.py', 'configs/faster_rcnn_eca_r50_fpn_1x.py'),
+     'pretrained weights pretrained/eca_resnet50_k3557.pth.tar does not exist'),
+    (('tools/train.py', DIGITS, '--amp'), '--amp needs a GPU'),
+    (('tools/test.py', DIGITS, 'none.pth'), 'checkpoint none.pth does not'),
+    (('tools/make_digits.py', '--num-val', '0'), 'num_val must be at least 1'),
+])
+def test_a_users_mistake_is_one_line(command, message, tmp_path):
+    work_dir = [] if 'make_digits' in command[0] else ['--work-dir', tmp_path]
+    done = run(PYTHON, *command, *work_dir, check=False)
+    assert done.returncode == 1
+    assert message in done.stderr.splitlines()[-1]
+    assert 'Traceback' not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_users_mistake_is_one_line_of_many_processes(tmp_path):
+    done = run('tools/dist_train.sh', 'configs/none.py', 2, '--work-dir',
+               tmp_path, check=False, PORT=str(free_port()))
+    assert done.returncode == 1
+    assert done.stderr.count('config configs/none.py does not exist') == 1
+    assert 'Traceback' not in done.stderr
+
+
+def test_other_kernel_sizes_in_the_checkpoint(trained, digits, tmp_path):
+    done = run(PYTHON, 'tools/test.py', DIGITS, trained[0] / 'epoch_1.pth',
+               '--work-dir', tmp_path,
+               *digits_options(digits, **{'model.backbone.kernel_size': 3}),
+               check=False)
+    assert done.returncode == 1
+    assert 'set kernel_size=(3, 5, 5, 7)' in done.stderr.splitlines()[-1]
+    assert 'Traceback' not in done.stderr
+
+
+def test_more_processes_than_gpus(monkeypatch):
+    """Without GPUs here, torch is told that it has one."""
+    code = ('import runpy, sys, torch; torch.cuda.device_count = lambda: 1; '
+            'sys.argv = ["torchrun", "--nproc-per-node=2", "tools/train.py"]; '
+            'runpy.run_path("tools/torchrun.py", run_name="__main__")')
+    done = subprocess.run([PYTHON, '-c', code], cwd=ROOT, text=True,
+                          capture_output=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        'error: 2 processes, but 1 GPUs on this machine: start at most one '
+        'process a GPU')

@@ -1,0 +1,27 @@
+"""torchrun that ends quietly when a worker has said what is wrong.
+
+It also refuses to start more processes than there are GPUs, before any of them
+has begun.
+"""
+import sys
+
+import torch
+from torch.distributed import run
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+
+def main():
+    args = run.get_args_parser().parse_args()
+    gpus = torch.cuda.device_count()
+    if gpus and int(args.nproc_per_node) > gpus:
+        sys.exit(f'error: {args.nproc_per_node} processes, but {gpus} GPUs on '
+                 'this machine: start at most one process a GPU')
+    try:
+        run.run(args)
+    except ChildFailedError as error:
+        _, failure = error.get_first_failure()
+        sys.exit(failure.exitcode if failure.exitcode > 0 else 1)
+
+
+if __name__ == '__main__':
+    main()
