@@ -11,9 +11,9 @@ def parse_args():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument('--out', default='data/digits', help='folder to write')
     parser.add_argument(
-        '--num-train', type=int, default=1200, help='training images')
+        '--num-train', type=int, default=1000, help='training images')
     parser.add_argument(
-        '--num-val', type=int, default=200, help='validation images')
+        '--num-val', type=int, default=150, help='validation images')
     parser.add_argument('--seed', type=int, default=0, help='random seed')
     return parser.parse_args()
 

@@ -32,6 +32,9 @@ def parse_args():
 
 def use_tta(cfg):
     """Wraps the model in the config's ``tta_model``, by default flipping."""
+    if cfg.model.get('roi_head', {}).get('mask_head') is not None:
+        raise UserError('--tta: MMDetection merges boxes, but not masks; leave '
+                        'it out, or test a detector without a mask head')
     if 'tta_model' not in cfg:
         cfg.tta_model = dict(
             type='DetTTAModel',

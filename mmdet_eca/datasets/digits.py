@@ -38,8 +38,8 @@ class Instance(NamedTuple):
 
 
 def make_digits(out: str,
-                num_train: int = 1200,
-                num_val: int = 200,
+                num_train: int = 1000,
+                num_val: int = 150,
                 seed: int = 0) -> str:
     """Writes Digits-COCO: ``annotations/``, ``train/`` and ``val/``.
 
@@ -118,11 +118,11 @@ def compose(glyphs: Glyphs,
     _draw_distractors(image, rng)
     instances: List[Instance] = []
     wanted = rng.integers(DIGITS_PER_IMAGE[0], DIGITS_PER_IMAGE[1] + 1)
-    for _ in range(4 * wanted):  # places that hide others too much are refused
-        if len(instances) == wanted:
-            break
+    low, high = np.log(GLYPH_SIZES)
+    # Large digits first: on top, they would hide the others.
+    for size in sorted(np.exp(rng.uniform(low, high, wanted)), reverse=True):
         chosen = rng.integers(len(glyphs.images))
-        alpha = _place(glyphs.images[chosen], rng)
+        alpha = _place(glyphs.images[chosen], size, rng)
         mask = alpha > 0.5
         if any((below.mask & mask).sum() > (1 - MIN_VISIBLE) * below.mask.sum()
                for below in instances):
@@ -177,7 +177,8 @@ def _write_split(folder: str, split: str, count: int, glyphs: Glyphs,
                     id=len(annotations) + 1,
                     image_id=image_id,
                     **annotate(instance)))
-        progress.update()
+        if image_id % 20 == 0 or image_id == count:
+            progress.update((image_id - 1) % 20 + 1)
     categories = [
         dict(id=label + 1, name=name)
         for label, name in enumerate(DIGITS_CLASSES)
@@ -237,11 +238,10 @@ def _draw_distractors(image: np.ndarray, rng: np.random.Generator) -> None:
                         cv2.LINE_AA)
 
 
-def _place(glyph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _place(glyph: np.ndarray, size: float,
+           rng: np.random.Generator) -> np.ndarray:
     """Turns and scales a glyph into a random place; its opacity (H, W)."""
     height, width = IMAGE_SIZE
-    low, high = np.log(GLYPH_SIZES)
-    size = np.exp(rng.uniform(low, high))
     angle = rng.uniform(-MAX_ROTATION, MAX_ROTATION)
     padded = np.pad(glyph, 2)
     inked = np.argwhere(padded > INK)

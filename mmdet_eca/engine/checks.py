@@ -1,10 +1,10 @@
 """Finds a user's mistakes before a run has written anything."""
+import copy
 import json
 import mmap
 import os.path as osp
 from typing import Any, Iterator, List, Tuple
 
-import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -29,12 +29,14 @@ def check_config(cfg: Config, loaders: Tuple[str, ...]) -> None:
     _check_file(cfg.get('load_from'), 'checkpoint')
     if 'train' in loaders:
         _check_pretrained(cfg.model)
-    with torch.device('meta'):  # its arguments only, no memory
-        MODELS.build(cfg.copy().model)
+    MODELS.build(copy.deepcopy(cfg.model))
     for loader in loaders:
         if cfg.get(f'{loader}_dataloader') is not None:
             for dataset in _datasets(cfg[f'{loader}_dataloader'].dataset):
                 _check_dataset(dataset, loader, cfg.model)
+            for ann_file in _values(cfg.get(f'{loader}_evaluator'), 'ann_file'):
+                _check_file(ann_file, 'annotation file',
+                            f'set {loader}_evaluator.ann_file')
 
 
 def _check_pretrained(model: Any) -> None:

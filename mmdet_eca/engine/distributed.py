@@ -30,11 +30,13 @@ def prepare_distributed(cfg: Config) -> None:
     """
     if cfg.launcher == 'none' or torch.cuda.is_available():
         return
-    wrapper = cfg.setdefault('model_wrapper_cfg', dict(
+    default = dict(
         type='MMDistributedDataParallel',
         broadcast_buffers=False,
-        find_unused_parameters=cfg.get('find_unused_parameters', False)))
-    wrapper['device_ids'] = None
+        find_unused_parameters=cfg.get('find_unused_parameters', False))
+    cfg.model_wrapper_cfg = {
+        **cfg.get('model_wrapper_cfg', default), 'device_ids': None
+    }
     if not is_distributed():
         for name, given in _LAUNCHER_VARIABLES.get(cfg.launcher, {}).items():
             os.environ[name] = os.environ[given]

@@ -23,6 +23,8 @@ def cfg(digits):
 def use(cfg, folder):
     for loader in ('train', 'val', 'test'):
         cfg[f'{loader}_dataloader'].dataset.data_root = folder
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        evaluator.ann_file = f'{folder}/annotations/instances_val.json'
 
 
 def refusal(cfg, loaders=TRAIN):
@@ -32,6 +34,9 @@ def refusal(cfg, loaders=TRAIN):
 
 
 def test_checks_change_nothing(cfg):
+    cfg.model.backbone.update(
+        dcn=dict(type='DCNv2', deform_groups=1, fallback_on_stride=False),
+        stage_with_dcn=(False, True, True, True))
     before = cfg.pretty_text
     check_config(cfg, TRAIN)
     assert cfg.pretty_text == before
@@ -122,6 +127,13 @@ def test_missing_checkpoint(cfg):
     cfg.load_from = 'work_dirs/none.pth'
     assert refusal(cfg).startswith(
         'checkpoint work_dirs/none.pth does not exist')
+
+
+def test_missing_annotations_of_the_evaluation(cfg):
+    cfg.val_evaluator.ann_file = 'none.json'
+    assert refusal(cfg) == ('annotation file none.json does not exist: set '
+                            'val_evaluator.ann_file')
+    check_config(cfg, ('train', ))
 
 
 @pytest.mark.parametrize(('setting', 'message'), [

@@ -27,6 +27,7 @@ digits = dict(
         out_channels=64, finest_scale=16, roi_layer=dict(sampling_ratio=1)),
     train_dataloader=dict(
         batch_size=4,
+        num_workers=1,
         batch_sampler=None,
         dataset=dict(
             data_root='data/digits/',
@@ -36,6 +37,7 @@ digits = dict(
             pipeline=_pipeline)),
     val_dataloader=dict(
         batch_size=8,
+        num_workers=1,
         dataset=dict(
             data_root='data/digits/',
             ann_file='annotations/instances_val.json',
