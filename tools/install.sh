@@ -38,7 +38,7 @@ say "setting up $VENV"
 say "installing torch $TORCH_VERSION"
 # mmcv's build needs torch, ninja and pkg_resources (setuptools < 81) beforehand.
 run -m pip install --disable-pip-version-check \
-    "torch==$TORCH_VERSION" ninja 'setuptools<81' wheel
+    "torch==$TORCH_VERSION" numpy ninja 'setuptools<81' wheel
 
 # pip's own cache would hand a wheel built against one torch to another.
 torch=$(run -c 'import torch; print(torch.__version__)')
@@ -79,17 +79,20 @@ if torch.cuda.is_available():
     mkdir -p "$CACHE"
     scratch=$(mktemp -d "$CACHE/.build-XXXXXX")
     trap 'rm -rf "$scratch"' EXIT
-    mkdir "$scratch/wheels"
-    MMCV_WITH_OPS=1 MAX_JOBS=$(run -c 'import os; print(os.cpu_count())') \
-        run -m pip wheel --verbose --disable-pip-version-check \
+    mkdir "$scratch/wheels" "$scratch/tmp"
+    TMPDIR=$scratch/tmp MMCV_WITH_OPS=1 \
+        MAX_JOBS=$(run -c 'import os; print(os.cpu_count())') \
+        run -m pip wheel --disable-pip-version-check \
         --no-build-isolation --no-deps --no-cache-dir --no-binary mmcv \
         --wheel-dir "$scratch/wheels" "mmcv==$MMCV_VERSION" \
         >"$scratch/log" 2>&1 &
     build=$!
-    while kill -0 "$build" 2>/dev/null; do  # ninja counts: [files done/files]
-        sleep 5
-        printf '\r  files %s ' \
-            "$(grep -oE '^ *\[[0-9]+/[0-9]+\]' "$scratch/log" | tail -n 1)"
+    while kill -0 "$build" 2>/dev/null; do
+        sleep 10
+        files=$(find "$scratch/tmp" -name build.ninja \
+            -exec grep -c '^build .*\.o:' {} + || true)
+        printf '\r  %s of %s files ' \
+            "$(find "$scratch/tmp" -name '*.o' | wc -l)" "${files:-?}"
     done
     echo
     wait "$build" ||
