@@ -18,7 +18,7 @@ pip_install() { run -m pip install --quiet --disable-pip-version-check "$@"; }
 
 # What the environment is made from. A finished install writes it down, so that a
 # change of any of it, or an install that did not finish, is seen.
-recipe=$(cat setup.py "$0"; echo "$TORCH_VERSION $MMCV_VERSION"; pwd;
+recipe=$(cat setup.py tools/install.sh; echo "$TORCH_VERSION $MMCV_VERSION"; pwd;
          "$PYTHON" -VV) || fail "PYTHON=$PYTHON does not run"
 done_file=$VENV/mmdet_eca-installed
 if [ -f "$done_file" ] && [ "$recipe" = "$(cat "$done_file")" ]; then

@@ -78,7 +78,7 @@ class ECALayer(ChannelAttention):
         _check_channels('in_channels', in_channels)
         if kernel_size is None:
             kernel_size = eca_kernel_size(in_channels, gamma, b)
-        check_kernel_size(kernel_size)
+        _check_kernel_size(kernel_size)
         self.in_channels = in_channels
         self.kernel_size = int(kernel_size)
         self.conv = nn.Conv1d(
@@ -92,7 +92,7 @@ class ECALayer(ChannelAttention):
         return f'{self.in_channels}, kernel_size={self.kernel_size}'
 
 
-def check_kernel_size(kernel_size: int) -> None:
+def _check_kernel_size(kernel_size: int) -> None:
     """Raises UserError unless ``kernel_size`` is a positive odd integer."""
     if not _is_integer(kernel_size) or kernel_size < 1 or kernel_size % 2 == 0:
         raise UserError(

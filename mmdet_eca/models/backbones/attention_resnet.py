@@ -41,16 +41,18 @@ class _AttentionBlock:
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, C_in, H, W) to (N, C_out, H / stride, W / stride)."""
         if self.with_cp and x.requires_grad:
-            return cp.checkpoint(self._forward, x, use_reentrant=False)
-        return self._forward(x)
+            return cp.checkpoint(
+                self._forward_direct, x, use_reentrant=False)
+        return self._forward_direct(x)
 
-    def _forward(self, x: Tensor) -> Tensor:
+    def _forward_direct(self, x: Tensor) -> Tensor:
+        """One layer after the other, nothing folded."""
         out = self._branch(x)
         if self.attention_name is not None:
             out = self.attention(out)
         out = self._after_attention(out)
-        identity = x if self.downsample is None else self.downsample(x)
-        return self.relu(out + identity)
+        out += x if self.downsample is None else self.downsample(x)
+        return self.relu(out)
 
 
 class AttentionBasicBlock(_AttentionBlock, BasicBlock):
