@@ -4,7 +4,7 @@
 _base_ = 'mmdet::_base_/default_runtime.py'
 
 custom_imports = dict(imports=['mmdet_eca'])
-_epochs = 6
+_epochs = 8
 
 model = dict(
     type='ImageClassifier',

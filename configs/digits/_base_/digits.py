@@ -24,7 +24,7 @@ digits = dict(
     rpn_head=dict(
         in_channels=64, feat_channels=64, anchor_generator=dict(scales=[4])),
     roi_extractor=dict(
-        out_channels=64, finest_scale=16, roi_layer=dict(sampling_ratio=1)),
+        out_channels=64, finest_scale=28, roi_layer=dict(sampling_ratio=1)),
     train_dataloader=dict(
         batch_size=4,
         num_workers=1,
