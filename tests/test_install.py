@@ -26,7 +26,9 @@ cfg.train_dataloader.batch_size = 2
 cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=2)
 cfg.param_scheduler = None
 cfg.val_evaluator.ann_file = f'{data}/annotations/instances_val.json'
-Runner.from_cfg(cfg).train()
+runner = Runner.from_cfg(cfg)
+runner.train()
+print('trained iterations:', runner.iter)
 """
 # mmdet's own tools read the bases before they import anything.
 THEIRS_FOR_MMDETS_TOOLS = """
@@ -53,7 +55,7 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
     done = run('env', '-C', tmp_path, '-u', 'PYTHONPATH', python, 'train.py',
                'theirs.py', 'work', digits)
     assert '.mim/configs/mask_rcnn_eca_r50_fpn_1x.py' in done.stdout
-    assert (tmp_path / 'work' / 'iter_1.pth').exists()
+    assert 'trained iterations: 1' in done.stdout
 
     (tmp_path / 'mmdets.py').write_text(THEIRS_FOR_MMDETS_TOOLS)
     done = run('env', '-C', tmp_path, '-u', 'PYTHONPATH', python, '-c',

@@ -118,11 +118,11 @@ def compose(glyphs: Glyphs,
     _draw_distractors(image, rng)
     instances: List[Instance] = []
     wanted = rng.integers(DIGITS_PER_IMAGE[0], DIGITS_PER_IMAGE[1] + 1)
-    low, high = np.log(GLYPH_SIZES)
-    # Large digits first: on top, they would hide the others.
-    for size in sorted(np.exp(rng.uniform(low, high, wanted)), reverse=True):
+    for _ in range(4 * wanted):  # places that hide others too much are refused
+        if len(instances) == wanted:
+            break
         chosen = rng.integers(len(glyphs.images))
-        alpha = _place(glyphs.images[chosen], size, rng)
+        alpha = _place(glyphs.images[chosen], rng)
         mask = alpha > 0.5
         if any((below.mask & mask).sum() > (1 - MIN_VISIBLE) * below.mask.sum()
                for below in instances):
@@ -238,10 +238,11 @@ def _draw_distractors(image: np.ndarray, rng: np.random.Generator) -> None:
                         cv2.LINE_AA)
 
 
-def _place(glyph: np.ndarray, size: float,
-           rng: np.random.Generator) -> np.ndarray:
+def _place(glyph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Turns and scales a glyph into a random place; its opacity (H, W)."""
     height, width = IMAGE_SIZE
+    low, high = np.log(GLYPH_SIZES)
+    size = np.exp(rng.uniform(low, high))
     angle = rng.uniform(-MAX_ROTATION, MAX_ROTATION)
     padded = np.pad(glyph, 2)
     inked = np.argwhere(padded > INK)
