@@ -15,7 +15,7 @@ from .errors import UserError
 from .visualization import draw_curves, draw_predictions
 
 PRETRAINING = 'configs/digits/eca_resnet50_digits.py'
-# What a sound installation reaches with any seed; the README has the figures.
+# What a sound installation reaches; the README has the figures.
 BARS = {'bbox': 0.35, 'segm': 0.30}
 NAMES = {'bbox': 'box', 'segm': 'mask'}
 COLUMNS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
@@ -51,7 +51,7 @@ def run_demo(config: str, work_dir: str, seed: int) -> None:
         if value < bar:
             raise UserError(
                 f'{NAMES[task]} AP {value:.3f} is below {bar}, which this demo '
-                'reaches with any seed: something in this installation is off')
+                'reaches: something in this installation is off')
 
 
 def _train(config: str, work_dir: str, seed: int) -> Dict:
