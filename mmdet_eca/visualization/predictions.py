@@ -76,4 +76,4 @@ def _enlarge(instances: InstanceData, shape: Sequence[int],
 
 
 def _frame(image: np.ndarray) -> np.ndarray:
-    return mmcv.impad(image, padding=4, pad_val=255)
+    return mmcv.impad(image, padding=4, pad_val=(255, 255, 255))
