@@ -24,8 +24,8 @@ COLUMNS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 def run_demo(config: str, work_dir: str, seed: int) -> None:
     """Makes Digits-COCO, trains, evaluates and draws; then says what came out.
 
-    The backbone first learns to tell the training set's digits apart, a minute
-    and a half that spares the detector several.
+    The backbone first learns to tell the training set's digits apart: without
+    that the detector's classifier hardly moves for half of the training.
 
     A finished run is only reported, an interrupted one goes on where its last
     checkpoint was.

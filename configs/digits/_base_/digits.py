@@ -1,6 +1,6 @@
 # What the digits configs have in common; each takes it into the real config that
 # it inherits from. Two CPU cores train it in minutes: a quarter of the width, norm
-# layers everywhere since nothing is pretrained, and scales for images a fifth of
+# in the FPN since nothing is pretrained on ImageNet, and scales for images a fifth of
 # COCO's size. No flips: a mirrored digit is none.
 _metainfo = dict(classes=tuple('0123456789'))
 _pipeline = [
