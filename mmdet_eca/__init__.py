@@ -8,14 +8,11 @@ from . import datasets, evaluation  # noqa: F401, registers them
 from .engine import (allow_mmengine_checkpoints, config_path,
                      register_config_prefix)
 from .errors import UserError
-from .models import (AttentionResNet, ChannelAttention, ECALayer, ECAResNet,
-                     ImageClassifier, eca_kernel_size)
+from .models import *  # noqa: F403
+from .models import __all__ as _models
 
 allow_mmengine_checkpoints()
 register_config_prefix()
 
 __version__ = '0.1.0'
-__all__ = [
-    'AttentionResNet', 'ChannelAttention', 'ECALayer', 'ECAResNet',
-    'ImageClassifier', 'UserError', 'config_path', 'eca_kernel_size'
-]
+__all__ = ['UserError', 'config_path', *_models]

@@ -47,7 +47,7 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=_epochs)
 val_cfg = dict(type='ValLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.05))
+    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.05, fused=True))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=80),
     dict(
@@ -58,3 +58,4 @@ param_scheduler = [
 ]
 default_hooks = dict(
     logger=dict(interval=20), checkpoint=dict(max_keep_ckpts=1))
+custom_hooks = [dict(type='ChannelsLastHook')]

@@ -19,3 +19,4 @@ train_cfg = _base_.digits.train_cfg
 optim_wrapper = _base_.digits.optim_wrapper
 param_scheduler = _base_.digits.param_scheduler
 default_hooks = _base_.digits.default_hooks
+custom_hooks = _base_.digits.custom_hooks

@@ -1,3 +1,4 @@
+from .channels_last_hook import ChannelsLastHook
 from .cli import add_run_arguments, load_config
 from .config import config_path, register_config_prefix
 from .runner import build_runner
@@ -5,6 +6,6 @@ from .safe_loading import allow_mmengine_checkpoints
 from .user_errors import one_line_errors
 
 __all__ = [
-    'add_run_arguments', 'allow_mmengine_checkpoints', 'build_runner',
-    'config_path', 'load_config', 'one_line_errors', 'register_config_prefix'
+    'ChannelsLastHook', 'add_run_arguments', 'allow_mmengine_checkpoints',
+    'build_runner', 'config_path', 'load_config', 'one_line_errors', 'register_config_prefix'
 ]

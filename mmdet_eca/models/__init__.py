@@ -1,8 +1,6 @@
-from .attention import ChannelAttention, ECALayer, eca_kernel_size
-from .backbones import AttentionResNet, ECAResNet
-from .classifiers import ImageClassifier
+from . import attention, backbones, classifiers
+from .attention import *  # noqa: F403
+from .backbones import *  # noqa: F403
+from .classifiers import *  # noqa: F403
 
-__all__ = [
-    'AttentionResNet', 'ChannelAttention', 'ECALayer', 'ECAResNet',
-    'ImageClassifier', 'eca_kernel_size'
-]
+__all__ = attention.__all__ + backbones.__all__ + classifiers.__all__

@@ -49,7 +49,8 @@ digits = dict(
     optim_wrapper=dict(
         _delete_=True,
         type='OptimWrapper',
-        optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+        # fused: a tenth faster; without CUDA it takes torch 2.4
+        optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05, fused=True),
         clip_grad=dict(max_norm=5)),
     param_scheduler=[
         dict(
@@ -62,4 +63,5 @@ digits = dict(
             convert_to_iter_based=True)
     ],
     default_hooks=dict(
-        logger=dict(interval=20), checkpoint=dict(max_keep_ckpts=1)))
+        logger=dict(interval=20), checkpoint=dict(max_keep_ckpts=1)),
+    custom_hooks=[dict(type='ChannelsLastHook')])

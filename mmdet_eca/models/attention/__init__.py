@@ -1,4 +1,8 @@
 from .channel_attention import ChannelAttention
-from .eca import ECALayer, eca_kernel_size
+from .eca import ECALayer, ECANonShared, eca_kernel_size
+from .se import SEGroup, SEVar1, SEVar2, SEVar3, SqueezeExcitation
 
-__all__ = ['ChannelAttention', 'ECALayer', 'eca_kernel_size']
+__all__ = [
+    'ChannelAttention', 'ECALayer', 'ECANonShared', 'SEGroup', 'SEVar1',
+    'SEVar2', 'SEVar3', 'SqueezeExcitation', 'eca_kernel_size'
+]

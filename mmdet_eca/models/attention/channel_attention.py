@@ -1,13 +1,30 @@
+from numbers import Integral
+
 from torch import Tensor, nn
+
+from ...errors import UserError
 
 
 class ChannelAttention(nn.Module):
     """Rescales every channel by a gate computed from the channels' means.
 
-    ``y = x * gate(GAP(x))``, Equation (1) of ECA-Net (CVPR 2020). A member of
-    the family defines :meth:`gate` and nothing else. ``_abbr_`` is the name of
-    the layer in a block, and so in the state dict.
+    ``y = x * sigmoid(f(GAP(x)))``, Equation (1) of ECA-Net (CVPR 2020). The
+    members of the family differ in f and define :meth:`gate`, nothing else.
+    ``_abbr_`` is the name of the layer in a block, and so in the state dict.
+
+    Args:
+        in_channels (int): Number of channels C of the input.
+
+    Raises:
+        UserError: If ``in_channels`` is not a positive integer.
     """
+
+    _abbr_: str
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        check_positive_integer('in_channels', in_channels)
+        self.in_channels = in_channels
 
     def gate(self, pooled: Tensor) -> Tensor:
         """Maps the pooled features to the weights of the channels.
@@ -23,3 +40,12 @@ class ChannelAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Rescales feature maps of shape (N, C, H, W)."""
         return x * self.gate(x.mean(dim=(2, 3)))[:, :, None, None]
+
+    def extra_repr(self) -> str:
+        return str(self.in_channels)
+
+
+def check_positive_integer(name: str, value: int) -> None:
+    """Raises UserError unless ``value`` is a positive integer."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise UserError(f'{name} must be a positive integer, got {value!r}')

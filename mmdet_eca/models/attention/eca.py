@@ -7,18 +7,20 @@ import math
 from numbers import Integral
 from typing import Optional
 
+import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ...errors import UserError
-from .channel_attention import ChannelAttention
+from .channel_attention import ChannelAttention, check_positive_integer
 
 
 def eca_kernel_size(channels: int, gamma: float = 2, b: float = 1) -> int:
     """Adaptive kernel size, Equation (12): ``k = |log2(C)/gamma + b/gamma|_odd``.
 
-    The authors' code, followed here, truncates to an integer and takes the
-    next one if that is even.
+    The paper's code (Figure 3), followed here, truncates to an integer and
+    takes the next one if that is even.
 
     Args:
         channels (int): Number of channels C, at least 1.
@@ -35,29 +37,60 @@ def eca_kernel_size(channels: int, gamma: float = 2, b: float = 1) -> int:
         >>> [eca_kernel_size(c) for c in (64, 128, 256, 512, 1024, 2048)]
         [3, 5, 5, 5, 5, 7]
     """
-    _check_channels('channels', channels)
+    check_positive_integer('channels', channels)
     if not gamma > 0:
         raise UserError(f'gamma must be positive, got {gamma!r}')
     size = int(abs((math.log2(channels) + b) / gamma))
     return size if size % 2 else size + 1
 
 
+class _LocalAttention(ChannelAttention):
+    """A channel's weight depends on its k neighbours: the kernel size k.
+
+    Args:
+        in_channels (int): Number of channels C of the input.
+        kernel_size (int, optional): k, odd, at most C. None takes
+            :func:`eca_kernel_size` of ``in_channels``.
+        gamma (float): Of the adaptive kernel size.
+        b (float): Of the adaptive kernel size.
+
+    Raises:
+        UserError: If ``kernel_size`` is not a positive odd integer or is larger
+            than ``in_channels``.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 kernel_size: Optional[int] = None,
+                 gamma: float = 2,
+                 b: float = 1) -> None:
+        super().__init__(in_channels)
+        if kernel_size is None:
+            kernel_size = eca_kernel_size(in_channels, gamma, b)
+        _check_kernel_size(kernel_size, in_channels)
+        self.kernel_size = int(kernel_size)
+
+    def extra_repr(self) -> str:
+        return f'{self.in_channels}, kernel_size={self.kernel_size}'
+
+
 @MODELS.register_module()
-class ECALayer(ChannelAttention):
-    """ECA: ``y = x * sigmoid(C1D_k(GAP(x)))``, Equation (11).
+class ECALayer(_LocalAttention):
+    """ECA: ``y = x * sigmoid(C1D_k(GAP(x)))``, Equation (9).
 
     One convolution of k weights, shared by all channels, runs along the
     channel axis of the pooled features.
 
     Args:
         in_channels (int): Number of channels C of the input.
-        kernel_size (int, optional): k, odd. None takes
+        kernel_size (int, optional): k, odd, at most C. None takes
             :func:`eca_kernel_size` of ``in_channels``.
         gamma (float): Of the adaptive kernel size.
         b (float): Of the adaptive kernel size.
 
     Raises:
-        UserError: If ``kernel_size`` is not a positive odd integer.
+        UserError: If ``kernel_size`` is not a positive odd integer or is larger
+            than ``in_channels``.
 
     Example:
         >>> layer = ECALayer(256)
@@ -74,13 +107,7 @@ class ECALayer(ChannelAttention):
                  kernel_size: Optional[int] = None,
                  gamma: float = 2,
                  b: float = 1) -> None:
-        super().__init__()
-        _check_channels('in_channels', in_channels)
-        if kernel_size is None:
-            kernel_size = eca_kernel_size(in_channels, gamma, b)
-        _check_kernel_size(kernel_size)
-        self.in_channels = in_channels
-        self.kernel_size = int(kernel_size)
+        super().__init__(in_channels, kernel_size, gamma, b)
         self.conv = nn.Conv1d(
             1, 1, self.kernel_size, padding=self.kernel_size // 2, bias=False)
 
@@ -88,22 +115,51 @@ class ECALayer(ChannelAttention):
         """``sigmoid(C1D_k(pooled))`` of channel means of shape (N, C)."""
         return self.conv(pooled.unsqueeze(1)).squeeze(1).sigmoid()
 
-    def extra_repr(self) -> str:
-        return f'{self.in_channels}, kernel_size={self.kernel_size}'
+
+@MODELS.register_module()
+class ECANonShared(_LocalAttention):
+    """ECA-NS: as :class:`ECALayer`, with k weights of its own a channel.
+
+    ``sigmoid(W_k GAP(x))`` with the band matrix of Equation (6).
+
+    Args:
+        in_channels (int): Number of channels C of the input.
+        kernel_size (int, optional): k, odd, at most C. None takes
+            :func:`eca_kernel_size` of ``in_channels``.
+        gamma (float): Of the adaptive kernel size.
+        b (float): Of the adaptive kernel size.
+
+    Raises:
+        UserError: If ``kernel_size`` is not a positive odd integer or is larger
+            than ``in_channels``.
+    """
+
+    _abbr_ = 'eca_ns'
+
+    def __init__(self,
+                 in_channels: int,
+                 kernel_size: Optional[int] = None,
+                 gamma: float = 2,
+                 b: float = 1) -> None:
+        super().__init__(in_channels, kernel_size, gamma, b)
+        bound = self.kernel_size**-0.5  # as the shared convolution starts
+        self.weight = nn.Parameter(
+            torch.empty(in_channels, self.kernel_size).uniform_(-bound, bound))
+
+    def gate(self, pooled: Tensor) -> Tensor:
+        """``sigmoid(sum_j weight[c, j] pooled[c - k // 2 + j])``, (N, C)."""
+        k = self.kernel_size
+        neighbours = F.pad(pooled, (k // 2, k // 2)).unfold(1, k, 1)
+        # Cast, since autocast leaves products of elements alone.
+        return (neighbours * self.weight.to(pooled)).sum(-1).sigmoid()
 
 
-def _check_kernel_size(kernel_size: int) -> None:
-    """Raises UserError unless ``kernel_size`` is a positive odd integer."""
-    if not _is_integer(kernel_size) or kernel_size < 1 or kernel_size % 2 == 0:
+def _check_kernel_size(kernel_size: int, in_channels: int) -> None:
+    if (not isinstance(kernel_size, Integral) or isinstance(kernel_size, bool)
+            or kernel_size < 1 or kernel_size % 2 == 0):
         raise UserError(
             'kernel_size must be a positive odd integer (3, 5, 7, ...) or None '
             f'for the adaptive size, got {kernel_size!r}')
-
-
-def _check_channels(name: str, channels: int) -> None:
-    if not _is_integer(channels) or channels < 1:
-        raise UserError(f'{name} must be a positive integer, got {channels!r}')
-
-
-def _is_integer(value) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    if kernel_size > in_channels:
+        raise UserError(f'kernel_size must be at most the {in_channels} '
+                        f'channels, got {kernel_size}')

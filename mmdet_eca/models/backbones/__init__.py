@@ -1,3 +1,10 @@
-from .attention_resnet import AttentionResNet, ECAResNet
+from .attention_mobilenet_v2 import AttentionMobileNetV2, ECAMobileNetV2
+from .attention_resnet import (AttentionResNet, AttentionResNetV1d,
+                               AttentionResNeXt, ECAResNet, ECAResNetV1d,
+                               ECAResNeXt, SEResNet, SEResNetV1d)
 
-__all__ = ['AttentionResNet', 'ECAResNet']
+__all__ = [
+    'AttentionMobileNetV2', 'AttentionResNeXt', 'AttentionResNet',
+    'AttentionResNetV1d', 'ECAMobileNetV2', 'ECAResNeXt', 'ECAResNet',
+    'ECAResNetV1d', 'SEResNet', 'SEResNetV1d'
+]

@@ -1,42 +1,27 @@
 """ResNet with channel attention at the end of every residual branch."""
-from typing import Optional, Sequence, Union
-
 import torch.utils.checkpoint as cp
+from mmdet.models.backbones import ResNeXt
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck, ResNet
+from mmdet.models.backbones.resnext import Bottleneck as ResNeXtBottleneck
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
 from ...errors import UserError
-from .attention_weights import check_attention_weights
+from .attention_backbone import (Attention, AttentionBackbone, AttentionBlock,
+                                 KernelSize, eca_per_stage, one_per_stage)
 
-OptAttention = Optional[Union[dict, Sequence[Optional[dict]]]]
 
-
-class _AttentionBlock:
+class _ResidualBlock(AttentionBlock):
     """What both residual blocks share: ``relu(identity + attention(branch))``.
 
     Args:
-        attention (dict, optional): Config of the channel attention, which
-            becomes the submodule named by its ``_abbr_``. None for none.
+        attention (dict, optional): Config of the channel attention.
+        **kwargs: Arguments of mmdet's block.
     """
 
-    def __init__(self, *args, attention: Optional[dict] = None, **kwargs):
+    def __init__(self, *args, attention=None, **kwargs):
         super().__init__(*args, **kwargs)
-        self.attention_name = None
-        if attention is not None:
-            channels = getattr(self, self.last_conv).out_channels
-            layer = MODELS.build(dict(attention, in_channels=channels))
-            if hasattr(self, layer._abbr_):
-                raise UserError(
-                    f'{attention["type"]} is given both as attention and as a '
-                    f'plugin called {layer._abbr_!r}; keep one of them')
-            self.attention_name = layer._abbr_
-            self.add_module(layer._abbr_, layer)
-
-    @property
-    def attention(self) -> Optional[nn.Module]:
-        """The channel attention layer, None if there is none."""
-        return self.attention_name and getattr(self, self.attention_name)
+        self.add_attention(attention, getattr(self, self.last_conv).out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, C_in, H, W) to (N, C_out, H / stride, W / stride)."""
@@ -55,7 +40,7 @@ class _AttentionBlock:
         return self.relu(out)
 
 
-class AttentionBasicBlock(_AttentionBlock, BasicBlock):
+class AttentionBasicBlock(_ResidualBlock, BasicBlock):
     """mmdet's BasicBlock with channel attention after the second norm."""
 
     last_conv = 'conv2'
@@ -68,7 +53,7 @@ class AttentionBasicBlock(_AttentionBlock, BasicBlock):
         return out
 
 
-class AttentionBottleneck(_AttentionBlock, Bottleneck):
+class AttentionBottleneck(_ResidualBlock, Bottleneck):
     """mmdet's Bottleneck with channel attention after the third norm.
 
     Plugins keep their places; those ``after_conv3`` follow the attention.
@@ -91,8 +76,12 @@ class AttentionBottleneck(_AttentionBlock, Bottleneck):
         return out
 
 
+class AttentionResNeXtBottleneck(AttentionBottleneck, ResNeXtBottleneck):
+    """mmdet's Bottleneck of ResNeXt, likewise."""
+
+
 @MODELS.register_module()
-class AttentionResNet(ResNet):
+class AttentionResNet(AttentionBackbone, ResNet):
     """ResNet with a channel attention layer in every residual block.
 
     Args:
@@ -108,20 +97,21 @@ class AttentionResNet(ResNet):
             checkpoint does not fit.
     """
 
-    _blocks = {BasicBlock: AttentionBasicBlock, Bottleneck: AttentionBottleneck}
+    _blocks = {
+        BasicBlock: AttentionBasicBlock,
+        Bottleneck: AttentionBottleneck,
+        ResNeXtBottleneck: AttentionResNeXtBottleneck
+    }
 
     def __init__(self,
                  depth: int,
-                 attention: OptAttention = None,
+                 attention: Attention = None,
                  **kwargs) -> None:
         if depth not in self.arch_settings:
             raise UserError(f'depth must be one of {list(self.arch_settings)}, '
                             f'got {depth!r}')
-        num_stages = kwargs.get('num_stages', 4)
-        if attention is None or isinstance(attention, dict):
-            attention = [attention] * num_stages
-        _check_one_per_stage('attention', attention, num_stages)
-        self.stage_attention = attention
+        self.stage_attention = one_per_stage('attention', attention,
+                                             kwargs.get('num_stages', 4))
         super().__init__(depth, **kwargs)
 
     def make_res_layer(self, block: type, **kwargs) -> nn.Sequential:
@@ -131,16 +121,63 @@ class AttentionResNet(ResNet):
             attention=self.stage_attention[len(self.res_layers)],
             **kwargs)
 
-    def train(self, mode: bool = True) -> 'AttentionResNet':
-        """Sets the mode, keeping frozen stages and, with ``norm_eval``, the
-        norm layers in evaluation mode; returns self as torch does."""
-        super().train(mode)
-        return self
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
-                              **kwargs) -> None:
-        check_attention_weights(self, state_dict, prefix)
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+class _V1d:
+    """Deep stem and average-pooled downsampling, as mmdet's ResNetV1d."""
+
+    arch_settings = {
+        **ResNet.arch_settings,
+        200: (Bottleneck, (3, 24, 36, 3)),
+        269: (Bottleneck, (3, 30, 48, 8))
+    }
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, deep_stem=True, avg_down=True, **kwargs)
+
+
+class _NeXt:
+    """Grouped 3x3 convolutions, as mmdet's ResNeXt.
+
+    Args:
+        groups (int): Groups of the 3x3 convolutions.
+        base_width (int): Channels of a group in the first stage.
+    """
+
+    arch_settings = ResNeXt.arch_settings
+
+    def __init__(self,
+                 *args,
+                 groups: int = 1,
+                 base_width: int = 4,
+                 **kwargs) -> None:
+        self.groups = groups
+        self.base_width = base_width
+        super().__init__(*args, **kwargs)
+
+    def make_res_layer(self, **kwargs) -> nn.Sequential:
+        """Builds the next stage."""
+        return super().make_res_layer(
+            groups=self.groups,
+            base_width=self.base_width,
+            base_channels=self.base_channels,
+            **kwargs)
+
+
+@MODELS.register_module()
+class AttentionResNetV1d(_V1d, AttentionResNet):
+    """:class:`mmdet.models.ResNetV1d` with attention in every block.
+
+    Arguments as of :class:`AttentionResNet`; depths 200 and 269 too.
+    """
+
+
+@MODELS.register_module()
+class AttentionResNeXt(_NeXt, AttentionResNet):
+    """:class:`mmdet.models.ResNeXt` with attention in every block.
+
+    Arguments as of :class:`AttentionResNet`, and ``groups`` and ``base_width``;
+    depths 50, 101 and 152.
+    """
 
 
 @MODELS.register_module()
@@ -172,22 +209,61 @@ class ECAResNet(AttentionResNet):
 
     def __init__(self,
                  depth: int,
-                 kernel_size: Union[int, Sequence[Optional[int]], None] = None,
+                 kernel_size: KernelSize = None,
                  **kwargs) -> None:
-        num_stages = kwargs.get('num_stages', 4)
-        if not isinstance(kernel_size, Sequence):
-            kernel_size = [kernel_size] * num_stages
-        _check_one_per_stage('kernel_size', kernel_size, num_stages)
         super().__init__(
             depth,
-            attention=[
-                dict(type='mmdet.ECALayer', kernel_size=k) for k in kernel_size
-            ],
+            attention=eca_per_stage(kernel_size, kwargs.get('num_stages', 4)),
             **kwargs)
 
 
-def _check_one_per_stage(name: str, values: Sequence, num_stages: int) -> None:
-    if len(values) != num_stages:
-        raise UserError(
-            f'{name} must be one for all or one a stage, {num_stages} in all '
-            f'(num_stages={num_stages}), got {len(values)}: {values!r}')
+@MODELS.register_module()
+class ECAResNetV1d(_V1d, ECAResNet):
+    """:class:`mmdet.models.ResNetV1d` with ECA; timm's ``ecaresnet50d`` family.
+
+    Arguments as of :class:`ECAResNet`; depths 200 and 269 too.
+    """
+
+
+@MODELS.register_module()
+class ECAResNeXt(_NeXt, ECAResNet):
+    """:class:`mmdet.models.ResNeXt` with ECA.
+
+    Arguments as of :class:`ECAResNet`, and ``groups`` and ``base_width``;
+    depths 50, 101 and 152.
+    """
+
+
+@MODELS.register_module()
+class SEResNet(AttentionResNet):
+    """ResNet with squeeze-and-excitation, SENet (CVPR 2018).
+
+    Args:
+        depth (int): Depth of the network, one of 18, 34, 50, 101 and 152.
+        ratio (int): Reduction r.
+        bias (bool): Whether the layers of the attention add a bias.
+        **kwargs: Every other argument of :class:`mmdet.models.ResNet`.
+
+    Raises:
+        UserError: If the depth is unknown, the ratio does not fit, or, while
+            weights are loaded, if the attention in a checkpoint does not fit.
+    """
+
+    def __init__(self,
+                 depth: int,
+                 ratio: int = 16,
+                 bias: bool = False,
+                 **kwargs) -> None:
+        super().__init__(
+            depth,
+            attention=dict(
+                type='mmdet.SqueezeExcitation', ratio=ratio, bias=bias),
+            **kwargs)
+
+
+@MODELS.register_module()
+class SEResNetV1d(_V1d, SEResNet):
+    """:class:`mmdet.models.ResNetV1d` with squeeze-and-excitation.
+
+    Arguments as of :class:`SEResNet`; depths 200 and 269 too.
+    """

@@ -261,7 +261,7 @@ def test_backbone_is_in_mmdets_registry():
     (dict(depth=50, kernel_size=(3, 5, 5)), r'4 in all.*got 3: \(3, 5, 5\)'),
     (dict(depth=50, kernel_size=(3, 5, 5, 0)), 'positive odd integer.*got 0'),
     (dict(depth=50, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1),
-          out_indices=(2, ), kernel_size=(3, 5, 5, 7)), 'num_stages=3.*got 4'),
+          out_indices=(2, ), kernel_size=(3, 5, 5, 7)), 'one a stage, 3 in all, got 4'),
     (dict(depth=50, plugins=[
         dict(cfg=dict(type='mmdet.ECALayer'), position='after_conv3')
     ]), "both as attention and as a plugin called 'eca'"),

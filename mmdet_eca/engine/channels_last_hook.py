@@ -1,0 +1,51 @@
+from typing import Any, Tuple
+
+import torch
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+
+@HOOKS.register_module()
+class ChannelsLastHook(Hook):
+    """Keeps the feature maps in memory as (N, H, W, C).
+
+    The convolutions' weights are converted; their outputs follow. Shapes and
+    results stay as they are. mmcv's own operators (RoIAlign, deformable
+    convolutions) read any input as (N, C, H, W) in memory without looking: they
+    are given contiguous ones.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_run(self, runner: Runner) -> None:
+        """Converts the model.
+
+        A wrapped one is wrapped anew: DistributedDataParallel lays out its
+        buffers by the weights that it is given.
+        """
+        if is_model_wrapper(runner.model):
+            runner.model = runner.wrap_model(
+                runner.cfg.get('model_wrapper_cfg'),
+                to_channels_last(runner.model.module))
+        else:
+            to_channels_last(runner.model)
+
+
+def to_channels_last(model: nn.Module) -> nn.Module:
+    """Converts a detector in place and returns it."""
+    model.to(memory_format=torch.channels_last)
+    for module in model.modules():
+        if type(module).__module__.startswith('mmcv.ops.'):
+            module.to(memory_format=torch.contiguous_format)
+            if _contiguous_inputs not in module._forward_pre_hooks.values():
+                module.register_forward_pre_hook(_contiguous_inputs)
+    return model
+
+
+def _contiguous_inputs(module: nn.Module, inputs: Tuple[Any, ...]) -> Tuple:
+    return tuple(
+        value.contiguous() if isinstance(value, Tensor) else value
+        for value in inputs)

@@ -1,0 +1,105 @@
+"""What the backbones with channel attention have in common."""
+import difflib
+from typing import Any, List, Optional, Sequence, Union
+
+from mmdet.registry import MODELS
+from torch import nn
+
+from ...errors import UserError
+from ..attention import ChannelAttention
+from .attention_weights import check_attention_weights
+
+Attention = Union[dict, Sequence[Optional[dict]], None]
+KernelSize = Union[int, Sequence[Optional[int]], None]
+
+
+class AttentionBlock(nn.Module):
+    """A residual block with a channel attention layer on its branch."""
+
+    attention_name: Optional[str] = None
+
+    def add_attention(self, cfg: Optional[dict], channels: int) -> None:
+        """Builds the attention, a submodule named by its ``_abbr_``.
+
+        Args:
+            cfg (dict, optional): Config of the layer; None for no attention.
+            channels (int): Becomes its ``in_channels``.
+
+        Raises:
+            UserError: If ``cfg`` names no channel attention, or one of the same
+                name is in the block already, as a plugin.
+        """
+        if cfg is None:
+            return
+        _check_type(cfg)
+        layer = MODELS.build(dict(cfg, in_channels=channels))
+        if hasattr(self, layer._abbr_):
+            raise UserError(
+                f'{cfg["type"]} is given both as attention and as a '
+                f'plugin called {layer._abbr_!r}; keep one of them')
+        self.attention_name = layer._abbr_
+        self.add_module(layer._abbr_, layer)
+
+    @property
+    def attention(self) -> Optional[ChannelAttention]:
+        """The channel attention layer, None if there is none."""
+        return self.attention_name and getattr(self, self.attention_name)
+
+
+class AttentionBackbone(nn.Module):
+    """A backbone that loads its attention strictly."""
+
+    def train(self, mode: bool = True) -> 'AttentionBackbone':
+        """Sets the mode, keeping frozen stages and, with ``norm_eval``, the
+        norm layers in evaluation mode; returns self as torch does."""
+        super().train(mode)
+        return self
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
+                              **kwargs) -> None:
+        check_attention_weights(self, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def one_per_stage(name: str, value: Any, num_stages: int) -> list:
+    """The values of an argument that is one for all stages or one a stage.
+
+    Raises:
+        UserError: If it is a sequence of another length than ``num_stages``.
+    """
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return [value] * num_stages
+    if len(value) != num_stages:
+        raise UserError(
+            f'{name} must be one for all or one a stage, {num_stages} in all, '
+            f'got {len(value)}: {value!r}')
+    return list(value)
+
+
+def eca_per_stage(kernel_size: KernelSize, num_stages: int) -> List[dict]:
+    """Configs of the ECA layers with these kernel sizes."""
+    return [
+        dict(type='mmdet.ECALayer', kernel_size=size)
+        for size in one_per_stage('kernel_size', kernel_size, num_stages)
+    ]
+
+
+def _check_type(cfg: dict) -> None:
+    if not isinstance(cfg, dict) or 'type' not in cfg:
+        raise UserError("attention must be a dict with a 'type' such as "
+                        f"dict(type='ECALayer'), got {cfg!r}")
+    known = sorted(
+        name for name, module in MODELS.module_dict.items()
+        if isinstance(module, type) and issubclass(module, ChannelAttention))
+    layer = cfg['type']
+    if isinstance(layer, str):
+        layer = MODELS.get(layer)
+    if layer is None:
+        near = difflib.get_close_matches(
+            cfg['type'].split('.')[-1], known, cutoff=0.4) or known
+        raise UserError(f'attention type {cfg["type"]!r} is not registered; '
+                        f'near ones are {", ".join(near)}')
+    if not issubclass(layer, ChannelAttention):
+        raise UserError(
+            f'attention type {cfg["type"]!r} is no ChannelAttention (which are '
+            f'{", ".join(known)}); give other layers as plugins')
