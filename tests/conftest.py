@@ -20,6 +20,14 @@ UNUSED_COCO_IDS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 COCO_IDS = [i for i in range(1, 91) if i not in UNUSED_COCO_IDS]
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        '--every-config',
+        action='store_true',
+        help='a forward pass with losses of every mmdet config with our '
+        'backbones (about 20 minutes), not only of one a detector')
+
+
 def run(*command, check=True, **variables):
     """Runs a command in the repository; returns the finished process."""
     done = subprocess.run([str(word) for word in command],

@@ -1,12 +1,17 @@
 """ResNet with channel attention at the end of every residual branch."""
+from typing import Tuple
+
 import torch.utils.checkpoint as cp
 from mmdet.models.backbones import ResNeXt
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck, ResNet
 from mmdet.models.backbones.resnext import Bottleneck as ResNeXtBottleneck
 from mmdet.registry import MODELS
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ...errors import UserError
+from ...ops import (attention_tail, conv_norm, folded_conv_norm, forget_folded,
+                    has_hooks, is_foldable, run_folded)
 from .attention_backbone import (Attention, AttentionBackbone, AttentionBlock,
                                  KernelSize, eca_per_stage, one_per_stage)
 
@@ -16,27 +21,34 @@ class _ResidualBlock(AttentionBlock):
 
     Args:
         attention (dict, optional): Config of the channel attention.
+        folded (bool): Whether norms on stored statistics are folded.
         **kwargs: Arguments of mmdet's block.
     """
 
-    def __init__(self, *args, attention=None, **kwargs):
+    def __init__(self, *args, attention=None, folded=True, **kwargs):
         super().__init__(*args, **kwargs)
+        self.folded = folded
         self.add_attention(attention, getattr(self, self.last_conv).out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, C_in, H, W) to (N, C_out, H / stride, W / stride)."""
         if self.with_cp and x.requires_grad:
-            return cp.checkpoint(
-                self._forward_direct, x, use_reentrant=False)
-        return self._forward_direct(x)
+            return cp.checkpoint(self._forward, x, use_reentrant=False)
+        return self._forward(x)
 
-    def _forward_direct(self, x: Tensor) -> Tensor:
-        """One layer after the other, nothing folded."""
-        out = self._branch(x)
-        if self.attention_name is not None:
-            out = self.attention(out)
-        out = self._after_attention(out)
-        out += x if self.downsample is None else self.downsample(x)
+    def _conv_norm(self, conv: nn.Module, norm: nn.Module,
+                   x: Tensor) -> Tensor:
+        return conv_norm(conv, norm, x) if self.folded else norm(conv(x))
+
+    def _identity(self, x: Tensor) -> Tensor:
+        if self.downsample is None:
+            return x
+        if self.folded:
+            return run_folded(self.downsample, x)
+        return self.downsample(x)
+
+    def _add_and_relu(self, out: Tensor, x: Tensor) -> Tensor:
+        out += self._identity(x)
         return self.relu(out)
 
 
@@ -45,12 +57,12 @@ class AttentionBasicBlock(_ResidualBlock, BasicBlock):
 
     last_conv = 'conv2'
 
-    def _branch(self, x: Tensor) -> Tensor:
-        out = self.relu(self.norm1(self.conv1(x)))
-        return self.norm2(self.conv2(out))
-
-    def _after_attention(self, out: Tensor) -> Tensor:
-        return out
+    def _forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self._conv_norm(self.conv1, self.norm1, x))
+        out = self._conv_norm(self.conv2, self.norm2, out)
+        if self.attention_name is not None:
+            out = self.attention(out)
+        return self._add_and_relu(out, x)
 
 
 class AttentionBottleneck(_ResidualBlock, Bottleneck):
@@ -61,19 +73,37 @@ class AttentionBottleneck(_ResidualBlock, Bottleneck):
 
     last_conv = 'conv3'
 
-    def _branch(self, x: Tensor) -> Tensor:
-        out = self.relu(self.norm1(self.conv1(x)))
+    def _forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self._conv_norm(self.conv1, self.norm1, x))
         if self.with_plugins:
             out = self.forward_plugin(out, self.after_conv1_plugin_names)
-        out = self.relu(self.norm2(self.conv2(out)))
+        out = self.relu(self._conv_norm(self.conv2, self.norm2, out))
         if self.with_plugins:
             out = self.forward_plugin(out, self.after_conv2_plugin_names)
-        return self.norm3(self.conv3(out))
-
-    def _after_attention(self, out: Tensor) -> Tensor:
+        if self._tail_is_foldable():
+            return self._folded_tail(out, x)
+        out = self._conv_norm(self.conv3, self.norm3, out)
+        if self.attention_name is not None:
+            out = self.attention(out)
         if self.with_plugins:
             out = self.forward_plugin(out, self.after_conv3_plugin_names)
-        return out
+        return self._add_and_relu(out, x)
+
+    def _tail_is_foldable(self) -> bool:
+        return (self.folded and self.attention_name is not None
+                and not (self.with_plugins and self.after_conv3_plugin_names)
+                and is_foldable(self.conv3, self.norm3)
+                and not has_hooks(self.attention) and not has_hooks(self.relu))
+
+    def _folded_tail(self, out: Tensor, x: Tensor) -> Tensor:
+        """With the norm folded into the third convolution, the mean of its
+        output is the convolution of the mean of its input: the gate is known
+        before the convolution runs."""
+        weight, bias = folded_conv_norm(self.conv3, self.norm3)
+        weight = weight.flatten(1)
+        pooled = F.linear(out.mean(dim=(2, 3)), weight, bias)
+        return attention_tail(out, weight, bias, self.attention.gate(pooled),
+                              self._identity(x))
 
 
 class AttentionResNeXtBottleneck(AttentionBottleneck, ResNeXtBottleneck):
@@ -89,6 +119,11 @@ class AttentionResNet(AttentionBackbone, ResNet):
         attention (dict | Sequence[dict | None], optional): Config of the
             attention layer, or one config a stage. ``in_channels`` is filled
             in. None gives mmdet's plain ResNet.
+        folded (bool): Whether a norm that runs on stored statistics
+            (``norm_eval``, evaluation) is folded into the convolution before
+            it, and the attention into the last one: the same function in less
+            time and memory. Where a block does not allow it, and where a module
+            of it has hooks, it runs layer by layer.
         **kwargs: Every other argument of :class:`mmdet.models.ResNet`.
 
     Raises:
@@ -106,12 +141,14 @@ class AttentionResNet(AttentionBackbone, ResNet):
     def __init__(self,
                  depth: int,
                  attention: Attention = None,
+                 folded: bool = True,
                  **kwargs) -> None:
         if depth not in self.arch_settings:
             raise UserError(f'depth must be one of {list(self.arch_settings)}, '
                             f'got {depth!r}')
         self.stage_attention = one_per_stage('attention', attention,
                                              kwargs.get('num_stages', 4))
+        self.folded = folded
         super().__init__(depth, **kwargs)
 
     def make_res_layer(self, block: type, **kwargs) -> nn.Sequential:
@@ -119,7 +156,33 @@ class AttentionResNet(AttentionBackbone, ResNet):
         return super().make_res_layer(
             block=self._blocks[block],
             attention=self.stage_attention[len(self.res_layers)],
+            folded=self.folded,
             **kwargs)
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, ...]:
+        """Maps images (N, 3, H, W) to the feature maps of ``out_indices``."""
+        if not self.folded:
+            return super().forward(x)
+        if self.deep_stem:
+            x = run_folded(self.stem, x)
+        else:
+            x = self.relu(conv_norm(self.conv1, self.norm1, x))
+        x = self.maxpool(x)
+        outs = []
+        for index, name in enumerate(self.res_layers):
+            x = getattr(self, name)(x)
+            if index in self.out_indices:
+                outs.append(x)
+        return tuple(outs)
+
+    def train(self, mode: bool = True) -> 'AttentionResNet':
+        """Sets the mode; drops what was folded for inference."""
+        forget_folded(self)
+        return super().train(mode)
+
+    def _apply(self, *args, **kwargs) -> 'AttentionResNet':
+        forget_folded(self)
+        return super()._apply(*args, **kwargs)
 
 
 class _V1d:

@@ -244,7 +244,8 @@ def test_multiply_adds_that_eca_adds_to_resnet50():
     counts = []
     with torch.device('meta'):
         x = torch.empty(1, 3, 224, 224)
-        for backbone in (ECAResNet(50, sizes), AttentionResNet(50)):
+        for backbone in (ECAResNet(50, sizes, folded=False),
+                         AttentionResNet(50, folded=False)):
             with FlopCounterMode(display=False) as counter:
                 backbone.eval()(x)
             counts.append(counter.get_total_flops() // 2)

@@ -1,0 +1,8 @@
+from .attention_tail import attention_tail
+from .folding import (conv_norm, folded_conv_norm, forget_folded, has_hooks,
+                      is_foldable, run_folded)
+
+__all__ = [
+    'attention_tail', 'conv_norm', 'folded_conv_norm', 'forget_folded',
+    'has_hooks', 'is_foldable', 'run_folded'
+]

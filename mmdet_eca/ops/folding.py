@@ -1,0 +1,129 @@
+"""Convolutions with the batch norm that follows folded into them.
+
+Batch norm on stored statistics is an affine map of every channel, so it and the
+convolution before it are one convolution, in training as in evaluation.
+"""
+from typing import Tuple
+from weakref import WeakKeyDictionary
+
+import torch
+from mmengine.model.efficient_conv_bn_eval import \
+    efficient_conv_bn_eval_forward
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+try:
+    from torch.compiler import is_compiling
+except ImportError:  # torch 2.0
+    from torch._dynamo import is_compiling
+
+# Of every norm: what it was folded from, and the folded weight and bias.
+_folded = WeakKeyDictionary()
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether somebody watches or replaces the module's calls."""
+    return bool(module._forward_hooks or module._forward_pre_hooks
+                or module._backward_hooks or module._backward_pre_hooks
+                or 'forward' in vars(module))
+
+
+def is_foldable(conv: nn.Module, norm: nn.Module) -> bool:
+    """Whether ``norm(conv(x))`` is one convolution at this moment."""
+    return (type(conv) is nn.Conv2d and type(norm) is nn.BatchNorm2d
+            and not norm.training and norm.running_var is not None
+            and not has_hooks(conv) and not has_hooks(norm))
+
+
+def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
+    """``norm(conv(x))``, as one convolution where that is possible.
+
+    Args:
+        conv (nn.Module): Any convolution.
+        norm (nn.Module): Any norm.
+        x (Tensor): Input of the convolution, shape (N, C_in, H, W).
+
+    Returns:
+        Tensor: Shape (N, C_out, H', W').
+    """
+    if not is_foldable(conv, norm):
+        return norm(conv(x))
+    if is_compiling() or _learns(conv, norm):
+        return efficient_conv_bn_eval_forward(norm, conv, x)
+    return conv._conv_forward(x, *_stored(conv, norm))
+
+
+def run_folded(modules: nn.Sequential, x: Tensor) -> Tensor:
+    """``modules(x)`` with every convolution and norm in a row folded."""
+    if has_hooks(modules):
+        return modules(x)
+    waiting = None
+    for module in [*modules, None]:
+        if waiting is not None:
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                x, waiting = conv_norm(waiting, module, x), None
+                continue
+            x = waiting(x)
+        waiting = module if isinstance(module, nn.Conv2d) else None
+        if module is not None and waiting is None:
+            x = module(x)
+    return x
+
+
+def folded_conv_norm(conv: nn.Conv2d,
+                     norm: nn.BatchNorm2d) -> Tuple[Tensor, Tensor]:
+    """Weight and bias of ``norm(conv(.))``, differentiable where it learns.
+
+    Only for what :func:`is_foldable` accepts. Where nothing learns they are
+    computed once and kept until a parameter or a statistic changes.
+
+    Returns:
+        tuple[Tensor]: Weight of the shape of ``conv.weight``, bias (C_out,).
+    """
+    if not is_compiling() and not _learns(conv, norm):
+        return _stored(conv, norm)
+    scale = (norm.running_var + norm.eps).rsqrt()
+    if norm.weight is not None:
+        scale = scale * norm.weight
+    bias = -norm.running_mean if conv.bias is None else \
+        conv.bias - norm.running_mean
+    bias = bias * scale
+    if norm.bias is not None:
+        bias = bias + norm.bias
+    return conv.weight * scale[:, None, None, None], bias
+
+
+def forget_folded(module: nn.Module) -> None:
+    """Drops what is kept for the norms of a module."""
+    for norm in module.modules():
+        _folded.pop(norm, None)
+
+
+def _learns(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
+    return torch.is_grad_enabled() and any(
+        p is not None and p.requires_grad
+        for p in (conv.weight, conv.bias, norm.weight, norm.bias))
+
+
+def _stored(conv: nn.Conv2d,
+            norm: nn.BatchNorm2d) -> Tuple[Tensor, Tensor]:
+    tensors = (conv.weight, conv.bias, norm.weight, norm.bias,
+               norm.running_mean, norm.running_var)
+    kept = [t for t in tensors if t is not None]
+    if any(t.is_inference() for t in kept):
+        origin = None  # changes leave no trace in them
+    else:
+        # Every change in place counts up the version; a swap of .data, as
+        # mmengine's EMAHook does it, changes the address.
+        origin = [(id(t), t.data_ptr(), t._version, t.dtype) for t in kept]
+        stored_origin, folded = _folded.get(norm, (None, None))
+        if origin == stored_origin:
+            return folded
+    with torch.no_grad():
+        weight, bias = fuse_conv_bn_weights(
+            conv.weight, conv.bias, norm.running_mean, norm.running_var,
+            norm.eps, norm.weight, norm.bias)
+    folded = weight.detach(), bias.detach()
+    if origin is not None:
+        _folded[norm] = origin, folded
+    return folded

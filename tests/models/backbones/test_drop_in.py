@@ -1,0 +1,187 @@
+"""Ours in the place of mmdet's own, in every config that mmdet ships."""
+import copy
+import glob
+import json
+import os.path as osp
+import traceback
+
+import mmdet
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.testing import demo_mm_inputs
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import DefaultScope
+from mmengine.runner import checkpoint
+
+OURS = {
+    'ResNet': 'ECAResNet',
+    'ResNetV1d': 'ECAResNetV1d',
+    'ResNeXt': 'ECAResNeXt'
+}
+CONFIGS = osp.join(osp.dirname(mmdet.__file__), '.mim', 'configs')
+
+
+def backbones(node, kinds=OURS):
+    """The config dicts of the backbones of these kinds."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if (name == 'backbone' and isinstance(value, dict)
+                    and value.get('type') in kinds):
+                yield value
+            else:
+                yield from backbones(value, kinds)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from backbones(value, kinds)
+
+
+def key(node):
+    """Equal for models that differ only in weights and number of classes."""
+    if isinstance(node, dict):
+        return {
+            name: key(value)
+            for name, value in node.items()
+            if name not in ('init_cfg', 'pretrained', 'num_classes')
+        }
+    return [key(v) for v in node] if isinstance(node, (list, tuple)) else node
+
+
+@pytest.fixture(scope='module')
+def models():
+    """Pairs of a model's config and the names of the files that have it."""
+    found = {}
+    for path in sorted(glob.glob(f'{CONFIGS}/**/*.py', recursive=True)):
+        name = osp.relpath(path, CONFIGS)
+        try:
+            model = Config.fromfile(path).get('model')
+        except (ImportError, FileNotFoundError):
+            # Imports mmpretrain, or inherits from a file that is not shipped:
+            # mmdet cannot read it either.
+            continue
+        if any(True for _ in backbones(model)):
+            text = json.dumps(key(model.to_dict()), sort_keys=True, default=str)
+            found.setdefault(text, (model, []))[1].append(name)
+    assert sum(len(names) for _, names in found.values()) > 500
+    return list(found.values())
+
+
+@pytest.fixture(scope='module', autouse=True)
+def surroundings():
+    """A process group, which SyncBN asks for, and no downloads of teachers."""
+
+    def refuse(url, *args, **kwargs):
+        raise ConnectionError(f'needs {url}')
+
+    torch.distributed.init_process_group(
+        'gloo', store=torch.distributed.HashStore(), rank=0, world_size=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, 'load_url', refuse)
+        yield
+    torch.distributed.destroy_process_group()
+
+
+def with_eca(model):
+    model = copy.deepcopy(model)
+    for backbone in list(backbones(model)):
+        backbone['type'] = OURS[backbone['type']]
+    return model
+
+
+def build(model):
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        return MODELS.build(ConfigDict(copy.deepcopy(model)))
+
+
+def shapes(model, kinds):
+    """Shapes of what the backbones of a config give."""
+    images = torch.empty(2, 3, 128, 128, device='meta')
+    return [  # without dcn, which changes no shape and runs on no meta device
+        [out.shape for out in build(dict(backbone, dcn=None))(images)]
+        for backbone in backbones(model, kinds)
+    ]
+
+
+def loss(model):
+    """Of two small images with two objects each."""
+    torch.manual_seed(0)
+    model = build(model)
+    for module in model.modules():  # as it starts, but without downloads
+        if (getattr(module, 'init_cfg', None)
+                and dict(module.init_cfg)['type'] == 'Pretrained'):
+            module.init_cfg = None
+    model.init_weights()
+    data = demo_mm_inputs(
+        2, (3, 96, 96), num_items=[2, 2], with_mask=True, with_semantic=True)
+    for sample in data['data_samples']:
+        sample.gt_instances.labels[:] = 0
+        sample.gt_sem_seg.sem_seg[:] = 0
+    batch = model.train().data_preprocessor(data, True)
+    if batch['inputs'].shape[-1] > 256:
+        raise RuntimeError('the data preprocessor makes the images '
+                           f'{tuple(batch["inputs"].shape[2:])}')
+    total, _ = model.parse_losses(model(**batch, mode='loss'))
+    assert total.isfinite()
+    return total
+
+
+def outcome(function, model):
+    """What the function returns, or its last line if it raises."""
+    try:
+        return function(model), None
+    except Exception:
+        return None, traceback.format_exc().strip().splitlines()[-1]
+
+
+def compare(check, models):
+    """Checks ours; where it fails, mmdet's own has to fail as well.
+
+    Returns the number of config files and what mmdet's own cannot do.
+    """
+    passed, failed, impossible = 0, {}, {}
+    for model, names in models:
+        _, error = outcome(check, with_eca(model))
+        if error is None:
+            passed += len(names)
+        else:
+            _, own_error = outcome(check, model)
+            kept = failed if own_error is None else impossible
+            kept.update(dict.fromkeys(names, error))
+    assert not failed, failed
+    return passed, impossible
+
+
+def report(capsys, what, passed, impossible):
+    with capsys.disabled():
+        print(f'\n{what}: {passed} of {passed} mmdet configs')
+        for name, reason in impossible.items():
+            print(f'  not counted, since with its own backbone: {name}: '
+                  f'{reason[:160]}')
+
+
+def test_every_config_builds_and_its_backbone_gives_the_same_shapes(
+        models, capsys):
+
+    def check(model):
+        with torch.device('meta'):
+            build(model)
+
+    passed, impossible = compare(check, models)
+    report(capsys, 'built with ECA', passed, impossible)
+    assert passed > 500
+    distinct = {str(list(backbones(key(model)))): model for model, _ in models}
+    with torch.device('meta'):
+        for model in distinct.values():
+            assert shapes(with_eca(model), OURS.values()) == shapes(model, OURS)
+
+
+def test_forward_pass_with_losses(models, capsys, pytestconfig):
+    """Of one config of every detector, or with --every-config of all."""
+    if not pytestconfig.option.every_config:
+        one = {}
+        for model, names in sorted(models, key=lambda m: 'r50' not in m[1][0]):
+            one.setdefault(model.type, (model, names[:1]))
+        models = list(one.values())
+    passed, impossible = compare(loss, models)
+    report(capsys, 'losses with ECA', passed, impossible)
+    assert passed > 40
