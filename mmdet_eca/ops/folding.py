@@ -28,15 +28,23 @@ def has_hooks(module: nn.Module) -> bool:
                 or 'forward' in vars(module))
 
 
-def is_foldable(conv: nn.Module, norm: nn.Module) -> bool:
-    """Whether ``norm(conv(x))`` is one convolution at this moment."""
-    return (type(conv) is nn.Conv2d and type(norm) is nn.BatchNorm2d
-            and not norm.training and norm.running_var is not None
-            and not has_hooks(conv) and not has_hooks(norm))
+def is_foldable(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
+    """Whether ``norm(conv(x))`` is better done as one convolution.
+
+    While the weights learn they are folded in every step and kept for the
+    backward pass: that pays if the maps are larger than the weights.
+    """
+    if (type(conv) is not nn.Conv2d or type(norm) is not nn.BatchNorm2d
+            or norm.training or norm.running_var is None or has_hooks(conv)
+            or has_hooks(norm)):
+        return False
+    n, _, h, w = x.shape
+    positions = n * (h // conv.stride[0]) * (w // conv.stride[1])
+    return not _learns(conv, norm) or positions > conv.weight[0].numel()
 
 
 def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
-    """``norm(conv(x))``, as one convolution where that is possible.
+    """``norm(conv(x))``, as one convolution where that is better.
 
     Args:
         conv (nn.Module): Any convolution.
@@ -46,7 +54,7 @@ def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
     Returns:
         Tensor: Shape (N, C_out, H', W').
     """
-    if not is_foldable(conv, norm):
+    if not is_foldable(conv, norm, x):
         return norm(conv(x))
     if is_compiling() or _learns(conv, norm):
         return efficient_conv_bn_eval_forward(norm, conv, x)

@@ -80,7 +80,7 @@ class AttentionBottleneck(_ResidualBlock, Bottleneck):
         out = self.relu(self._conv_norm(self.conv2, self.norm2, out))
         if self.with_plugins:
             out = self.forward_plugin(out, self.after_conv2_plugin_names)
-        if self._tail_is_foldable():
+        if self._tail_is_foldable(out):
             return self._folded_tail(out, x)
         out = self._conv_norm(self.conv3, self.norm3, out)
         if self.attention_name is not None:
@@ -89,10 +89,12 @@ class AttentionBottleneck(_ResidualBlock, Bottleneck):
             out = self.forward_plugin(out, self.after_conv3_plugin_names)
         return self._add_and_relu(out, x)
 
-    def _tail_is_foldable(self) -> bool:
+    def _tail_is_foldable(self, out: Tensor) -> bool:
+        _, channels, h, w = out.shape
         return (self.folded and self.attention_name is not None
+                and h * w > channels  # else the gated weights are the larger
                 and not (self.with_plugins and self.after_conv3_plugin_names)
-                and is_foldable(self.conv3, self.norm3)
+                and is_foldable(self.conv3, self.norm3, out)
                 and not has_hooks(self.attention) and not has_hooks(self.relu))
 
     def _folded_tail(self, out: Tensor, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
 from mmengine.runner import checkpoint
 
@@ -53,6 +54,8 @@ def models():
     found = {}
     for path in sorted(glob.glob(f'{CONFIGS}/**/*.py', recursive=True)):
         name = osp.relpath(path, CONFIGS)
+        if name.startswith('_base_'):
+            continue
         try:
             model = Config.fromfile(path).get('model')
         except (ImportError, FileNotFoundError):
@@ -77,6 +80,7 @@ def surroundings():
         'gloo', store=torch.distributed.HashStore(), rank=0, world_size=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, 'load_url', refuse)
+        patch.setattr(BaseModule, '_dump_init_info', lambda self: None)
         yield
     torch.distributed.destroy_process_group()
 
@@ -96,33 +100,41 @@ def build(model):
 def shapes(model, kinds):
     """Shapes of what the backbones of a config give."""
     images = torch.empty(2, 3, 128, 128, device='meta')
-    return [  # without dcn, which changes no shape and runs on no meta device
-        [out.shape for out in build(dict(backbone, dcn=None))(images)]
-        for backbone in backbones(model, kinds)
-    ]
+    outs = []
+    for cfg in backbones(model, kinds):
+        # Without dcn, which changes no shape and runs on no meta device.
+        backbone = build(dict(cfg, dcn=None))
+        backbone.eval()
+        outs.append([out.shape for out in backbone(images)])
+    return outs
 
 
-def loss(model):
+def loss(model, size=96):
     """Of two small images with two objects each."""
     torch.manual_seed(0)
     model = build(model)
     for module in model.modules():  # as it starts, but without downloads
-        if (getattr(module, 'init_cfg', None)
-                and dict(module.init_cfg)['type'] == 'Pretrained'):
+        if 'Pretrained' in str(getattr(module, 'init_cfg', '')):
             module.init_cfg = None
     model.init_weights()
     data = demo_mm_inputs(
-        2, (3, 96, 96), num_items=[2, 2], with_mask=True, with_semantic=True)
+        2, (3, size, size), num_items=[2, 2], with_mask=True, with_semantic=True)
     for sample in data['data_samples']:
         sample.gt_instances.labels[:] = 0
         sample.gt_sem_seg.sem_seg[:] = 0
     batch = model.train().data_preprocessor(data, True)
-    if batch['inputs'].shape[-1] > 256:
+    if batch['inputs'].shape[-1] > 2 * size:
         raise RuntimeError('the data preprocessor makes the images '
                            f'{tuple(batch["inputs"].shape[2:])}')
     total, _ = model.parse_losses(model(**batch, mode='loss'))
     assert total.isfinite()
     return total
+
+
+def loss_of_larger_images_if_need_be(model):
+    """DINO has 900 queries, which small images have no positions for."""
+    value, error = outcome(loss, model)
+    return value if error is None else loss(model, 256)
 
 
 def outcome(function, model):
@@ -182,6 +194,6 @@ def test_forward_pass_with_losses(models, capsys, pytestconfig):
         for model, names in sorted(models, key=lambda m: 'r50' not in m[1][0]):
             one.setdefault(model.type, (model, names[:1]))
         models = list(one.values())
-    passed, impossible = compare(loss, models)
+    passed, impossible = compare(loss_of_larger_images_if_need_be, models)
     report(capsys, 'losses with ECA', passed, impossible)
     assert passed > 40
