@@ -1,10 +1,11 @@
 """Efficient Channel Attention (ECA-Net, CVPR 2020) for MMDetection.
 
 Importing this package registers its modules in mmdet's registries, makes
-``_base_ = 'mmdet_eca::...'`` known to mmengine's configs, and lets torch's safe
-loading read mmengine's checkpoints.
+``_base_ = 'mmdet_eca::...'`` and ``checkpoint='timm://...'`` known to mmengine,
+and lets torch's safe loading read mmengine's checkpoints.
 """
 from . import datasets, evaluation  # noqa: F401, registers them
+from .checkpoints import register_schemes
 from .engine import (allow_mmengine_checkpoints, config_path,
                      register_config_prefix)
 from .errors import UserError
@@ -13,6 +14,7 @@ from .models import __all__ as _models
 
 allow_mmengine_checkpoints()
 register_config_prefix()
+register_schemes()
 
 __version__ = '0.1.0'
 __all__ = ['UserError', 'config_path', *_models]

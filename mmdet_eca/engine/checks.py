@@ -9,6 +9,7 @@ from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from ..checkpoints import local_path
 from ..errors import UserError
 
 AUTHORS_PAGE = 'https://github.com/BangguWu/ECANet'
@@ -44,7 +45,7 @@ def _check_pretrained(model: Any) -> None:
         for init in init_cfg if isinstance(init_cfg, list) else [init_cfg]:
             if init is not None and init.get('type') == 'Pretrained':
                 _check_file(
-                    init.checkpoint, 'pretrained weights',
+                    local_path(init.checkpoint), 'pretrained weights',
                     f'the ECA-Net authors share theirs at {AUTHORS_PAGE}; to '
                     'train without: --cfg-options model.backbone.init_cfg=None '
                     'model.backbone.frozen_stages=-1 '

@@ -1,0 +1,110 @@
+"""Detectors of MMDetection 1.x, the ECA-Net authors' released ones among them.
+
+Against MMDetection 3.x (docs/en/migration and its
+``tools/model_converters/upgrade_model_version.py``):
+
+- the background is the first of a softmax's K + 1 classes, not the last;
+- there is a box regressor and a mask for the background too, never used;
+- the heads of two-stage detectors are not inside a ``roi_head``.
+
+RPN and RetinaNet have one sigmoid an anchor and class, and no background: they
+stay as they are. (mmdet's own tool rotates their biases, and cuts off the last
+instead of the first biases of the box regressors.)
+"""
+from typing import Iterator, List
+
+import torch
+
+from ..errors import UserError
+from .files import StateDict
+from .resnet import check_names
+
+NAME = "an MMDetection 1.x detector, as the ECA-Net authors' are"
+
+
+def matches(state_dict: StateDict, meta: dict) -> bool:
+    """A detector that knows no ``roi_head`` and that mmengine did not write."""
+    return ('backbone.layer1.0.conv1.weight' in state_dict
+            and any(name.startswith('bbox_head.') for name in state_dict)
+            and 'mmengine_version' not in meta and 'mmdet_eca' not in meta)
+
+
+def detector(state_dict: StateDict) -> str:
+    """Its name: 'faster_rcnn', 'mask_rcnn' or 'retinanet'."""
+    if 'bbox_head.retina_cls.weight' in state_dict:
+        return 'retinanet'
+    if any(name.startswith('mask_head.') for name in state_dict):
+        return 'mask_rcnn'
+    return 'faster_rcnn'
+
+
+def convert(state_dict: StateDict) -> StateDict:
+    """The weights by MMDetection 3.x's names, background last or dropped.
+
+    Raises:
+        UserError: If it is none of the three detectors, or their numbers of
+            classes do not fit each other.
+    """
+    name = detector(state_dict)
+    without_backbone = [
+        key for key in state_dict if not key.startswith('backbone.')
+    ]
+    check_names(without_backbone, set(_names(name)),
+                f'a {name} of MMDetection 1.x')
+    if name == 'retinanet':
+        return state_dict
+    classes = len(state_dict['bbox_head.fc_cls.bias'])  # K + 1
+    _check_rows(state_dict, 'bbox_head.fc_reg', 4 * classes)
+    if name == 'mask_rcnn':
+        _check_rows(state_dict, 'mask_head.conv_logits', classes)
+    converted = {}
+    for key, value in state_dict.items():
+        if key.startswith('bbox_head.fc_cls.'):
+            value = torch.cat([value[1:], value[:1]])
+        elif key.startswith('bbox_head.fc_reg.'):
+            value = value[4:].clone()  # else all rows would be written
+        elif key.startswith('mask_head.conv_logits.'):
+            value = value[1:].clone()
+        if key.startswith(('bbox_head.', 'mask_head.')):
+            key = f'roi_head.{key}'
+        converted[key] = value
+    return converted
+
+
+def _names(name: str) -> Iterator[str]:
+    """All parameters outside of the backbone."""
+    for layer in _layers(name):
+        yield f'{layer}.weight'
+        yield f'{layer}.bias'
+
+
+def _layers(name: str) -> List[str]:
+    if name == 'retinanet':
+        return [
+            *(f'neck.lateral_convs.{i}.conv' for i in range(3)),
+            *(f'neck.fpn_convs.{i}.conv' for i in range(5)),
+            *(f'bbox_head.{branch}_convs.{i}.conv'
+              for branch in ('cls', 'reg') for i in range(4)),
+            'bbox_head.retina_cls', 'bbox_head.retina_reg'
+        ]
+    layers = [
+        *(f'neck.{convs}_convs.{i}.conv'
+          for convs in ('lateral', 'fpn') for i in range(4)),
+        *(f'rpn_head.{layer}' for layer in ('rpn_conv', 'rpn_cls', 'rpn_reg')),
+        *(f'bbox_head.{layer}' for layer in
+          ('shared_fcs.0', 'shared_fcs.1', 'fc_cls', 'fc_reg'))
+    ]
+    if name == 'mask_rcnn':
+        layers += [
+            *(f'mask_head.convs.{i}.conv' for i in range(4)),
+            'mask_head.upsample', 'mask_head.conv_logits'
+        ]
+    return layers
+
+
+def _check_rows(state_dict: StateDict, layer: str, rows: int) -> None:
+    for name in (f'{layer}.weight', f'{layer}.bias'):
+        if len(state_dict[name]) != rows:
+            raise UserError(
+                f'{name} has {len(state_dict[name])} rows, not {rows}, which '
+                'the classes of bbox_head.fc_cls, background included, need')
