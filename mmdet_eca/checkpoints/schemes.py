@@ -26,10 +26,10 @@ _FILES = ('.pth', '.pt', '.tar', '.bin', '.safetensors')
 def register_schemes() -> None:
     """Makes the prefixes known to mmengine's checkpoint loader."""
     CheckpointLoader.register_scheme(
-        [f'{scheme}://' for scheme in SCHEMES], load_converted, force=True)
+        [f'{scheme}://' for scheme in SCHEMES], load_from_elsewhere, force=True)
 
 
-def load_converted(filename: str,
+def load_from_elsewhere(filename: str,
                    map_location: Optional[str] = None) -> dict:
     """Loads pretrained weights from elsewhere, by this package's names.
 

@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 
 from .checks import check_config
 from .distributed import prepare_distributed
+from .whole_checkpoint_hook import WholeCheckpointHook
 
 
 def build_runner(cfg: Config, loaders: Tuple[str, ...]) -> Runner:
@@ -24,6 +25,8 @@ def build_runner(cfg: Config, loaders: Tuple[str, ...]) -> Runner:
     check_config(cfg, loaders)
     prepare_distributed(cfg)
     setup_cache_size_limit_of_dynamo()
-    if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    runner = (
+        RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg))
+    if loaders == ('test', ):
+        runner.register_hook(WholeCheckpointHook())
+    return runner

@@ -1,0 +1,231 @@
+"""Detectors of MMDetection 1.x, made from known ones by the inverse mapping."""
+import sys
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import load_checkpoint
+
+from mmdet_eca import UserError, config_path
+from mmdet_eca.checkpoints import convert_checkpoint
+from tests.checkpoints.layouts import fill
+from tests.conftest import ROOT, run
+
+DETECTORS = ('faster_rcnn', 'mask_rcnn', 'retinanet')
+# A legacy config, a quarter as wide; all 80 classes.
+SMALL = """
+_base_ = '{root}/configs/legacy/{detector}_eca_r{depth}_fpn_1x.py'
+model = dict(
+    backbone=dict(base_channels=16),
+    neck=dict(in_channels=[64, 128, 256, 512], out_channels=32),
+    {heads})
+"""
+TWO_STAGES = """
+    rpn_head=dict(in_channels=32, feat_channels=32),
+    test_cfg=dict(rpn=dict(max_per_img=30)),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=32),
+        bbox_head=dict(in_channels=32, fc_out_channels=64){mask})"""
+HEADS = dict(
+    faster_rcnn=TWO_STAGES.format(mask=''),
+    mask_rcnn=TWO_STAGES.format(mask=''',
+        mask_roi_extractor=dict(out_channels=32),
+        mask_head=dict(in_channels=32, conv_out_channels=32)'''),
+    retinanet='bbox_head=dict(in_channels=32, feat_channels=32)')
+
+
+def small_config(detector, folder, depth=50):
+    path = folder / f'{detector}_r{depth}.py'
+    path.write_text(SMALL.format(
+        root=ROOT, detector=detector, depth=depth, heads=HEADS[detector]))
+    return path
+
+
+def build(path):
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        return MODELS.build(Config.fromfile(path).model).eval()
+
+
+def with_numbers(model):
+    """Weights with which hundreds of boxes are likely, of many classes."""
+    shapes = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    state_dict = fill(shapes)
+    for name, value in state_dict.items():
+        if name.endswith('bn3.weight'):
+            value *= 0.2
+        elif 'retina_cls.weight' in name:
+            value *= 0.03
+        elif '_cls.weight' in name:
+            value *= 0.3
+        elif '_reg.weight' in name:
+            value *= 0.05
+    model.load_state_dict(state_dict)
+    return model
+
+
+def as_in_1x(state_dict):
+    """Backwards, with numbers of no use where 1.x had the background."""
+    old, noise = {}, torch.Generator().manual_seed(1)
+
+    def background(value, rows):
+        return torch.randn(rows, *value.shape[1:], generator=noise)
+
+    for name, value in state_dict.items():
+        name = name.replace('roi_head.', '')
+        layer = name.split('.')[-2]
+        if layer == 'fc_cls':
+            foreground, last = value.split([80, 1])
+            value = torch.cat([last, foreground])
+        elif layer == 'fc_reg':
+            value = torch.cat([background(value, 4), value])
+        elif layer == 'conv_logits':
+            value = torch.cat([background(value, 1), value])
+        old[name] = value
+    return old
+
+
+def save_as_in_1x(state_dict, path):
+    torch.save(
+        dict(
+            meta=dict(
+                mmdet_version='1.0rc0+unknown', config='model = dict()',
+                CLASSES=tuple(map(str, range(80))), epoch=12, iter=7),
+            state_dict=state_dict,
+            optimizer=dict(state={0: dict(momentum_buffer=torch.ones(3))})),
+        path)
+    return str(path)
+
+
+@torch.no_grad()
+def detect(model):
+    random = torch.Generator().manual_seed(2)
+    images = torch.randint(0, 256, (2, 3, 96, 128), generator=random)
+    samples = [
+        DetDataSample(metainfo=dict(
+            img_shape=(96, 128), ori_shape=(48, 64), scale_factor=(2., 2.)))
+        for _ in images
+    ]
+    data = dict(inputs=list(images.to(torch.uint8)), data_samples=samples)
+    return [sample.pred_instances for sample in model.test_step(data)]
+
+
+@pytest.mark.parametrize('detector', DETECTORS)
+def test_a_converted_detector_detects_the_same(detector, tmp_path):
+    config = small_config(detector, tmp_path)
+    known = with_numbers(build(config))
+    expected = detect(known)
+    old = as_in_1x(known.state_dict())
+    rows = dict(faster_rcnn=81, mask_rcnn=81, retinanet=9 * 80)[detector]
+    head = 'retina_cls' if detector == 'retinanet' else 'fc_cls'
+    assert len(old[f'bbox_head.{head}.bias']) == rows
+
+    path = save_as_in_1x(old, tmp_path / 'authors.pth')
+    out = tmp_path / 'converted.pth'
+    message = convert_checkpoint(path, str(out))
+    assert len(message.splitlines()) == 1
+    assert 'MMDetection 1.x' in message
+    k = (5, 5, 5, 5) if detector == 'faster_rcnn' else (3, 3, 7, 7)
+    assert (f'{detector} with ECAResNet(depth=50, kernel_size={k}), for '
+            f'configs/legacy/{detector}_eca_r50_fpn_1x.py') in message
+    assert f'{len(old)} tensors' in message
+
+    converted = build(config)
+    meta = load_checkpoint(converted, str(out), strict=True)['meta']
+    assert meta['dataset_meta']['classes'] == tuple(map(str, range(80)))
+    found = detect(converted)
+    for ours, theirs in zip(found, expected):
+        assert len(theirs.bboxes) > 20 and len(theirs.labels.unique()) > 3
+        assert ours.keys() == theirs.keys()
+        for key in theirs.keys():
+            assert torch.equal(ours[key], theirs[key]), key
+    assert ('masks' in expected[0]) == (detector == 'mask_rcnn')
+
+
+def test_a_converted_detector_is_evaluated(coco, tmp_path):
+    """The commands of the README, on a folder laid out as COCO's."""
+    config = small_config('mask_rcnn', tmp_path, depth=101)
+    old = as_in_1x(with_numbers(build(config)).state_dict())
+    path, out = save_as_in_1x(old, tmp_path / 'a.pth'), tmp_path / 'out.pth'
+    done = run(sys.executable, 'tools/convert_checkpoint.py', path, out)
+    assert 'mask_rcnn_eca_r101_fpn_1x.py' in done.stdout.splitlines()[-1]
+    done = run(
+        sys.executable, 'tools/test.py', config, out, '--work-dir',
+        tmp_path / 'work', '--cfg-options',
+        f'test_dataloader.dataset.data_root={coco}/',
+        'test_dataloader.num_workers=0',
+        'test_dataloader.persistent_workers=False',
+        'test_dataloader.dataset.pipeline.1.scale=(160,128)',
+        f'test_evaluator.ann_file={coco}/annotations/instances_val2017.json')
+    assert 'coco/segm_mAP' in done.stdout
+    assert 'not match exactly' not in done.stdout
+
+    # Another detector's and another depth's config.
+    for detector, depth, message in (
+        ('retinanet', 101, 'of another detector than the config'),
+            ('mask_rcnn', 50, 'has no place for')):
+        other = small_config(detector, tmp_path, depth)
+        done = run(
+            sys.executable, 'tools/test.py', other, out, '--work-dir',
+            tmp_path / 'other', '--cfg-options',
+            f'test_dataloader.dataset.data_root={coco}/',
+            f'test_evaluator.ann_file={coco}/annotations/'
+            'instances_val2017.json', check=False)
+        assert done.returncode == 1
+        assert message in done.stderr.splitlines()[-1]
+        assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize(('change', 'message'), [
+    (lambda w: w.pop('bbox_head.fc_reg.bias'),
+     "lacks 'bbox_head.fc_reg.bias'"),
+    (lambda w: w.update({'mask_head.convs.4.conv.weight': torch.ones(1)}),
+     "has 'mask_head.convs.4.conv.weight' (1 names left over)"),
+    (lambda w: w.update({'bbox_head.fc_reg.bias': torch.ones(4)}),
+     'bbox_head.fc_reg.bias has 4 rows, not 324'),
+    (lambda w: w.update({'mask_head.conv_logits.bias': torch.ones(80)}),
+     'mask_head.conv_logits.bias has 80 rows, not 81'),
+    (lambda w: w.update({  # a cascade's heads are numbered
+        name.replace('bbox_head.', 'bbox_head.0.'): w.pop(name)
+        for name in list(w) if name.startswith('bbox_head.')}),
+     "'bbox_head.0."),
+    (lambda w: [w.pop(name) for name in list(w)
+                if name.startswith('backbone.layer4.2')],
+     '(3, 4, 6, 2) blocks a stage are no ResNet'),
+    (lambda w: w.pop('backbone.layer2.1.eca.conv.weight'),
+     "lacks 'layer2.1.eca.conv.weight'"),
+])
+def test_a_foreign_detector_is_refused(change, message, mask_rcnn_1x, tmp_path):
+    state_dict = dict(mask_rcnn_1x)
+    change(state_dict)
+    out = tmp_path / 'out.pth'
+    with pytest.raises(UserError) as error:
+        convert_checkpoint(
+            save_as_in_1x(state_dict, tmp_path / 'old.pth'), str(out))
+    assert message in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ['old.pth']
+
+
+@pytest.fixture(scope='module')
+def mask_rcnn_1x(tmp_path_factory):
+    config = small_config('mask_rcnn', tmp_path_factory.mktemp('config'))
+    return as_in_1x(with_numbers(build(config)).state_dict())
+
+
+@pytest.mark.parametrize('detector', DETECTORS)
+@pytest.mark.parametrize('depth', [50, 101])
+def test_legacy_configs_have_the_released_kernel_sizes(detector, depth):
+    """Of the files on the authors' page."""
+    released = {
+        ('faster_rcnn', 50): (5, 5, 5, 5), ('mask_rcnn', 50): (3, 3, 7, 7),
+        ('retinanet', 50): (3, 3, 7, 7)
+    }
+    cfg = Config.fromfile(
+        config_path(f'legacy/{detector}_eca_r{depth}_fpn_1x.py'))
+    assert cfg.model.backbone.kernel_size == released.get(
+        (detector, depth), (3, 3, 5, 7))
+    assert cfg.model.backbone.depth == depth
+    assert cfg.model.backbone.init_cfg is None
+    assert cfg.test_evaluator.type == 'InclusiveCocoMetric'
