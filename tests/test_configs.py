@@ -62,6 +62,20 @@ def test_detector_is_mmdets_with_an_eca_backbone(detector, depth):
         checkpoint=f'pretrained/eca_resnet{depth}_k{k}.pth.tar')
 
 
+def test_the_d_variant_is_the_same_detector_on_timms_weights():
+    cfg = Config.fromfile(config_path('mask_rcnn_eca_r50d_fpn_1x.py'))
+    paper = load('mask_rcnn', 50)
+    assert cfg.model.backbone == dict(
+        paper.model.backbone,
+        type='ECAResNetV1d',
+        kernel_size=None,
+        init_cfg=dict(
+            type='Pretrained', checkpoint='timm://ecaresnet50d.miil_in1k'))
+    cfg.backbone = paper.backbone
+    cfg.model.backbone = paper.model.backbone
+    assert cfg.to_dict() == paper.to_dict()
+
+
 @pytest.mark.parametrize('detector', DETECTORS)
 def test_digits_detector_is_the_real_one_made_small(detector):
     real = load(detector, 50)

@@ -26,7 +26,7 @@ def convert_checkpoint(path: str, out: str) -> str:
             is not whole, something is left over, or ``out`` is ``path``.
     """
     if osp.realpath(path) == osp.realpath(out):
-        raise UserError(f'{out} is the file to be converted: give another name')
+        raise UserError(f'{out} is the file to convert: give another name')
     state_dict, meta = read_checkpoint(path)
     source = recognise(path, state_dict, meta, SOURCES)
     converted, backbone = convert_state_dict(source, state_dict)
@@ -40,8 +40,9 @@ def convert_checkpoint(path: str, out: str) -> str:
         dict(
             state_dict=converted,
             meta=dict(kept, mmdet_eca=f'converted from {source.NAME}')), out)
-    return (f'{path}: {source.NAME}, {_fitting(source, state_dict, backbone)}; '
-            f'{len(converted)} tensors in {out}')
+    fitting = _fitting(source, state_dict, backbone)
+    return (f'{path}: {source.NAME}, {fitting}; {len(converted)} tensors in '
+            f'{out}')
 
 
 def _fitting(source: ModuleType, state_dict: StateDict,
@@ -78,8 +79,8 @@ def convert_state_dict(
         state_dict: StateDict) -> Tuple[StateDict, Optional[Backbone]]:
     """The weights by our names, and which backbone they are.
 
-    Our own checkpoints may be of any detector that mmdet can build, and nothing
-    in them is renamed: for them it is None.
+    Our own checkpoints may be of any detector that mmdet can build, and
+    nothing in them is renamed: for them it is None.
 
     Raises:
         UserError: If they are not whole, or something is left over.

@@ -60,7 +60,9 @@ def _unwrap(path: str, checkpoint: Any) -> Tuple[StateDict, dict]:
         raise UserError(f'{path} has no state_dict: tensors by their names')
     prefix = 'module.'
     if all(name.startswith(prefix) for name in weights):
-        weights = {name[len(prefix):]: value for name, value in weights.items()}
+        weights = {
+            name[len(prefix):]: value for name, value in weights.items()
+        }
     return dict(weights), meta if isinstance(meta, dict) else {}
 
 

@@ -23,7 +23,7 @@ NAME = "an MMDetection 1.x detector, as the ECA-Net authors' are"
 
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
-    """A detector that knows no ``roi_head`` and that mmengine did not write."""
+    """A detector without ``roi_head`` that mmengine did not write."""
     return ('backbone.layer1.0.conv1.weight' in state_dict
             and any(name.startswith('bbox_head.') for name in state_dict)
             and 'mmengine_version' not in meta and 'mmdet_eca' not in meta)

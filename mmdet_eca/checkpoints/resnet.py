@@ -47,7 +47,9 @@ def check_resnet(state_dict: StateDict) -> Backbone:
     stem = _get(state_dict, 'stem.6.weight' if deep_stem else 'conv1.weight')
     with torch.device('meta'):
         model = cls(**arguments, base_channels=stem.shape[0])
-    expected = {name: value.shape for name, value in model.state_dict().items()}
+    expected = {
+        name: value.shape for name, value in model.state_dict().items()
+    }
     check_names(state_dict, expected, str(backbone), optional=HEAD)
     for name, shape in expected.items():
         if name in state_dict and state_dict[name].shape != shape:
@@ -97,8 +99,9 @@ def _read_arguments(state_dict: StateDict) -> tuple:
               if setting == (block, blocks)]
     if not depths:
         known = ', '.join(
-            f'{depth}: {setting[1]}' for depth, setting in arch_settings.items()
-            if setting[0] is block)
+            f'{depth}: {number}'
+            for depth, (kind, number) in arch_settings.items()
+            if kind is block)
         raise UserError(f'{blocks} blocks a stage are no ResNet of ours '
                         f'({known})')
     arguments = dict(depth=depths[0])

@@ -1,6 +1,7 @@
 """``init_cfg`` from elsewhere: 'ecanet://', 'timm://' and 'mmpretrain://'.
 
-    init_cfg=dict(type='Pretrained', checkpoint='timm://ecaresnet50d.miil_in1k')
+    init_cfg=dict(
+        type='Pretrained', checkpoint='timm://ecaresnet50d.miil_in1k')
 """
 import os
 import os.path as osp
@@ -25,8 +26,9 @@ _FILES = ('.pth', '.pt', '.tar', '.bin', '.safetensors')
 
 def register_schemes() -> None:
     """Makes the prefixes known to mmengine's checkpoint loader."""
+    prefixes = [f'{scheme}://' for scheme in SCHEMES]
     CheckpointLoader.register_scheme(
-        [f'{scheme}://' for scheme in SCHEMES], load_from_elsewhere, force=True)
+        prefixes, load_from_elsewhere, force=True)
 
 
 def load_from_elsewhere(filename: str,

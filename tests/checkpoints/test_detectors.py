@@ -148,8 +148,9 @@ def test_a_converted_detector_is_evaluated(coco, tmp_path):
     """The commands of the README, on a folder laid out as COCO's."""
     config = small_config('mask_rcnn', tmp_path, depth=101)
     old = as_in_1x(with_numbers(build(config)).state_dict())
-    path, out = save_as_in_1x(old, tmp_path / 'a.pth'), tmp_path / 'out.pth'
-    done = run(sys.executable, 'tools/convert_checkpoint.py', path, out)
+    out = tmp_path / 'out.pth'
+    done = run(sys.executable, 'tools/convert_checkpoint.py',
+               save_as_in_1x(old, tmp_path / 'authors.pth'), out)
     assert 'mask_rcnn_eca_r101_fpn_1x.py' in done.stdout.splitlines()[-1]
     done = run(
         sys.executable, 'tools/test.py', config, out, '--work-dir',
@@ -162,20 +163,43 @@ def test_a_converted_detector_is_evaluated(coco, tmp_path):
     assert 'coco/segm_mAP' in done.stdout
     assert 'not match exactly' not in done.stdout
 
-    # Another detector's and another depth's config.
-    for detector, depth, message in (
-        ('retinanet', 101, 'of another detector than the config'),
-            ('mask_rcnn', 50, 'has no place for')):
-        other = small_config(detector, tmp_path, depth)
-        done = run(
-            sys.executable, 'tools/test.py', other, out, '--work-dir',
-            tmp_path / 'other', '--cfg-options',
-            f'test_dataloader.dataset.data_root={coco}/',
-            f'test_evaluator.ann_file={coco}/annotations/'
-            'instances_val2017.json', check=False)
-        assert done.returncode == 1
-        assert message in done.stderr.splitlines()[-1]
-        assert 'Traceback' not in done.stderr
+    # Another depth's config, and another detector's.
+    with pytest.raises(UserError, match='has no place for'):
+        load_checkpoint(build(small_config('mask_rcnn', tmp_path)), str(out))
+    other = small_config('retinanet', tmp_path, depth=101)
+    done = run(
+        sys.executable, 'tools/test.py', other, out, '--work-dir',
+        tmp_path / 'other', '--cfg-options',
+        f'test_dataloader.dataset.data_root={coco}/',
+        f'test_evaluator.ann_file={coco}/annotations/instances_val2017.json',
+        check=False)
+    assert done.returncode == 1
+    assert 'of another detector than the config' in (
+        done.stderr.splitlines()[-1])
+    assert 'Traceback' not in done.stderr
+
+
+MEASURE = """
+import os, resource, sys, time
+from mmdet_eca.checkpoints import convert_checkpoint
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before, start = peak(), time.time()
+convert_checkpoint(*sys.argv[1:])
+print((peak() - before) / os.path.getsize(sys.argv[1]), time.time() - start)
+"""
+
+
+def test_a_real_detector_takes_seconds_and_its_size_in_memory(tmp_path):
+    cfg = Config.fromfile(config_path('legacy/mask_rcnn_eca_r50_fpn_1x.py'))
+    with DefaultScope.overwrite_default_scope('mmdet'), torch.device('meta'):
+        shapes = MODELS.build(cfg.model).state_dict()
+    path = save_as_in_1x(
+        as_in_1x({k: torch.zeros(v.shape) for k, v in shapes.items()}),
+        tmp_path / 'authors.pth')
+    done = run(sys.executable, '-W', 'ignore', '-c', MEASURE, path,
+               tmp_path / 'out.pth')
+    size, seconds = map(float, done.stdout.split())
+    assert size < 2 and seconds < 30
 
 
 @pytest.mark.parametrize(('change', 'message'), [
