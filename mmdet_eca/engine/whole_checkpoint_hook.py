@@ -32,6 +32,6 @@ class WholeCheckpointHook(Hook):
         ]
         if missing:
             raise UserError(
-                f'the checkpoint lacks {missing[0]!r} ({len(missing)} names) of '
-                f'this {type(model).__name__}: it is of another detector than '
-                'the config')
+                f'the checkpoint lacks {missing[0]!r} ({len(missing)} names) '
+                f'of this {type(model).__name__}: its network is not the '
+                'one of this config')

@@ -79,13 +79,12 @@ def test_bad_files(make, message, tmp_path, monkeypatch):
     assert set(os.listdir(tmp_path)) <= {'in.pth'}  # no output, nothing ran
 
 
-@pytest.mark.parametrize(('make', 'message'), [BAD[0], BAD[4], BAD[7]])
-def test_a_bad_file_is_one_line(make, message, tmp_path):
-    make(tmp_path / 'in.pth')
+def test_a_bad_file_is_one_line(tmp_path):
+    with_code(tmp_path / 'in.pth')
     done = run(sys.executable, '-W', 'ignore', 'tools/convert_checkpoint.py',
                tmp_path / 'in.pth', tmp_path / 'out.pth', check=False)
     assert done.returncode == 1 and not done.stdout
-    assert message in done.stderr.splitlines()[-1]
+    assert 'posix.system would have to' in done.stderr.splitlines()[-1]
     assert 'Traceback' not in done.stderr
     assert os.listdir(tmp_path) == ['in.pth']
 
