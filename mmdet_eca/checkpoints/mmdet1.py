@@ -1,6 +1,6 @@
 """Detectors of MMDetection 1.x, the ECA-Net authors' released ones among them.
 
-Against MMDetection 3.x (docs/en/migration and its
+Against MMDetection 3.x (compare its
 ``tools/model_converters/upgrade_model_version.py``):
 
 - the background is the first of a softmax's K + 1 classes, not the last;
