@@ -1,0 +1,11 @@
+# MMPretrain's ImageNet weights; their attention has biases, the paper's columns
+# count it without.
+custom_imports = dict(imports=['mmdet_eca'])
+backbone = dict(
+    type='SEResNet',
+    depth=101,
+    bias=True,
+    init_cfg=dict(
+        type='Pretrained',
+        checkpoint='mmpretrain://https://download.openmmlab.com/mmclassification/'
+        'v0/se-resnet/se-resnet101_batch256_imagenet_20200804-ba5b51d4.pth'))

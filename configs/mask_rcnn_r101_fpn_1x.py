@@ -1,0 +1,3 @@
+_base_ = ['./_base_/mask_rcnn_fpn_1x.py', './_base_/r101.py']
+
+model = dict(backbone=_base_.backbone)

@@ -1,0 +1,3 @@
+_base_ = ['./_base_/retinanet_fpn_1x.py', './_base_/se_r50.py']
+
+model = dict(backbone=_base_.backbone)

@@ -1,0 +1,38 @@
+from collections import OrderedDict
+
+from mmcv.cnn.bricks import NonLocal2d
+from mmdet.models.backbones import ResNet
+from mmdet.registry import MODELS
+from torch import nn
+
+from .attention_backbone import AttentionBackbone
+
+
+@MODELS.register_module()
+class NonLocalResNet(AttentionBackbone, ResNet):
+    """ResNet with one non-local block right before the last block of c4.
+
+    That is how "Non-local Neural Networks" (CVPR 2018,
+    https://arxiv.org/abs/1711.07971) extends Mask R-CNN, and the row "NL" of
+    GCNet's and of ECA-Net's tables. mmdet's plugins go into every block of a
+    stage, so they cannot say it.
+
+    The block is the embedded Gaussian form with half of the channels. It starts
+    as the identity, and is named ``layer3.nonlocal_block``; all other names stay
+    those of the plain network.
+
+    Args:
+        **kwargs: Arguments of :class:`mmdet.models.ResNet`; ``depth`` of 50 or
+            more gives the paper's 1024 channels.
+    """
+
+    def make_res_layer(self, **kwargs) -> nn.Sequential:
+        """Builds the next stage, c4 with the block before its last block."""
+        stage = super().make_res_layer(**kwargs)
+        if len(self.res_layers) != 2:  # c2 and c3 are there
+            return stage
+        *blocks, last = stage.named_children()
+        channels = kwargs['planes'] * self.block.expansion
+        return nn.Sequential(
+            OrderedDict([*blocks, ('nonlocal_block', NonLocal2d(channels)),
+                         last]))
