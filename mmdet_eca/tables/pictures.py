@@ -1,0 +1,130 @@
+"""The report's pictures."""
+from typing import Any, Dict, List
+
+from .rows import DETECTORS, TASKS
+from .runs import Run
+
+COLOURS = {
+    None: 'tab:gray',
+    'se': 'tab:blue',
+    'eca': 'tab:red',
+    'gc': 'tab:green',
+    'nl': 'tab:purple'
+}
+MARKERS = dict(faster_rcnn='o', mask_rcnn='s', retinanet='^')
+
+
+def draw_ap(results: List[Dict[str, Any]], out_file: str) -> None:
+    """AP against parameters, as the paper's Figure 1: hollow marks are the
+    paper's, filled ones measured.
+
+    Args:
+        results (list[dict]): Of :func:`~.report.collect`.
+        out_file (str): The picture to write.
+    """
+    figure, panels = _figure(len(TASKS))
+    for axes, (table, task) in zip(panels, TASKS.items()):
+        for row in (r for r in results if r['table'] == table):
+            style = dict(
+                marker=MARKERS[row['detector']],
+                color=COLOURS[row['attention']],
+                s=25 + row['depth'])
+            axes.scatter(
+                row['paper_params_m'],
+                row['paper_AP'], **{
+                    **style, 'color': 'none'
+                },
+                edgecolors=style['color'])
+            if row['AP'] is not None:
+                axes.scatter(row['params_m'], row['AP'], **style)
+        axes.set(
+            title=f'Table {table}: {task} AP; hollow: paper, large: R101',
+            xlabel='parameters (millions)',
+            ylabel='AP')
+        for attention, colour in COLOURS.items():
+            axes.scatter([], [], color=colour, label=attention or 'plain')
+        for detector, marker in MARKERS.items():
+            axes.scatter([], [], color='black', marker=marker,
+                         label=DETECTORS[detector])
+    _save(figure, panels, out_file)
+
+
+def draw_training(runs: List[Run], out_file: str) -> None:
+    """Loss and box AP of all runs over the epochs, the unsound ones dotted.
+
+    Args:
+        runs (list[Run]): All runs that were found.
+        out_file (str): The picture to write.
+    """
+    figure, (left, right) = _figure(2)
+    for run in runs:
+        line = '-' if run.state == 'finished' else ':'
+        # Dividing the epoch by its steps puts runs of any batch size together.
+        steps = [row['step'] for row in run.training]
+        scale = run.training[-1]['epoch'] / steps[-1] if steps else 0
+        left.plot([scale * step for step in steps],
+                  [row['loss'] for row in run.training],
+                  line,
+                  label=run.name)
+        found = [row for row in run.evaluations if 'coco/bbox_mAP' in row]
+        right.plot([row['step'] for row in found],
+                   [100 * row['coco/bbox_mAP'] for row in found],
+                   line,
+                   marker='.',
+                   label=run.name)
+    left.set(title='training loss', xlabel='epoch', yscale='log')
+    right.set(title='box AP', xlabel='epoch')
+    _save(figure, [left, right], out_file)
+
+
+def draw_gains(results: List[Dict[str, Any]], out_file: str) -> None:
+    """Gain of each block over the plain row, for small, medium and large objects.
+
+    Bars are measured, the black marks the paper's.
+
+    Args:
+        results (list[dict]): Of :func:`~.report.collect`.
+        out_file (str): The picture to write.
+    """
+    groups = {
+        'box AP': [r for r in results if r['task'] == 'bbox'],
+        'mask AP': [r for r in results if r['task'] == 'segm']
+    }
+    figure, panels = _figure(2, height=8)
+    for axes, (title, rows) in zip(panels, groups.items()):
+        rows = [
+            row for row in rows if row['attention'] and any(
+                row[f'{prefix}gain_APS'] is not None for prefix in ('', 'paper_'))
+        ]
+        for offset, size in enumerate('SML'):
+            places = [index + 0.27 * (offset - 1) for index in range(len(rows))]
+            axes.barh(places, [row[f'gain_AP{size}'] or 0 for row in rows], 0.25,
+                      label=dict(S='small', M='medium', L='large')[size])
+            quoted = [(row[f'paper_gain_AP{size}'], place)
+                      for row, place in zip(rows, places)
+                      if row[f'paper_gain_AP{size}'] is not None]
+            axes.plot(*(zip(*quoted) if quoted else ([], [])), 'k|',
+                      label='paper' if size == 'L' else None)
+        axes.set_yticks(range(len(rows)), [row['name'] for row in rows],
+                        fontsize='small')
+        axes.invert_yaxis()
+        axes.set(title=f'{title}: gain over the plain row')
+    _save(figure, panels, out_file)
+
+
+def _figure(panels: int, height: float = 5):
+    import matplotlib  # half a second to import
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+    return plt.subplots(1, panels, figsize=(7 * panels, height))
+
+
+def _save(figure, panels, out_file: str) -> None:
+    import matplotlib.pyplot as plt
+    for axes in panels:
+        axes.grid(alpha=0.3)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize='x-small')
+    figure.tight_layout()
+    figure.savefig(out_file, dpi=120)
+    plt.close(figure)

@@ -1,0 +1,204 @@
+"""Which runs of the tables are missing, and running them."""
+import os.path as osp
+import subprocess
+import sys
+from statistics import median
+from typing import Any, Dict, List, Optional, Sequence
+
+from ..engine import config_path
+from ..errors import UserError
+from .rows import Row, distinct_rows
+from .runs import Run, find_runs
+
+IMAGES, EPOCHS = 117266, 12  # of COCO's train2017 those with annotations
+VAL_IMAGES = 5000
+# Seconds a training step of 2 images a GPU with ResNet-50, on a V100: MMDetection
+# 2.0's docs/MODEL_ZOO.md, "Training Speed".
+V100_STEP = dict(faster_rcnn=0.216, mask_rcnn=0.265, retinanet=0.205)
+
+
+def make_plan(work_dirs: str,
+              gpus: int = 4,
+              names: Sequence[str] = ()) -> List[Dict[str, Any]]:
+    """What is left to do for the tables, in the paper's order.
+
+    Args:
+        work_dirs (str): Folder of the work directories; need not exist yet.
+        gpus (int): GPUs that a run is given.
+        names (Sequence[str]): Only these rows; all if empty.
+
+    Returns:
+        list[dict]: A dict a row that has no finished run: the row's fields,
+        ``state`` ('missing', 'unfinished', 'unevaluated' or 'unsound'),
+        ``problem``, the next ``command`` as a list of words (None if 'unsound'), and
+        ``gpu_hours``, the estimate.
+
+    Raises:
+        UserError: If a name is of no row or ``gpus`` is not positive.
+    """
+    if gpus < 1:
+        raise UserError(f'--gpus must be at least 1, got {gpus}')
+    rows = distinct_rows(names)
+    runs = find_runs(work_dirs) if osp.isdir(work_dirs) else []
+    speed = _relative_speed(runs)
+    plan = []
+    for row in rows:
+        run = _most_advanced([run for run in runs if run.name == row.name])
+        if run is None or run.state != 'finished':
+            plan.append(_next_step(row, run, work_dirs, gpus, speed))
+    return plan
+
+
+def _most_advanced(runs: List[Run]) -> Optional[Run]:
+    order = ('finished', 'unevaluated', 'unfinished', 'unsound')
+    return min(runs, key=lambda run: order.index(run.state), default=None)
+
+
+def _next_step(row: Row, run: Optional[Run], work_dirs: str, gpus: int,
+               speed: float) -> Dict[str, Any]:
+    state = run.state if run else 'missing'
+    work_dir = run.work_dir if run else osp.join(work_dirs, row.name)
+    config = config_path(f'{row.name}.py')
+    hours = _row_hours(row) * speed
+    command: Optional[List[str]]
+    if state == 'unsound':
+        command, hours = None, 0.0
+    elif state == 'unevaluated':
+        command = [
+            _tool('dist_test.sh'),
+            _relative(config),
+            osp.join(work_dir, f'epoch_{run.max_epochs}.pth'),
+            str(gpus), '--work-dir', work_dir
+        ]
+        hours *= VAL_IMAGES / (IMAGES * EPOCHS)
+    else:
+        command = [
+            _tool('dist_train.sh'),
+            _relative(config),
+            str(gpus), '--work-dir', work_dir
+        ]
+        if run:
+            command.append('--resume')
+            hours *= 1 - run.epochs / EPOCHS
+        if gpus != 4:
+            command.append('--auto-scale-lr')
+    return dict(
+        row.describe(),
+        work_dir=work_dir,
+        state=state,
+        problem=run and f'{run.work_dir} {run.problem}',
+        command=command,
+        gpu_hours=round(hours, 1))
+
+
+def _row_hours(row: Row) -> float:
+    """GPU hours of a whole training on V100s, by the detector's GFLOPs."""
+    plain, = (r for r in distinct_rows()
+              if (r.detector, r.depth, r.attention) == (row.detector, 50, None))
+    step = V100_STEP[row.detector] * row.paper['gflops'] / plain.paper['gflops']
+    return step / 2 * IMAGES * EPOCHS / 3600
+
+
+def _relative_speed(runs: List[Run]) -> float:
+    """Measured time over the V100s': the median of what has been trained."""
+    rows = {row.name: row for row in distinct_rows()}
+    ratios = []
+    for run in runs:
+        times = [r['time'] for r in run.training if 'time' in r]
+        if run.name in rows and run.state != 'unsound' and times:
+            per_image = median(times) / run.cfg.train_dataloader.batch_size
+            hours = per_image * IMAGES * EPOCHS / 3600
+            ratios.append(hours / _row_hours(rows[run.name]))
+    return median(ratios) if ratios else 1.0
+
+
+def _tool(name: str) -> str:
+    configs = osp.dirname(config_path('mask_rcnn_eca_r50_fpn_1x.py'))
+    return _relative(osp.join(osp.dirname(configs), 'tools', name))
+
+
+def _relative(path: str) -> str:
+    relative = osp.relpath(path)
+    return path if relative.startswith(osp.pardir) else relative
+
+
+def plan_text(plan: List[Dict[str, Any]]) -> str:
+    """The plan as lines to read, and to paste into a shell."""
+    if not plan:
+        return 'Nothing is missing: every row has a finished run.'
+    lines = []
+    for step in plan:
+        lines.append(f'# {step["name"]}: {step["state"]}, '
+                     f'{step["gpu_hours"]:.1f} GPU hours')
+        lines.append(' '.join(step['command']) if step['command'] else
+                     f'# yours to decide: {step["problem"]}')
+    total = sum(step['gpu_hours'] for step in plan)
+    lines.append(
+        f'# {len(plan)} rows, {total:.0f} GPU hours: V100s as in MMDetection 2.0\'s '
+        'model zoo, scaled by GFLOPs and by the speed of the runs that are there')
+    return '\n'.join(lines)
+
+
+def run_rows(names: Sequence[str],
+             work_dirs: str,
+             gpus: int,
+             output=None) -> List[Dict[str, Any]]:
+    """Trains and evaluates what the plan lists, one row after another.
+
+    Stopped at any point, the same call goes on there. A row that fails does not
+    keep the others from running.
+
+    Args:
+        names (Sequence[str]): Rows to run; all if empty.
+        work_dirs (str): Folder of the work directories.
+        gpus (int): GPUs for each run.
+        output (file, optional): Where the runs' output and the progress go.
+
+    Returns:
+        list[dict]: A dict a row with ``state`` and ``work_dir``.
+
+    Raises:
+        UserError: At the end, if rows did not finish, naming them.
+    """
+    output = output or sys.stdout
+    plan = make_plan(work_dirs, gpus, names)
+    results, failed = [], []
+    for number, step in enumerate(plan, 1):
+        name = step['name']
+        left = sum(later['gpu_hours'] for later in plan[number - 1:])
+        print(f'[{number}/{len(plan)}] {name}: {step["state"]}; about '
+              f'{left / gpus:.1f} hours left for all', file=output, flush=True)
+        problem = _run_row(name, work_dirs, gpus, output)
+        if problem:
+            failed.append(f'{name} ({problem})')
+        results.append(
+            dict(name=name, work_dir=step['work_dir'], problem=problem))
+    if failed:
+        raise UserError(
+            f'{len(failed)} of {len(plan)} rows did not finish: '
+            f'{"; ".join(failed)}. The same command goes on where they stopped')
+    return results
+
+
+def _run_row(name: str, work_dirs: str, gpus: int, output) -> Optional[str]:
+    """Trains, then evaluates unless training has; what went wrong, or None."""
+    done: List[str] = []
+    while True:
+        plan = make_plan(work_dirs, gpus, [name])
+        if not plan:
+            return None
+        step, = plan
+        if step['command'] is None:
+            return step['problem']
+        tool = osp.basename(step['command'][0])
+        if tool in done:
+            return f'{tool} ended without an error, but {step["problem"]}'
+        done.append(tool)
+        print(' '.join(step['command']), file=output, flush=True)
+        try:
+            code = subprocess.run(step['command'], stdout=output).returncode
+        except KeyboardInterrupt:
+            raise UserError(f'interrupted in {name}: the same command goes on '
+                            'there') from None
+        if code:
+            return f'{tool} ended with {code}, see above'

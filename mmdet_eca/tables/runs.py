@@ -1,0 +1,256 @@
+"""What mmengine left in a work directory, and whether it is a sound run."""
+import glob
+import json
+import math
+import os
+import os.path as osp
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+from mmengine.config import Config
+
+from ..engine import config_path
+from ..errors import UserError
+from .rows import COLUMNS
+from .schedule import check_data_set, check_schedule
+
+# mmdet's names of the columns.
+METRICS = dict(
+    zip(COLUMNS, ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')))
+
+
+class _Unsound(Exception):
+    """Why a work directory cannot be used."""
+
+
+@dataclass
+class Session:
+    """One start of tools/train.py or tools/test.py."""
+    timestamp: str
+    training: List[Dict]  # every logged step
+    evaluations: List[Dict]  # COCO's metrics; 'step' is the epoch
+    tested: Optional[Dict]  # COCO's metrics of tools/test.py
+    cfg: Config
+    gpus: Optional[int]
+
+
+@dataclass
+class Run:
+    """A work directory.
+
+    ``state`` is 'finished', 'unevaluated' (trained to its end), 'unfinished' (to be
+    resumed) or 'unsound'; ``problem`` says what is wrong unless finished.
+    """
+    work_dir: str
+    name: str  # of the config
+    cfg: Config
+    state: str = 'unsound'
+    problem: Optional[str] = None
+    training: List[Dict] = field(default_factory=list)
+    evaluations: List[Dict] = field(default_factory=list)
+    metrics: Dict[str, float] = field(default_factory=dict)
+    epochs: int = 0  # finished ones
+    gpus: Optional[int] = None
+
+    @property
+    def max_epochs(self) -> int:
+        return self.cfg.train_cfg.max_epochs
+
+    @property
+    def tasks(self) -> List[str]:
+        """'bbox', 'segm': what was evaluated."""
+        return [
+            task for task in ('bbox', 'segm')
+            if f'coco/{task}_mAP' in self.metrics
+        ]
+
+    def columns(self, task: str) -> Dict[str, Optional[float]]:
+        """COLUMNS of a task in percent; None where COCO has no such objects."""
+        values = {
+            column: self.metrics.get(f'coco/{task}_{metric}', -1)
+            for column, metric in METRICS.items()
+        }
+        return {
+            column: round(100 * value, 1) if value >= 0 else None
+            for column, value in values.items()
+        }
+
+
+def find_runs(root: str) -> List[Run]:
+    """Reads all work directories of detectors below a folder.
+
+    Raises:
+        UserError: If there is no such folder.
+    """
+    if not osp.isdir(root):
+        raise UserError(f'there is no folder {root}: give the one that the work '
+                        'directories are in with --work-dirs')
+    folders = {
+        osp.dirname(osp.dirname(path))
+        for path in glob.glob(
+            osp.join(glob.escape(root), '**', '*', 'vis_data'), recursive=True)
+        if re.fullmatch(r'\d{8}_\d{6}', osp.basename(osp.dirname(path)))
+    }
+    runs = [read_run(folder) for folder in sorted(folders)]
+    return [run for run in runs if run is not None]
+
+
+def read_run(work_dir: str) -> Optional[Run]:
+    """Reads a work directory; None if it is not one of a COCO detector."""
+    configs = sorted(glob.glob(osp.join(glob.escape(work_dir), '*.py')))
+    if not configs:
+        return None
+    name = osp.splitext(osp.basename(configs[0]))[0]
+    try:
+        run = Run(work_dir, name, _read_config(configs[0]))
+        if 'CocoMetric' not in str(run.cfg.get('val_evaluator')):
+            return None
+        if len(configs) > 1:
+            names = ', '.join(osp.basename(path) for path in configs)
+            raise _Unsound(f'holds runs of {len(configs)} configs ({names}): '
+                           'give each its own work directory')
+        _read_sessions(run)
+    except _Unsound as error:
+        run.problem = str(error)
+    return run
+
+
+def _read_config(path: str) -> Config:
+    return Config.fromfile(path, import_custom_modules=False)
+
+
+def _read_sessions(run: Run) -> None:
+    """Fills in a run; raises _Unsound."""
+    folders = sorted(glob.glob(osp.join(glob.escape(run.work_dir), '*', 'vis_data')))
+    sessions = [_read_session(osp.dirname(folder), run.cfg) for folder in folders]
+    trained = _one_run([s for s in sessions if s.training])
+    for later in trained:
+        # A resumed run repeats what came after its checkpoint.
+        first = later.training[0]
+        run.training = [r for r in run.training if r['step'] < first['step']]
+        run.evaluations = [
+            r for r in run.evaluations if r['step'] < first.get('epoch', 0)
+        ]
+        run.training += later.training
+        run.evaluations += later.evaluations
+        run.cfg, run.gpus = later.cfg, later.gpus
+    if 'max_epochs' not in run.cfg.train_cfg:
+        raise _Unsound('trains by iterations; only runs by epochs are read')
+    stated = _stated_config(run.name)
+    if stated is not None:
+        _refuse(check_data_set(run.cfg.val_dataloader, stated.val_dataloader))
+    for row in run.training:
+        if not math.isfinite(row['loss']):
+            raise _Unsound(
+                f'diverged: the loss is {row["loss"]} at iteration {row["step"]}; '
+                'remove the folder to train anew')
+    if stated is not None:
+        _refuse(check_schedule(run.cfg, stated, run.gpus))
+    _judge(run, [s for s in sessions if s.tested], stated)
+
+
+def _refuse(problem: Optional[str]) -> None:
+    if problem:
+        raise _Unsound(problem)
+
+
+def _stated_config(name: str) -> Optional[Config]:
+    """The config of this package that a run is named after."""
+    try:
+        return Config.fromfile(config_path(f'{name}.py'))
+    except UserError:
+        return None
+
+
+def _one_run(sessions: List[Session]) -> List[Session]:
+    """The sessions of the one run that they are."""
+    runs: List[List[Session]] = []
+    for session in sessions:
+        if runs and session.training[0].get('epoch', 1) > 1:
+            runs[-1].append(session)
+            continue
+        if runs and not any(s.evaluations or s.training[-1].get('epoch', 1) > 1
+                            for s in runs[-1]):
+            runs.pop()  # ended in its first epoch and left nothing
+        runs.append([session])
+    if len(runs) > 1:
+        begun = ' and '.join(run[0].timestamp for run in runs)
+        raise _Unsound(f'holds {len(runs)} runs, begun {begun}: keep one and move '
+                       'the folders of the others elsewhere')
+    return runs[0] if runs else []
+
+
+def _read_session(folder: str, default: Config) -> Session:
+    timestamp = osp.basename(folder)
+    cfg_file = osp.join(folder, 'vis_data', 'config.py')
+    cfg = _read_config(cfg_file) if osp.isfile(cfg_file) else default
+    rows = _read_lines(osp.join(folder, 'vis_data', 'scalars.json'))
+    tested = _read_lines(osp.join(folder, f'{timestamp}.json'))
+    return Session(
+        timestamp,
+        training=[row for row in rows if 'loss' in row],
+        evaluations=[row for row in rows if _has_results(row)],
+        tested=next((row for row in tested if _has_results(row)), None),
+        cfg=cfg,
+        gpus=_read_gpus(osp.join(folder, f'{timestamp}.log')))
+
+
+def _has_results(row: Dict) -> bool:
+    return any(key.startswith('coco/') for key in row)
+
+
+def _read_lines(path: str) -> List[Dict[str, Any]]:
+    """The objects in a file, one a line; a killed run may break off the last."""
+    if not osp.isfile(path):
+        return []
+    with open(path, encoding='utf-8', errors='replace') as file:
+        lines = file.read().splitlines()
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            if number < len(lines):
+                raise _Unsound(f'{osp.basename(path)} is broken: line {number} is '
+                               'not JSON') from None
+    return rows
+
+
+def _read_gpus(path: str) -> Optional[int]:
+    """Number of processes, from the environment that mmengine logs first."""
+    if not osp.isfile(path):
+        return None
+    with open(path, encoding='utf-8', errors='replace') as file:
+        found = re.search(r'GPU number: (\d+)', file.read(2**16))
+    return int(found[1]) if found else None
+
+
+def _judge(run: Run, tests: List[Session], stated: Optional[Config]) -> None:
+    """Sets state, problem, metrics and the number of finished epochs."""
+    last = f'epoch_{run.max_epochs}.pth'
+    for row in run.evaluations:
+        if row['step'] == run.max_epochs:
+            run.metrics = row
+    for session in tests:
+        if (osp.basename(session.cfg.get('load_from') or '') == last
+                and session.cfg.model.type == run.cfg.model.type):
+            _refuse(
+                check_data_set(session.cfg.test_dataloader,
+                               (stated or run.cfg).val_dataloader))
+            run.metrics = session.tested
+    saved = [
+        int(re.search(r'epoch_(\d+)\.pth$', path)[1]) for path in glob.glob(
+            osp.join(glob.escape(run.work_dir), 'epoch_*.pth'))
+        if re.search(r'epoch_(\d+)\.pth$', path)
+    ]
+    run.epochs = max([*saved, *(row['step'] for row in run.evaluations), 0])
+    if run.metrics:
+        run.state, run.epochs = 'finished', run.max_epochs
+    elif os.path.isfile(osp.join(run.work_dir, last)):
+        run.state = 'unevaluated'
+        run.problem = f'is not evaluated: test {last}'
+    else:
+        run.state = 'unfinished'
+        run.problem = (f'is unfinished: {run.epochs} of {run.max_epochs} epochs; '
+                       'resume it')
