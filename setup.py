@@ -10,8 +10,8 @@ HERE = osp.dirname(osp.abspath(__file__))
 
 
 class BuildWithConfigs(build_py):
-    """Puts ``configs/`` and ``tools/`` into the package as ``.mim``, as mmdet
-    does; an editable install finds them in the source tree instead."""
+    """Puts ``configs/``, ``tools/`` and ``model-index.yml`` into the package as
+    ``.mim``, as mmdet does; an editable install finds them in the source tree."""
 
     def run(self):
         super().run()
@@ -23,6 +23,9 @@ class BuildWithConfigs(build_py):
                 osp.join(self.build_lib, 'mmdet_eca', '.mim', folder),
                 ignore=shutil.ignore_patterns('__pycache__'),
                 dirs_exist_ok=True)
+        shutil.copy(
+            osp.join(HERE, 'model-index.yml'),
+            osp.join(self.build_lib, 'mmdet_eca', '.mim'))
 
 
 def read(path):
@@ -38,6 +41,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmdet_eca', 'mmdet_eca.*']),
+    package_data=dict(mmdet_eca=['tables/paper_tables.json']),
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.8',
     install_requires=[

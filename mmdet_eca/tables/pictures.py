@@ -1,7 +1,8 @@
 """The report's pictures."""
+import os.path as osp
 from typing import Any, Dict, List
 
-from .rows import DETECTORS, TASKS
+from .rows import DETECTORS
 from .runs import Run
 
 COLOURS = {
@@ -11,6 +12,7 @@ COLOURS = {
     'gc': 'tab:green',
     'nl': 'tab:purple'
 }
+NAMES = {5: 'box', 6: 'mask'}
 MARKERS = dict(faster_rcnn='o', mask_rcnn='s', retinanet='^')
 
 
@@ -22,8 +24,8 @@ def draw_ap(results: List[Dict[str, Any]], out_file: str) -> None:
         results (list[dict]): Of :func:`~.report.collect`.
         out_file (str): The picture to write.
     """
-    figure, panels = _figure(len(TASKS))
-    for axes, (table, task) in zip(panels, TASKS.items()):
+    figure, panels = _figure(len(NAMES))
+    for axes, (table, task) in zip(panels, NAMES.items()):
         for row in (r for r in results if r['table'] == table):
             style = dict(
                 marker=MARKERS[row['detector']],
@@ -50,7 +52,7 @@ def draw_ap(results: List[Dict[str, Any]], out_file: str) -> None:
 
 
 def draw_training(runs: List[Run], out_file: str) -> None:
-    """Loss and box AP of all runs over the epochs, the unsound ones dotted.
+    """Loss and box AP of all runs; those that do not count are dotted.
 
     Args:
         runs (list[Run]): All runs that were found.
@@ -59,20 +61,18 @@ def draw_training(runs: List[Run], out_file: str) -> None:
     figure, (left, right) = _figure(2)
     for run in runs:
         line = '-' if run.state == 'finished' else ':'
-        # Dividing the epoch by its steps puts runs of any batch size together.
-        steps = [row['step'] for row in run.training]
-        scale = run.training[-1]['epoch'] / steps[-1] if steps else 0
-        left.plot([scale * step for step in steps],
+        label = osp.basename(run.work_dir)
+        left.plot([row['step'] for row in run.training],
                   [row['loss'] for row in run.training],
                   line,
-                  label=run.name)
+                  label=label)
         found = [row for row in run.evaluations if 'coco/bbox_mAP' in row]
         right.plot([row['step'] for row in found],
                    [100 * row['coco/bbox_mAP'] for row in found],
                    line,
                    marker='.',
-                   label=run.name)
-    left.set(title='training loss', xlabel='epoch', yscale='log')
+                   label=label)
+    left.set(title='training loss', xlabel='iteration', yscale='log')
     right.set(title='box AP', xlabel='epoch')
     _save(figure, [left, right], out_file)
 
