@@ -1,6 +1,7 @@
 # make install: a virtual environment with torch, mmcv and this package
 # make test:    the tests
 # make demo:    Digits-COCO: data, training, evaluation, pictures (10 minutes)
+# make tables:  #Param and GFLOPs of Tables 5 and 6 beside the paper's
 #
 # PYTHON chooses the interpreter, VENV the folder of the environment.
 PYTHON ?= python3
@@ -16,4 +17,7 @@ test: install
 demo: install
 	$(VENV)/bin/python tools/demo.py
 
-.PHONY: install test demo
+tables: install
+	$(VENV)/bin/python tools/reproduce_tables.py complexity
+
+.PHONY: install test demo tables

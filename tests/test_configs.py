@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmdet_eca import ECAResNet, config_path
+from mmdet_eca.tables import distinct_rows
 
 KERNEL_SIZES = {50: (3, 5, 5, 7), 101: (3, 3, 5, 7)}
 DETECTORS = dict(
@@ -74,6 +75,44 @@ def test_the_d_variant_is_the_same_detector_on_timms_weights():
     cfg.backbone = paper.backbone
     cfg.model.backbone = paper.model.backbone
     assert cfg.to_dict() == paper.to_dict()
+
+
+MMPRETRAIN = ('mmpretrain://https://download.openmmlab.com/mmclassification/v0/'
+              'se-resnet/')
+# What the backbone of a row has that the plain one has not.
+BLOCKS = {
+    ('se', 50): dict(type='SEResNet', bias=True, init_cfg=dict(
+        type='Pretrained', checkpoint=MMPRETRAIN +
+        'se-resnet50_batch256_imagenet_20200804-ae206104.pth')),
+    ('se', 101): dict(type='SEResNet', bias=True, init_cfg=dict(
+        type='Pretrained', checkpoint=MMPRETRAIN +
+        'se-resnet101_batch256_imagenet_20200804-ba5b51d4.pth')),
+    ('eca', 50): dict(type='ECAResNet', kernel_size=(3, 5, 5, 7), init_cfg=dict(
+        type='Pretrained', checkpoint='pretrained/eca_resnet50_k3557.pth.tar')),
+    ('eca', 101): dict(type='ECAResNet', kernel_size=(3, 3, 5, 7), init_cfg=dict(
+        type='Pretrained', checkpoint='pretrained/eca_resnet101_k3357.pth.tar')),
+    ('nl', 50): dict(type='NonLocalResNet'),
+    ('gc', 50): dict(plugins=[dict(
+        cfg=dict(type='ContextBlock', ratio=1 / 16),
+        stages=(False, True, True, True), position='after_conv3')]),
+}
+
+
+@pytest.mark.parametrize(
+    'row', [row for row in distinct_rows() if row.attention], ids=lambda r: r.name)
+def test_rows_differ_in_their_block_and_its_weights(row):
+    plain, ours = (
+        Config.fromfile(config_path(f'{name}.py')).to_dict() for name in
+        (row.name.replace(f'_{row.attention}', ''), row.name))
+    for cfg in (plain, ours):
+        cfg.pop('backbone')  # of the pieces; the model has it
+    expected = plain['model'].pop('backbone')
+    assert expected['type'] == 'ResNet'
+    assert expected['init_cfg'] == dict(
+        type='Pretrained', checkpoint=f'torchvision://resnet{row.depth}')
+    expected.update(BLOCKS[row.attention, row.depth])
+    assert ours['model'].pop('backbone') == expected
+    assert ours == plain
 
 
 @pytest.mark.parametrize('detector', DETECTORS)

@@ -29,6 +29,8 @@ cfg.val_evaluator.ann_file = f'{data}/annotations/instances_val.json'
 runner = Runner.from_cfg(cfg)
 runner.train()
 print('trained iterations:', runner.iter)
+from mmdet_eca.tables import load_rows
+print('rows:', len(load_rows()))
 """
 # mmdet's own tools read the bases before they import anything.
 THEIRS_FOR_MMDETS_TOOLS = """
@@ -56,6 +58,7 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
                'theirs.py', 'work', digits)
     assert '.mim/configs/mask_rcnn_eca_r50_fpn_1x.py' in done.stdout
     assert 'trained iterations: 1' in done.stdout
+    assert 'rows: 28' in done.stdout
 
     (tmp_path / 'mmdets.py').write_text(THEIRS_FOR_MMDETS_TOOLS)
     done = run('env', '-C', tmp_path, '-u', 'PYTHONPATH', python, '-c',
@@ -64,3 +67,6 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
     assert done.stdout.strip().endswith('ECAResNet')
     tools = os.listdir(packages / 'mmdet_eca' / '.mim' / 'tools')
     assert {'train.py', 'test.py', 'dist_train.sh'} <= set(tools)
+    index = packages / 'mmdet_eca' / '.mim' / 'model-index.yml'
+    assert 'configs/metafile.yml' in index.read_text()
+    assert (index.parent / 'configs' / 'metafile.yml').exists()

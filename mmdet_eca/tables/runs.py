@@ -6,6 +6,7 @@ import os
 import os.path as osp
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Dict, List, Optional
 
 from mmengine.config import Config
@@ -155,6 +156,7 @@ def _refuse(problem: Optional[str]) -> None:
         raise _Unsound(problem)
 
 
+@lru_cache(maxsize=None)
 def _stated_config(name: str) -> Optional[Config]:
     """The config of this package that a run is named after."""
     try:
