@@ -129,6 +129,6 @@ Look at   {osp.join(work_dir, 'predictions.png')}   truth left, predictions righ
           {osp.join(work_dir, 'curves.png')}        loss and AP
 Again     python tools/test.py {results['config']} \\
               {results['checkpoint']}
-Next      the paper's detectors on COCO: see "The paper's detectors" in README.md
+Next      the paper's detectors on COCO: see "Tables 5 and 6" in README.md
           tools/dist_train.sh configs/mask_rcnn_eca_r50_fpn_1x.py 4
 {'-' * 72}""")

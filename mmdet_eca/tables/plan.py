@@ -155,7 +155,7 @@ def run_rows(names: Sequence[str],
         output (file, optional): Where the runs' output and the progress go.
 
     Returns:
-        list[dict]: A dict a row with ``state`` and ``work_dir``.
+        list[dict]: As of :func:`make_plan`, with the ``state`` reached.
 
     Raises:
         UserError: At the end, if rows did not finish, naming them.
@@ -171,8 +171,8 @@ def run_rows(names: Sequence[str],
         problem = _run_row(name, work_dirs, gpus, output)
         if problem:
             failed.append(f'{name} ({problem})')
-        results.append(
-            dict(name=name, work_dir=step['work_dir'], problem=problem))
+        results.append(dict(step, problem=problem, command=None,
+                            state='unfinished' if problem else 'finished'))
     if failed:
         raise UserError(
             f'{len(failed)} of {len(plan)} rows did not finish: '

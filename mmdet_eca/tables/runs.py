@@ -1,6 +1,5 @@
 """What mmengine left in a work directory, and whether it is a sound run."""
 import glob
-import json
 import math
 import os
 import os.path as osp
@@ -15,25 +14,11 @@ from ..engine import config_path
 from ..errors import UserError
 from .rows import COLUMNS
 from .schedule import check_data_set, check_schedule
+from .sessions import Session, Unsound, one_run, read_config, read_session
 
 # mmdet's names of the columns.
 METRICS = dict(
     zip(COLUMNS, ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')))
-
-
-class _Unsound(Exception):
-    """Why a work directory cannot be used."""
-
-
-@dataclass
-class Session:
-    """One start of tools/train.py or tools/test.py."""
-    timestamp: str
-    training: List[Dict]  # every logged step
-    evaluations: List[Dict]  # COCO's metrics; 'step' is the epoch
-    tested: Optional[Dict]  # COCO's metrics of tools/test.py
-    cfg: Config
-    gpus: Optional[int]
 
 
 @dataclass
@@ -104,28 +89,24 @@ def read_run(work_dir: str) -> Optional[Run]:
         return None
     name = osp.splitext(osp.basename(configs[0]))[0]
     try:
-        run = Run(work_dir, name, _read_config(configs[0]))
+        run = Run(work_dir, name, read_config(configs[0]))
         if 'CocoMetric' not in str(run.cfg.get('val_evaluator')):
             return None
         if len(configs) > 1:
             names = ', '.join(osp.basename(path) for path in configs)
-            raise _Unsound(f'holds runs of {len(configs)} configs ({names}): '
+            raise Unsound(f'holds runs of {len(configs)} configs ({names}): '
                            'give each its own work directory')
         _read_sessions(run)
-    except _Unsound as error:
+    except Unsound as error:
         run.problem = str(error)
     return run
 
 
-def _read_config(path: str) -> Config:
-    return Config.fromfile(path, import_custom_modules=False)
-
-
 def _read_sessions(run: Run) -> None:
-    """Fills in a run; raises _Unsound."""
+    """Fills in a run; raises Unsound."""
     folders = sorted(glob.glob(osp.join(glob.escape(run.work_dir), '*', 'vis_data')))
-    sessions = [_read_session(osp.dirname(folder), run.cfg) for folder in folders]
-    trained = _one_run([s for s in sessions if s.training])
+    sessions = [read_session(osp.dirname(folder), run.cfg) for folder in folders]
+    trained = one_run([s for s in sessions if s.training])
     for later in trained:
         # A resumed run repeats what came after its checkpoint.
         first = later.training[0]
@@ -137,13 +118,13 @@ def _read_sessions(run: Run) -> None:
         run.evaluations += later.evaluations
         run.cfg, run.gpus = later.cfg, later.gpus
     if 'max_epochs' not in run.cfg.train_cfg:
-        raise _Unsound('trains by iterations; only runs by epochs are read')
+        raise Unsound('trains by iterations; only runs by epochs are read')
     stated = _stated_config(run.name)
     if stated is not None:
         _refuse(check_data_set(run.cfg.val_dataloader, stated.val_dataloader))
     for row in run.training:
         if not math.isfinite(row['loss']):
-            raise _Unsound(
+            raise Unsound(
                 f'diverged: the loss is {row["loss"]} at iteration {row["step"]}; '
                 'remove the folder to train anew')
     if stated is not None:
@@ -153,7 +134,7 @@ def _read_sessions(run: Run) -> None:
 
 def _refuse(problem: Optional[str]) -> None:
     if problem:
-        raise _Unsound(problem)
+        raise Unsound(problem)
 
 
 @lru_cache(maxsize=None)
@@ -163,69 +144,6 @@ def _stated_config(name: str) -> Optional[Config]:
         return Config.fromfile(config_path(f'{name}.py'))
     except UserError:
         return None
-
-
-def _one_run(sessions: List[Session]) -> List[Session]:
-    """The sessions of the one run that they are."""
-    runs: List[List[Session]] = []
-    for session in sessions:
-        if runs and session.training[0].get('epoch', 1) > 1:
-            runs[-1].append(session)
-            continue
-        if runs and not any(s.evaluations or s.training[-1].get('epoch', 1) > 1
-                            for s in runs[-1]):
-            runs.pop()  # ended in its first epoch and left nothing
-        runs.append([session])
-    if len(runs) > 1:
-        begun = ' and '.join(run[0].timestamp for run in runs)
-        raise _Unsound(f'holds {len(runs)} runs, begun {begun}: keep one and move '
-                       'the folders of the others elsewhere')
-    return runs[0] if runs else []
-
-
-def _read_session(folder: str, default: Config) -> Session:
-    timestamp = osp.basename(folder)
-    cfg_file = osp.join(folder, 'vis_data', 'config.py')
-    cfg = _read_config(cfg_file) if osp.isfile(cfg_file) else default
-    rows = _read_lines(osp.join(folder, 'vis_data', 'scalars.json'))
-    tested = _read_lines(osp.join(folder, f'{timestamp}.json'))
-    return Session(
-        timestamp,
-        training=[row for row in rows if 'loss' in row],
-        evaluations=[row for row in rows if _has_results(row)],
-        tested=next((row for row in tested if _has_results(row)), None),
-        cfg=cfg,
-        gpus=_read_gpus(osp.join(folder, f'{timestamp}.log')))
-
-
-def _has_results(row: Dict) -> bool:
-    return any(key.startswith('coco/') for key in row)
-
-
-def _read_lines(path: str) -> List[Dict[str, Any]]:
-    """The objects in a file, one a line; a killed run may break off the last."""
-    if not osp.isfile(path):
-        return []
-    with open(path, encoding='utf-8', errors='replace') as file:
-        lines = file.read().splitlines()
-    rows = []
-    for number, line in enumerate(lines, 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            if number < len(lines):
-                raise _Unsound(f'{osp.basename(path)} is broken: line {number} is '
-                               'not JSON') from None
-    return rows
-
-
-def _read_gpus(path: str) -> Optional[int]:
-    """Number of processes, from the environment that mmengine logs first."""
-    if not osp.isfile(path):
-        return None
-    with open(path, encoding='utf-8', errors='replace') as file:
-        found = re.search(r'GPU number: (\d+)', file.read(2**16))
-    return int(found[1]) if found else None
 
 
 def _judge(run: Run, tests: List[Session], stated: Optional[Config]) -> None:
