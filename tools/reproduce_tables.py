@@ -1,4 +1,4 @@
-"""Tables 5 and 6 of the paper: what is missing, what it costs, what came out."""
+"""Tables 5 and 6 of the paper: what is missing, its cost, what came out."""
 import argparse
 import json
 import os.path as osp

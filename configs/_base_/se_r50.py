@@ -1,5 +1,5 @@
-# MMPretrain's ImageNet weights; their attention has biases, the paper's columns
-# count it without.
+# MMPretrain's ImageNet weights; their attention has biases, which the paper's
+# columns do not count.
 custom_imports = dict(imports=['mmdet_eca'])
 backbone = dict(
     type='SEResNet',
@@ -7,5 +7,6 @@ backbone = dict(
     bias=True,
     init_cfg=dict(
         type='Pretrained',
-        checkpoint='mmpretrain://https://download.openmmlab.com/mmclassification/'
-        'v0/se-resnet/se-resnet50_batch256_imagenet_20200804-ae206104.pth'))
+        checkpoint='mmpretrain://https://download.openmmlab.com/'
+        'mmclassification/v0/se-resnet/'
+        'se-resnet50_batch256_imagenet_20200804-ae206104.pth'))

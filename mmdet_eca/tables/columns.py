@@ -13,12 +13,13 @@ from .rows import TASKS, Row, distinct_rows, format_figure, load_rows
 # GCNet's rows, quoted by the paper: all parameters, at another input's size.
 QUOTED = ('gc', 'nl')
 NOTES = """\
-Input 1280x800; G = 1e9 multiply-adds; M = 1e6 parameters. '?' marks a figure of
-the paper that is not confirmed.
-Counted are the parameters that train (stem and first stage are frozen); for gc and nl all
-of them, as in GCNet's table, from which the paper took these rows. GCNet's GFLOPs were
-counted by another recipe.
-se: without biases, as in the paper. The configs have them, since MMPretrain's weights do.
+Input 1280x800; G = 1e9 multiply-adds; M = 1e6 parameters. '?' marks a figure
+of the paper that is not confirmed.
+Counted are the parameters that train (stem and first stage are frozen); for gc
+and nl all of them, as in GCNet's table, from which the paper took these rows.
+GCNet's GFLOPs were counted by another recipe.
+se: without biases, as in the paper. The configs have them, since MMPretrain's
+weights do.
 Mask R-CNN: MMDetection 1.x had one class more, the background.
 Table 6 repeats Table 5's Mask R-CNNs."""
 
@@ -57,7 +58,8 @@ def _compare(row: Row, ours: Dict[str, float]) -> Dict[str, Any]:
     for name, value in ours.items():
         result[f'paper_{name}'] = row.paper[name]
         result[f'diff_{name}'] = round(value - row.paper[name], 6)
-    return dict(result, source=row.paper['source'], unconfirmed=row.unconfirmed)
+    return dict(
+        result, source=row.paper['source'], unconfirmed=row.unconfirmed)
 
 
 def complexity_text(rows: List[Dict[str, Any]]) -> str:
@@ -77,7 +79,8 @@ def complexity_text(rows: List[Dict[str, Any]]) -> str:
         for figure in ('params_m', 'gflops'):
             cells[-1] += [
                 f'{row[figure]:.2f}',
-                format_figure(known, figure, 2), f'{row[f"diff_{figure}"]:+.2f}'
+                format_figure(known, figure, 2),
+                f'{row[f"diff_{figure}"]:+.2f}',
             ]
     table = AsciiTable(cells)
     table.justify_columns = dict.fromkeys(range(2, 8), 'right')

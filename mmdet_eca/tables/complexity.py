@@ -48,7 +48,8 @@ class _Network(nn.Module):
     @staticmethod
     def _head(extractor: nn.Module, head: nn.Module, regions: int) -> None:
         size = extractor.roi_layers[0].output_size
-        head(torch.empty(regions, extractor.out_channels, *size, device='meta'))
+        shape = (regions, extractor.out_channels, *size)
+        head(torch.empty(shape, device='meta'))
 
 
 def count_complexity(cfg: Config) -> Complexity:

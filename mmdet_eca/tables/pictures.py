@@ -78,7 +78,7 @@ def draw_training(runs: List[Run], out_file: str) -> None:
 
 
 def draw_gains(results: List[Dict[str, Any]], out_file: str) -> None:
-    """Gain of each block over the plain row, for small, medium and large objects.
+    """Gain of each block over the plain row, by size of the objects.
 
     Bars are measured, the black marks the paper's.
 
@@ -93,12 +93,13 @@ def draw_gains(results: List[Dict[str, Any]], out_file: str) -> None:
     figure, panels = _figure(2, height=8)
     for axes, (title, rows) in zip(panels, groups.items()):
         rows = [
-            row for row in rows if row['attention'] and any(
-                row[f'{prefix}gain_APS'] is not None for prefix in ('', 'paper_'))
+            row for row in rows if row['attention'] and
+            (row['gain_APS'], row['paper_gain_APS']) != (None, None)
         ]
         for offset, size in enumerate('SML'):
-            places = [index + 0.27 * (offset - 1) for index in range(len(rows))]
-            axes.barh(places, [row[f'gain_AP{size}'] or 0 for row in rows], 0.25,
+            places = [i + 0.27 * (offset - 1) for i in range(len(rows))]
+            gains = [row[f'gain_AP{size}'] or 0 for row in rows]
+            axes.barh(places, gains, 0.25,
                       label=dict(S='small', M='medium', L='large')[size])
             quoted = [(row[f'paper_gain_AP{size}'], place)
                       for row, place in zip(rows, places)

@@ -12,8 +12,8 @@ from .runs import Run, find_runs
 
 IMAGES, EPOCHS = 117266, 12  # of COCO's train2017 those with annotations
 VAL_IMAGES = 5000
-# Seconds a training step of 2 images a GPU with ResNet-50, on a V100: MMDetection
-# 2.0's docs/MODEL_ZOO.md, "Training Speed".
+# Seconds a training step of 2 images a GPU with ResNet-50, on a V100:
+# MMDetection 2.0's docs/MODEL_ZOO.md, "Training Speed".
 V100_STEP = dict(faster_rcnn=0.216, mask_rcnn=0.265, retinanet=0.205)
 
 
@@ -30,8 +30,8 @@ def make_plan(work_dirs: str,
     Returns:
         list[dict]: A dict a row that has no finished run: the row's fields,
         ``state`` ('missing', 'unfinished', 'unevaluated' or 'unsound'),
-        ``problem``, the next ``command`` as a list of words (None if 'unsound'), and
-        ``gpu_hours``, the estimate.
+        ``problem``, the next ``command`` as a list of words (None if
+        'unsound'), and ``gpu_hours``, the estimate.
 
     Raises:
         UserError: If a name is of no row or ``gpus`` is not positive.
@@ -93,10 +93,9 @@ def _next_step(row: Row, run: Optional[Run], work_dirs: str, gpus: int,
 
 def _row_hours(row: Row) -> float:
     """GPU hours of a whole training on V100s, by the detector's GFLOPs."""
-    plain, = (r for r in distinct_rows()
-              if (r.detector, r.depth, r.attention) == (row.detector, 50, None))
-    step = V100_STEP[row.detector] * row.paper['gflops'] / plain.paper['gflops']
-    return step / 2 * IMAGES * EPOCHS / 3600
+    plain, = distinct_rows([f'{row.detector}_r50_fpn_1x'])
+    more = row.paper['gflops'] / plain.paper['gflops']
+    return V100_STEP[row.detector] * more / 2 * IMAGES * EPOCHS / 3600
 
 
 def _relative_speed(runs: List[Run]) -> float:
@@ -134,8 +133,9 @@ def plan_text(plan: List[Dict[str, Any]]) -> str:
                      f'# yours to decide: {step["problem"]}')
     total = sum(step['gpu_hours'] for step in plan)
     lines.append(
-        f'# {len(plan)} rows, {total:.0f} GPU hours: V100s as in MMDetection 2.0\'s '
-        'model zoo, scaled by GFLOPs and by the speed of the runs that are there')
+        f'# {len(plan)} rows, {total:.0f} GPU hours: V100s as in MMDetection '
+        '2.0\'s model zoo, scaled by GFLOPs and by the speed of the runs that '
+        'are there')
     return '\n'.join(lines)
 
 
@@ -145,8 +145,8 @@ def run_rows(names: Sequence[str],
              output=None) -> List[Dict[str, Any]]:
     """Trains and evaluates what the plan lists, one row after another.
 
-    Stopped at any point, the same call goes on there. A row that fails does not
-    keep the others from running.
+    Stopped at any point, the same call goes on there. A row that fails does
+    not keep the others from running.
 
     Args:
         names (Sequence[str]): Rows to run; all if empty.
@@ -176,7 +176,8 @@ def run_rows(names: Sequence[str],
     if failed:
         raise UserError(
             f'{len(failed)} of {len(plan)} rows did not finish: '
-            f'{"; ".join(failed)}. The same command goes on where they stopped')
+            f'{"; ".join(failed)}. The same command goes on where they '
+            'stopped')
     return results
 
 

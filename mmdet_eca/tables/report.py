@@ -21,11 +21,12 @@ def collect(runs: List[Run]) -> List[Dict[str, Any]]:
         runs (list[Run]): All runs that were found.
 
     Returns:
-        list[dict]: First the rows of Tables 5 and 6, then, with ``table`` None,
-        what else was trained. Each has the fields of paper_tables.json with the
-        mean over the row's finished ``runs`` in percent (None without one),
-        ``std_AP`` if there are several, the paper's figures as ``paper_...``,
-        ``gain_...`` over the plain row of the same code and ``problems``.
+        list[dict]: First the rows of Tables 5 and 6, then, with ``table``
+        None, what else was trained. Each has the fields of paper_tables.json
+        with the mean over the row's finished ``runs`` in percent (None
+        without one), ``std_AP`` if there are several, the paper's figures as
+        ``paper_...``, ``gain_...`` over the plain row of the same code and
+        ``problems``.
     """
     by_name: Dict[str, List[Run]] = {}
     for run in runs:
@@ -53,7 +54,8 @@ def _of_paper(row: Row, runs: List[Run], cost: Dict) -> Dict[str, Any]:
         gflops=cost.get('gflops'))
     result.update(_measure(runs, TASKS[row.table]))
     result.update({f'paper_{name}': row.paper[name] for name in FIGURES})
-    return dict(result, source=row.paper['source'], unconfirmed=row.unconfirmed)
+    return dict(
+        result, source=row.paper['source'], unconfirmed=row.unconfirmed)
 
 
 def _of_others(name: str, runs: List[Run]) -> List[Dict[str, Any]]:
@@ -89,7 +91,9 @@ def _measure(runs: List[Run], task: str) -> Dict[str, Any]:
     return dict(
         result,
         runs=[run.work_dir for run in finished],
-        problems=[f'{run.work_dir} {run.problem}' for run in runs if run.problem])
+        problems=[
+            f'{run.work_dir} {run.problem}' for run in runs if run.problem
+        ])
 
 
 def _add_gains(results: List[Dict[str, Any]]) -> None:
@@ -144,10 +148,10 @@ def format_report(results: List[Dict[str, Any]]) -> str:
     """The tables in Markdown, and what was left out."""
     parts = [
         '# Tables 5 and 6 of ECA-Net\n',
-        'Measured with this code (in brackets: the paper), COCO val2017, percent. '
-        '"?" marks a figure of the paper that is not confirmed. The gain is over '
-        'the plain row of the same code; MMDetection 3.x trains its plain '
-        'detectors better than 1.x, with which the paper trained.\n'
+        'Measured with this code (in brackets: the paper), COCO val2017, '
+        'percent. "?" marks a figure of the paper that is not confirmed. The '
+        'gain is over the plain row of the same code; MMDetection 3.x trains '
+        'its plain detectors better than 1.x, with which the paper trained.\n'
     ]
     for table, task in ((5, 'box'), (6, 'mask'), (None, '')):
         rows = [result for result in results if result['table'] == table]
@@ -168,8 +172,9 @@ def _markdown(rows: List[Dict[str, Any]]) -> str:
     header = ('', '', '#Param', 'GFLOPs', *COLUMNS, 'gain', 'runs')
     lines = [header, ('---', ) * len(header)]
     for row in rows:
-        title = (f'{DETECTORS[row["detector"]]} R{row["depth"]}' if row['table']
-                 else f'{row["name"]}, {row["task"]}')
+        title = f'{row["name"]}, {row["task"]}'
+        if row['table']:
+            title = f'{DETECTORS[row["detector"]]} R{row["depth"]}'
         spread = '' if row['std_AP'] is None else f' ±{row["std_AP"]:.1f}'
         lines.append((
             title, row['attention'] or 'plain', _cell(row, 'params_m', '.2f'),

@@ -31,10 +31,6 @@ class Row(NamedTuple):
         return f'{self.detector}{block}_r{self.depth}_fpn_1x'
 
     @property
-    def title(self) -> str:
-        return f'{DETECTORS[self.detector]} R{self.depth}'
-
-    @property
     def unconfirmed(self) -> List[str]:
         """Figures of the paper that nobody has read again."""
         if self.paper['source'] != 'memory':
@@ -82,7 +78,7 @@ def distinct_rows(names: Sequence[str] = ()) -> List[Row]:
 
 
 def format_figure(row: Row, name: str, decimals: int = 1) -> str:
-    """A figure of the paper, '-' if it has none, '?' after an unconfirmed one."""
+    """A figure of the paper, '-' without one, '?' after an unconfirmed one."""
     if row.paper[name] is None:
         return '-'
     mark = '?' if name in row.unconfirmed else ''

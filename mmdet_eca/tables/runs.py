@@ -1,12 +1,11 @@
 """What mmengine left in a work directory, and whether it is a sound run."""
 import glob
 import math
-import os
 import os.path as osp
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional
 
 from mmengine.config import Config
 
@@ -25,8 +24,8 @@ METRICS = dict(
 class Run:
     """A work directory.
 
-    ``state`` is 'finished', 'unevaluated' (trained to its end), 'unfinished' (to be
-    resumed) or 'unsound'; ``problem`` says what is wrong unless finished.
+    ``state`` is 'finished', 'unevaluated' (trained to its end), 'unfinished'
+    (to be resumed) or 'unsound'; ``problem`` says why it does not count.
     """
     work_dir: str
     name: str  # of the config
@@ -52,7 +51,7 @@ class Run:
         ]
 
     def columns(self, task: str) -> Dict[str, Optional[float]]:
-        """COLUMNS of a task in percent; None where COCO has no such objects."""
+        """COLUMNS of a task in percent; None if there are no such objects."""
         values = {
             column: self.metrics.get(f'coco/{task}_{metric}', -1)
             for column, metric in METRICS.items()
@@ -70,8 +69,8 @@ def find_runs(root: str) -> List[Run]:
         UserError: If there is no such folder.
     """
     if not osp.isdir(root):
-        raise UserError(f'there is no folder {root}: give the one that the work '
-                        'directories are in with --work-dirs')
+        raise UserError(f'there is no folder {root}: give the one that the '
+                        'work directories are in with --work-dirs')
     folders = {
         osp.dirname(osp.dirname(path))
         for path in glob.glob(
@@ -104,8 +103,8 @@ def read_run(work_dir: str) -> Optional[Run]:
 
 def _read_sessions(run: Run) -> None:
     """Fills in a run; raises Unsound."""
-    folders = sorted(glob.glob(osp.join(glob.escape(run.work_dir), '*', 'vis_data')))
-    sessions = [read_session(osp.dirname(folder), run.cfg) for folder in folders]
+    logs = glob.glob(osp.join(glob.escape(run.work_dir), '*', 'vis_data'))
+    sessions = [read_session(osp.dirname(log), run.cfg) for log in sorted(logs)]
     trained = one_run([s for s in sessions if s.training])
     for later in trained:
         # A resumed run repeats what came after its checkpoint.
@@ -125,8 +124,8 @@ def _read_sessions(run: Run) -> None:
     for row in run.training:
         if not math.isfinite(row['loss']):
             raise Unsound(
-                f'diverged: the loss is {row["loss"]} at iteration {row["step"]}; '
-                'remove the folder to train anew')
+                f'diverged: the loss is {row["loss"]} at iteration '
+                f'{row["step"]}; remove the folder to train anew')
     if stated is not None:
         _refuse(check_schedule(run.cfg, stated, run.gpus))
     _judge(run, [s for s in sessions if s.tested], stated)
@@ -167,10 +166,10 @@ def _judge(run: Run, tests: List[Session], stated: Optional[Config]) -> None:
     run.epochs = max([*saved, *(row['step'] for row in run.evaluations), 0])
     if run.metrics:
         run.state, run.epochs = 'finished', run.max_epochs
-    elif os.path.isfile(osp.join(run.work_dir, last)):
+    elif osp.isfile(osp.join(run.work_dir, last)):
         run.state = 'unevaluated'
         run.problem = f'is not evaluated: test {last}'
     else:
         run.state = 'unfinished'
-        run.problem = (f'is unfinished: {run.epochs} of {run.max_epochs} epochs; '
-                       'resume it')
+        run.problem = (f'is unfinished: {run.epochs} of {run.max_epochs} '
+                       'epochs; resume it')

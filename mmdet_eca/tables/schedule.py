@@ -1,4 +1,4 @@
-"""Whether a run was trained and evaluated as its config in this package says."""
+"""Whether a run was trained and evaluated as the config of its name says."""
 import os.path as osp
 from typing import Any, Iterator, Optional, Tuple
 
@@ -37,27 +37,27 @@ def check_schedule(cfg: Config, stated: Config,
         stated (Config): The config of this package.
         gpus (int, optional): Number of processes of the run, if known.
     """
-    ours, theirs = (dict(_sections(part)) for part in (stated, cfg))
+    expected, found = (dict(_sections(part)) for part in (stated, cfg))
     scaled = cfg.get('auto_scale_lr', {}).get('enable', False)
     if scaled:  # then the batch is free, as the learning rate follows it
-        for settings in (ours, theirs):
+        for settings in (expected, found):
             settings.pop('train_dataloader.batch_size', None)
     names = [
-        name for name in {**ours, **theirs}
-        if ours.get(name) != theirs.get(name)
+        name for name in {**expected, **found}
+        if expected.get(name) != found.get(name)
     ]
     if names:
         more = f' (and {len(names) - 1} more)' if names[1:] else ''
-        name = min(names, key=lambda name: (name.split('.')[0] == 'model', name))
+        name = min(names, key=lambda name: (name.startswith('model.'), name))
         return (f'was trained with another schedule than stated: {name} is '
-                f'{theirs.get(name)!r}, not {ours.get(name)!r}{more}')
+                f'{found.get(name)!r}, not {expected.get(name)!r}{more}')
     batch = stated.auto_scale_lr.base_batch_size
     if gpus is not None and not scaled:
         total = gpus * cfg.train_dataloader.batch_size
         if total != batch:
             return ('was trained with another schedule than stated: '
-                    f'{total} images a step, not {batch}, at the learning rate '
-                    f'of {batch}; train with --auto-scale-lr')
+                    f'{total} images a step, not {batch}, at the learning '
+                    f'rate of {batch}; train with --auto-scale-lr')
     return None
 
 
@@ -66,7 +66,7 @@ def _sections(cfg: Config) -> Iterator[Tuple[str, Any]]:
         yield from _settings(cfg.get(section), section)
 
 
-def _settings(node: Any, prefix: str = '') -> Iterator[Tuple[str, Any]]:
+def _settings(node: Any, prefix: str) -> Iterator[Tuple[str, Any]]:
     """Name and value of every setting in nested dicts and lists."""
     if isinstance(node, dict):
         items = node

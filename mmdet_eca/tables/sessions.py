@@ -38,8 +38,8 @@ def one_run(sessions: List[Session]) -> List[Session]:
         runs.append([session])
     if len(runs) > 1:
         begun = ' and '.join(run[0].timestamp for run in runs)
-        raise Unsound(f'holds {len(runs)} runs, begun {begun}: keep one and move '
-                       'the folders of the others elsewhere')
+        raise Unsound(f'holds {len(runs)} runs, begun {begun}: keep one and '
+                      'move the folders of the others elsewhere')
     return runs[0] if runs else []
 
 
@@ -72,7 +72,7 @@ def _has_results(row: Dict) -> bool:
 
 
 def _read_lines(path: str) -> List[Dict[str, Any]]:
-    """The objects in a file, one a line; a killed run may break off the last."""
+    """The objects in a file, one a line; a killed run breaks off the last."""
     if not osp.isfile(path):
         return []
     with open(path, encoding='utf-8', errors='replace') as file:
@@ -83,8 +83,8 @@ def _read_lines(path: str) -> List[Dict[str, Any]]:
             rows.append(json.loads(line))
         except ValueError:
             if number < len(lines):
-                raise Unsound(f'{osp.basename(path)} is broken: line {number} is '
-                               'not JSON') from None
+                raise Unsound(f'{osp.basename(path)} is broken: line '
+                              f'{number} is not JSON') from None
     return rows
 
 

@@ -1,4 +1,4 @@
-"""#Param and GFLOPs as the paper has them, counted without computing anything."""
+"""#Param and GFLOPs as the paper has them."""
 import json
 import sys
 
@@ -31,8 +31,8 @@ def test_columns_of_the_paper(name, params_m, gflops, near):
 def test_gcnets_rows_count_all_parameters():
     plain = count_complexity(
         Config.fromfile(config_path('mask_rcnn_r50_fpn_1x.py'))).all_params_m
-    # Each block: attention pooling C + 1, two 1x1 convolutions with biases and a
-    # layer norm of C / 16 channels.
+    # Each block: attention pooling C + 1, two 1x1 convolutions with biases
+    # and a layer norm of C / 16 channels.
     gc = sum(
         blocks * (c + 1 + 2 * c * c // 16 + c // 16 + c + 2 * c // 16)
         for c, blocks in ((512, 4), (1024, 6), (2048, 3)))
@@ -44,7 +44,7 @@ def test_gcnets_rows_count_all_parameters():
 
 
 def test_mask_head_upsamples_at_its_outputs_resolution():
-    """mmcv counts at the input's; the layer alone, by hand, is the difference."""
+    """mmcv counts at the input's; here the head is counted by hand."""
     mask, faster = (count(f'{d}_rcnn_r50_fpn_1x')['gflops']
                     for d in ('mask', 'faster'))
     convs = 4 * 14 * 14 * (9 * 256 * 256 + 256 + 256)  # with bias and ReLU

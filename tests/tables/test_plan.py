@@ -77,16 +77,16 @@ def test_run_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
             run_rows([ECA, PLAIN], 'work', 4, output)
         run_rows([ECA], 'work', 4, output)  # nothing is left to do
     assert str(first.value) == (
-        f'2 of 2 rows did not finish: {PLAIN} (dist_train.sh ended with 3, see '
-        f'above); {ECA} (dist_train.sh ended with 9, see above). The same command '
-        'goes on where they stopped')
+        f'2 of 2 rows did not finish: {PLAIN} (dist_train.sh ended with 3, '
+        f'see above); {ECA} (dist_train.sh ended with 9, see above). The same '
+        'command goes on where they stopped')
     assert str(second.value).startswith(
         f'1 of 2 rows did not finish: {PLAIN} (dist_train.sh')
     assert f'[2/2] {ECA}: unfinished' in (tmp_path / 'output.txt').read_text()
-    train = [f'train.py {config_path(f"{name}.py")} --launcher pytorch --work-dir '
-             f'work/{name}' for name in (PLAIN, ECA)]
+    train = [f'train.py {config_path(f"{name}.py")} --launcher pytorch '
+             f'--work-dir work/{name}' for name in (PLAIN, ECA)]
     assert (tmp_path / 'commands.txt').read_text().splitlines() == [
         *train, train[0], f'{train[1]} --resume',
-        f'test.py {config_path(f"{ECA}.py")} work/{ECA}/epoch_12.pth --launcher '
-        f'pytorch --work-dir work/{ECA}'
+        f'test.py {config_path(f"{ECA}.py")} work/{ECA}/epoch_12.pth '
+        f'--launcher pytorch --work-dir work/{ECA}'
     ]

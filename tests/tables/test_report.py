@@ -25,8 +25,9 @@ def digits_config(data, config, work_dir, truth, out):
     """A config of four training steps, evaluated on ``truth``."""
     cfg = Config.fromfile(str(config))
     for loader in ('train', 'val', 'test'):
-        cfg[f'{loader}_dataloader'].update(num_workers=0, persistent_workers=False)
-        cfg[f'{loader}_dataloader'].dataset.data_root = data
+        part = cfg[f'{loader}_dataloader']
+        part.update(num_workers=0, persistent_workers=False)
+        part.dataset.data_root = data
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
         evaluator.update(ann_file=str(truth), outfile_prefix=str(out))
     cfg.merge_from_dict({
@@ -65,7 +66,7 @@ def write_truth(predictions, annotations, out):
 
 @pytest.fixture(scope='module')
 def runs(digits, tmp_path_factory):
-    """Work directories of an ECA detector, of the plain one, and a crashed copy.
+    """Work directories of an ECA detector, a plain one, and a crashed copy.
 
     The first is evaluated by the test tool's loop, the second while it trains.
     Gives the root, and the truth and results files by config.
@@ -85,9 +86,11 @@ def runs(digits, tmp_path_factory):
     build_runner(cfg, ('test', )).test()
 
     plain = tmp / f'{PLAIN_DIGITS}.py'
-    plain.write_text(f"_base_ = '{config}'\nmodel = dict(backbone=dict("
-                     "_delete_=True, type='ResNet', depth=50, base_channels=16))")
-    cfg = digits_config(digits, plain, root / 'plain', truth, tmp / PLAIN_DIGITS)
+    plain.write_text(
+        f"_base_ = '{config}'\nmodel = dict(backbone=dict(_delete_=True, "
+        "type='ResNet', depth=50, base_channels=16))")
+    cfg = digits_config(digits, plain, root / 'plain', truth,
+                        tmp / PLAIN_DIGITS)
     build_runner(cfg, ('train', 'val')).train()
 
     crashed = shutil.copytree(root / 'eca', root / 'crashed')

@@ -78,7 +78,7 @@ BAD = {
         w, val_dataloader__dataset__ann_file='annotations/instances_val.json'),
     'diverged: the loss is nan at iteration 1':
     lambda w: write_session(w, loss=float('nan')),
-    'another schedule than stated: optim_wrapper.optimizer.lr is 0.02, not 0.01':
+    'schedule than stated: optim_wrapper.optimizer.lr is 0.02, not 0.01':
     lambda w: write_session(w, optim_wrapper__optimizer__lr=0.02),
     'another schedule than stated: train_cfg.max_epochs is 1, not 12':
     lambda w: write_session(w, epochs=[1], train_cfg__max_epochs=1),
@@ -101,7 +101,7 @@ def test_what_does_not_count_is_named(message, tmp_path):
 @pytest.mark.parametrize('options', [
     dict(train_dataloader__dataset__data_root='/somewhere/coco/'),
     dict(train_dataloader__num_workers=9),
-    dict(model__backbone__init_cfg__checkpoint='/mine/eca_resnet50_k3557.pth.tar'),
+    dict(model__backbone__init_cfg__checkpoint='/eca_resnet50_k3557.pth.tar'),
     dict(gpus=8, auto_scale_lr__enable=True),
 ])
 def test_what_changes_no_result_is_free(options, tmp_path):
@@ -112,7 +112,8 @@ def test_what_changes_no_result_is_free(options, tmp_path):
 def test_runs_are_found_at_any_depth(tmp_path):
     write_session(tmp_path / 'a')
     write_session(tmp_path / 'b' / 'c')
-    (tmp_path / 'b' / 'other' / '20240101_000000' / 'vis_data').mkdir(parents=True)
+    no_run = tmp_path / 'b' / 'other' / '20240101_000000' / 'vis_data'
+    no_run.mkdir(parents=True)
     assert [run.work_dir for run in find_runs(str(tmp_path))
             ] == [f'{tmp_path}/a', f'{tmp_path}/b/c']
     with pytest.raises(UserError, match='there is no folder .*none'):

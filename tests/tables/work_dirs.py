@@ -17,7 +17,8 @@ def _stated(name):
 
 def metrics(ap, task='bbox'):
     """As CocoMetric gives them: AP50 is 0.2 higher, and so on."""
-    offsets = dict(mAP=0, mAP_50=.2, mAP_75=.05, mAP_s=-.1, mAP_m=.02, mAP_l=.1)
+    offsets = dict(
+        mAP=0, mAP_50=.2, mAP_75=.05, mAP_s=-.1, mAP_m=.02, mAP_l=.1)
     return {
         f'coco/{task}_{name}': round(ap + offset, 3)
         for name, offset in offsets.items()
@@ -51,7 +52,7 @@ def write_session(work_dir,
         for epoch in epochs:
             for step in range(1, steps + 1):
                 step += (epoch - 1) * steps
-                row = dict(loss=loss, time=0.1, epoch=epoch, iter=step, step=step)
+                row = dict(loss=loss, time=0.1, epoch=epoch, step=step)
                 file.write(json.dumps(row) + '\n')
             if evaluate:
                 row = dict(metrics(ap * epoch / 12), step=epoch)

@@ -17,9 +17,9 @@ class NonLocalResNet(AttentionBackbone, ResNet):
     GCNet's and of ECA-Net's tables. mmdet's plugins go into every block of a
     stage, so they cannot say it.
 
-    The block is the embedded Gaussian form with half of the channels. It starts
-    as the identity, and is named ``layer3.nonlocal_block``; all other names stay
-    those of the plain network.
+    The block is the embedded Gaussian form with half of the channels. It
+    starts as the identity, and is named ``layer3.nonlocal_block``; all other
+    names stay those of the plain network.
 
     Args:
         **kwargs: Arguments of :class:`mmdet.models.ResNet`; ``depth`` of 50 or

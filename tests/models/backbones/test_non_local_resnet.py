@@ -43,6 +43,6 @@ def test_one_block_right_before_the_last_of_c4():
         theta, phi, g = (getattr(block, name)(expected).flatten(2)
                          for name in ('theta', 'phi', 'g'))
         pairs = (theta.transpose(1, 2) @ phi / (c // 2)**0.5).softmax(-1)
-        y = (pairs @ g.transpose(1, 2)).transpose(1, 2).reshape(n, c // 2, h, w)
+        y = (g @ pairs.transpose(1, 2)).reshape(n, c // 2, h, w)
         expected = getattr(inside, '5')(expected + block.conv_out(y))
     torch.testing.assert_close(outs[2], expected)
