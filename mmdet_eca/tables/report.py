@@ -157,7 +157,7 @@ def format_report(results: List[Dict[str, Any]]) -> str:
         rows = [result for result in results if result['table'] == table]
         if rows:
             title = (f'Table {table}: {task} AP'
-                     if table else 'Not in the paper: other runs found')
+                     if table else 'Not in the paper: other runs, on their own data')
             parts += [f'## {title}\n', _markdown(rows)]
     problems = [
         problem for problem in dict.fromkeys(
