@@ -103,3 +103,19 @@ def coco(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+def write_images(root, classes, images_per_class, size=(48, 40), seed=0):
+    """Writes JPEGs (width, height) in one folder a class, each class of another
+    hue."""
+    rng = np.random.default_rng(seed)
+    for label, name in enumerate(classes):
+        folder = root / name
+        folder.mkdir(parents=True)
+        hue = 180 * label // len(classes)
+        for i in range(images_per_class):
+            pixels = np.empty((5, 6, 3), np.uint8)
+            pixels[..., 0] = hue + rng.integers(0, 180 // len(classes), (5, 6)) // 2
+            pixels[..., 1:] = rng.integers(120, 256, (5, 6, 2))
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_HSV2BGR)
+            cv2.imwrite(str(folder / f'{i}.jpg'), cv2.resize(pixels, size))

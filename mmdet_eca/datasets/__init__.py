@@ -1,4 +1,13 @@
 from .digit_crops import DigitCrops
 from .digits import DIGITS_CLASSES, make_digits
+from .image_decoding import CorruptImage
+from .image_folder import ImageFolder
+from .image_loading import SeededSampler, collate_images
+from .image_transforms import (LoadCenterCrop, LoadRandomResizedCrop, PackImage,
+                               RandomMirror)
 
-__all__ = ['DIGITS_CLASSES', 'DigitCrops', 'make_digits']
+__all__ = [
+    'CorruptImage', 'DIGITS_CLASSES', 'DigitCrops', 'ImageFolder',
+    'LoadCenterCrop', 'LoadRandomResizedCrop', 'PackImage', 'RandomMirror',
+    'SeededSampler', 'collate_images', 'make_digits'
+]

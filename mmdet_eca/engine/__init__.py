@@ -1,11 +1,12 @@
 from .channels_last_hook import ChannelsLastHook
 from .cli import add_run_arguments, load_config
 from .config import config_path, register_config_prefix
+from .corrupt_images_hook import CorruptImagesHook
 from .runner import build_runner
 from .safe_loading import allow_mmengine_checkpoints
 from .user_errors import one_line_errors
 
 __all__ = [
-    'ChannelsLastHook', 'add_run_arguments', 'allow_mmengine_checkpoints',
+    'ChannelsLastHook', 'CorruptImagesHook', 'add_run_arguments', 'allow_mmengine_checkpoints',
     'build_runner', 'config_path', 'load_config', 'one_line_errors', 'register_config_prefix'
 ]

@@ -1,3 +1,4 @@
 from .image_classifier import ImageClassifier
+from .image_preprocessor import ImagePreprocessor
 
-__all__ = ['ImageClassifier']
+__all__ = ['ImageClassifier', 'ImagePreprocessor']

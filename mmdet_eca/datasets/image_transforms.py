@@ -1,0 +1,118 @@
+"""The input pipeline of ImageNet pretraining.
+
+Only what mmcv does not have: crops are chosen before the image is decoded and
+cut out before they are resized, and pixels stay uint8. They are normalised on
+the device, by :class:`mmdet_eca.ImagePreprocessor`.
+"""
+import math
+from typing import Dict, Sequence
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmdet.registry import TRANSFORMS
+
+from .image_decoding import Box, decode_crop, read_image
+
+
+class _LoadCrop(BaseTransform):
+    """Reads the image at ``img_path`` and sets ``img`` to a crop of it."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def transform(self, results: Dict) -> Dict:
+        """Sets ``img`` to BGR pixels (size, size, 3) of uint8."""
+        data, shape = read_image(results['img_path'])
+        results['img'] = decode_crop(data, shape, self.choose(*shape),
+                                     self.size)
+        return results
+
+
+@TRANSFORMS.register_module()
+class LoadRandomResizedCrop(_LoadCrop):
+    """Loads a crop of random area and aspect ratio, the Inception crop.
+
+    From "Going Deeper with Convolutions", Szegedy et al., CVPR 2015, as
+    torchvision has it: ten tries, then the largest central crop with an allowed
+    aspect ratio.
+
+    Args:
+        size (int): Side of the result in pixels.
+        area (Sequence[float]): Smallest and largest share of the image's area.
+        aspect_ratio (Sequence[float]): Smallest and largest width / height; its
+            logarithm is uniform.
+    """
+
+    def __init__(self,
+                 size: int,
+                 area: Sequence[float] = (0.08, 1.0),
+                 aspect_ratio: Sequence[float] = (3 / 4, 4 / 3)) -> None:
+        super().__init__(size)
+        self.area = area
+        self.aspect_ratio = aspect_ratio
+
+    def choose(self, height: int, width: int) -> Box:
+        """A random crop of an image of this size."""
+        low, high = self.aspect_ratio
+        for _ in range(10):
+            area = height * width * np.random.uniform(*self.area)
+            ratio = math.exp(np.random.uniform(math.log(low), math.log(high)))
+            w = round(math.sqrt(area * ratio))
+            h = round(math.sqrt(area / ratio))
+            if 0 < w <= width and 0 < h <= height:
+                return Box(
+                    np.random.randint(height - h + 1),
+                    np.random.randint(width - w + 1), h, w)
+        w = min(width, max(round(height * high), 1))
+        h = min(height, max(round(width / low), 1))
+        return Box((height - h) // 2, (width - w) // 2, h, w)
+
+
+@TRANSFORMS.register_module()
+class LoadCenterCrop(_LoadCrop):
+    """Loads the central square, as if the shorter side were resized first.
+
+    Args:
+        size (int): Side of the result in pixels.
+        shorter_side (int): Of the whole image, to which the result belongs.
+    """
+
+    def __init__(self, size: int = 224, shorter_side: int = 256) -> None:
+        super().__init__(size)
+        self.shorter_side = shorter_side
+
+    def choose(self, height: int, width: int) -> Box:
+        """The crop of an image of this size."""
+        side = max(round(min(height, width) * self.size / self.shorter_side), 1)
+        return Box((height - side) // 2, (width - side) // 2, side, side)
+
+
+@TRANSFORMS.register_module()
+class RandomMirror(BaseTransform):
+    """Mirrors ``img`` horizontally.
+
+    mmcv's RandomFlip returns a view with negative strides, whose later copy
+    takes ten times as long as OpenCV's flip.
+
+    Args:
+        prob (float): Probability to do it.
+    """
+
+    def __init__(self, prob: float = 0.5) -> None:
+        self.prob = prob
+
+    def transform(self, results: Dict) -> Dict:
+        """Replaces ``img``, (H, W, 3)."""
+        if np.random.random() < self.prob:
+            results['img'] = cv2.flip(results['img'], 1)
+        return results
+
+
+@TRANSFORMS.register_module()
+class PackImage(BaseTransform):
+    """Keeps what the classifier takes: ``img`` and ``gt_label``."""
+
+    def transform(self, results: Dict) -> Dict:
+        """Pixels (H, W, 3) as ``inputs``, the label as ``data_samples``."""
+        return dict(inputs=results['img'], data_samples=results['gt_label'])

@@ -1,0 +1,159 @@
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmdet_eca.datasets.image_decoding import (Box, CorruptImage, decode_crop,
+                                               read_image, reduction)
+from mmdet_eca.datasets.image_transforms import (LoadCenterCrop,
+                                                 LoadRandomResizedCrop,
+                                                 PackImage, RandomMirror)
+
+
+@pytest.fixture
+def picture():
+    """Smooth colors, (300, 400, 3), which resizing hardly changes."""
+    rng = np.random.default_rng(0)
+    cells = rng.integers(60, 196, (6, 8, 3), dtype=np.uint8)
+    return cv2.resize(cells, (400, 300), interpolation=cv2.INTER_CUBIC)
+
+
+def save(path, picture, mode='RGB', **options):
+    Image.fromarray(picture[..., ::-1]).convert(mode).save(path, **options)
+    return str(path)
+
+
+@pytest.mark.parametrize('box', [
+    Box(0, 0, 300, 400), Box(17, 30, 210, 290), Box(101, 203, 64, 60),
+    Box(290, 390, 10, 10), Box(0, 399, 300, 1)
+])
+@pytest.mark.parametrize('size', [16, 60])
+def test_crop_is_that_of_the_whole_image(picture, tmp_path, box, size):
+    """Decoded at any reduction: that of the full size, resized by area."""
+    data, shape = read_image(save(tmp_path / 'a.jpg', picture, quality=95))
+    assert shape == (300, 400)
+    crop = decode_crop(data, shape, box, size)
+    whole = picture[box.top:box.top + box.height, box.left:box.left + box.width]
+    expected = cv2.resize(whole, (size, size), interpolation=cv2.INTER_AREA)
+    assert crop.shape == (size, size, 3) and crop.dtype == np.uint8
+    error = np.abs(crop.astype(float) - expected)
+    assert error.mean() < 4, error.mean()
+
+
+@pytest.mark.parametrize(('side', 'expected'), [
+    (223, 1), (447, 1), (448, 2), (895, 2), (896, 4), (1791, 4), (1792, 8)
+])
+def test_reduced_crops_are_never_smaller_than_the_result(side, expected):
+    assert reduction(Box(0, 0, side, 5000), 224) == expected
+    assert expected == 1 or side / expected >= 224
+
+
+@pytest.mark.parametrize(('mode', 'options'), [
+    ('L', dict(format='jpeg')), ('CMYK', dict(format='jpeg')),
+    ('RGB', dict(format='jpeg', progressive=True)), ('P', dict(format='png')),
+    ('RGBA', dict(format='png')), ('RGB', dict(format='png'))
+])
+def test_every_kind_of_image_becomes_bgr(picture, tmp_path, mode, options):
+    """As Pillow's conversion; CMYK under the name .jpg is among ImageNet's."""
+    path = save(tmp_path / 'image.jpg', picture, mode, **options)
+    data, shape = read_image(path)
+    crop = decode_crop(data, shape, Box(0, 0, 300, 400), 48)
+    with Image.open(path) as image:
+        expected = np.asarray(image.convert('RGB').resize((48, 48)))[..., ::-1]
+    assert np.abs(crop.astype(float) - expected).mean() < 6
+
+
+def test_orientation_in_exif_is_left_alone(picture, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    data, shape = read_image(save(tmp_path / 'a.jpg', picture, exif=exif))
+    assert shape == (300, 400)
+    crop = decode_crop(data, shape, Box(0, 0, 300, 400), 32)
+    assert np.abs(crop.astype(float) - cv2.resize(picture, (32, 32))).mean() < 8
+
+
+@pytest.mark.parametrize('kept', [0.3, 0.6, 0.9, 0.999])
+@pytest.mark.parametrize('progressive', [False, True])
+def test_truncated_jpeg_is_corrupt(picture, tmp_path, kept, progressive):
+    path = save(tmp_path / 'a.jpg', picture, progressive=progressive)
+    with open(path, 'r+b') as file:
+        file.truncate(int(kept * len(file.read())))
+    with pytest.raises(CorruptImage, match='truncated'):
+        read_image(path)
+
+
+def test_truncation_is_seen_past_a_thumbnail_with_an_end(picture, tmp_path):
+    thumbnail = io.BytesIO()
+    Image.fromarray(picture[:60, :80]).save(thumbnail, 'jpeg')
+    path = tmp_path / 'a.jpg'
+    save(path, picture, exif=b'Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0' +
+         thumbnail.getvalue())
+    whole = path.read_bytes()
+    read_image(path)
+    path.write_bytes(whole + 5000 * b'\0')  # something behind the end
+    read_image(path)
+    path.write_bytes(whole[:-100])
+    with pytest.raises(CorruptImage, match='truncated'):
+        read_image(path)
+
+
+@pytest.mark.parametrize(('content', 'reason'), [
+    (b'Not found, see the other page.', 'not an image'), (b'', 'empty'),
+    (b'\x89PNG\r\n\x1a\n' + 40 * b'\0', '.')
+])
+def test_what_is_no_image_is_corrupt(tmp_path, content, reason):
+    path = tmp_path / 'a.jpg'
+    path.write_bytes(content)
+    with pytest.raises(CorruptImage, match=reason):
+        read_image(path)
+
+
+def test_half_a_png_is_corrupt(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / 'a.png'
+    save(path, rng.integers(0, 256, (60, 60, 3), dtype=np.uint8))
+    path.write_bytes(path.read_bytes()[:5000])
+    data, shape = read_image(path)
+    with pytest.raises(CorruptImage, match='does not decode'):
+        decode_crop(data, shape, Box(0, 0, 60, 60), 16)
+
+
+def test_random_crops_have_the_area_and_aspect_ratio_of_the_paper():
+    np.random.seed(0)
+    transform = LoadRandomResizedCrop(224)
+    boxes = np.array([transform.choose(375, 500) for _ in range(4000)])
+    top, left, height, width = boxes.T
+    assert top.min() == left.min() == 0
+    assert (top + height).max() == 375 and (left + width).max() == 500
+    area, ratio = height * width / (375 * 500), width / height
+    assert 0.079 < area.min() < 0.09 and 0.95 < area.max() <= 1
+    assert 0.74 < ratio.min() < 0.76 and 1.32 < ratio.max() < 1.35
+    # Uniform below the area at which crops of some ratio do not fit.
+    small = area[area < 0.5]
+    assert abs(np.median(small) - 0.29) < 0.02
+    assert abs(np.median(np.log(ratio[area < 0.5]))) < 0.02
+
+
+def test_random_crop_of_a_strip_is_its_middle():
+    assert LoadRandomResizedCrop(8).choose(10, 1000) == Box(0, 493, 10, 13)
+    assert LoadRandomResizedCrop(8).choose(1000, 10) == Box(493, 0, 13, 10)
+
+
+@pytest.mark.parametrize(('shape', 'box'), [
+    ((256, 256), Box(16, 16, 224, 224)), ((375, 500), Box(23, 86, 328, 328)),
+    ((512, 300), Box(125, 19, 262, 262))
+])
+def test_center_crop_is_seven_eighths_of_the_shorter_side(shape, box):
+    assert LoadCenterCrop(224, 256).choose(*shape) == box
+
+
+def test_mirror_and_pack():
+    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    results = RandomMirror(1)(dict(img=image, gt_label=3))
+    packed = PackImage()(results)
+    np.testing.assert_array_equal(packed['inputs'], image[:, ::-1])
+    assert packed['data_samples'] == 3
+    kept = RandomMirror(0)(dict(img=image))['img']
+    np.testing.assert_array_equal(kept, image)
