@@ -1,4 +1,4 @@
-from .digit_crops import DigitCrops
+from .digit_crops import DigitCrops, write_digit_crops
 from .digits import DIGITS_CLASSES, make_digits
 from .image_decoding import CorruptImage
 from .image_folder import ImageFolder
@@ -9,5 +9,6 @@ from .image_transforms import (LoadCenterCrop, LoadRandomResizedCrop, PackImage,
 __all__ = [
     'CorruptImage', 'DIGITS_CLASSES', 'DigitCrops', 'ImageFolder',
     'LoadCenterCrop', 'LoadRandomResizedCrop', 'PackImage', 'RandomMirror',
-    'SeededSampler', 'collate_images', 'make_digits'
+    'SeededSampler', 'collate_images', 'make_digits',
+    'write_digit_crops'
 ]

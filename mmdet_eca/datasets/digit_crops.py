@@ -1,3 +1,6 @@
+import os
+import os.path as osp
+import tempfile
 from typing import Dict
 
 import cv2
@@ -6,6 +9,8 @@ import numpy as np
 from mmdet.registry import DATASETS
 from pycocotools.coco import COCO
 from torch.utils.data import Dataset
+
+from ..errors import UserError
 
 
 @DATASETS.register_module()
@@ -43,6 +48,42 @@ class DigitCrops(Dataset):
     def __getitem__(self, index: int) -> Dict[str, np.ndarray]:
         """BGR pixels (3, size, size) of uint8, and the label as data sample."""
         return dict(inputs=self.inputs[index], data_samples=self.labels[index])
+
+
+def write_digit_crops(digits: str, out: str, size: int = 40) -> str:
+    """Writes the digits of Digits-COCO as image folders, ImageNet's layout.
+
+    ``out/train/<digit>/<number>.png`` and ``out/val/...``, all or nothing.
+
+    Args:
+        digits (str): Folder of :func:`make_digits`.
+        out (str): The folder to write.
+        size (int): Side of the square crops in pixels.
+
+    Returns:
+        str: One sentence that says what was done.
+
+    Raises:
+        UserError: If ``out`` exists.
+    """
+    if osp.lexists(out):
+        raise UserError(f'{out} exists: remove it, or choose another folder')
+    parent = osp.dirname(osp.abspath(out))
+    os.makedirs(parent, exist_ok=True)
+    counts = []
+    with tempfile.TemporaryDirectory(prefix='.crops-', dir=parent) as scratch:
+        folder = osp.join(scratch, 'crops')
+        for split in ('train', 'val'):
+            crops = DigitCrops(f'{digits}/annotations/instances_{split}.json',
+                               f'{digits}/{split}', size)
+            for index, (pixels, label) in enumerate(
+                    zip(crops.inputs, crops.labels)):
+                mmcv.imwrite(
+                    pixels.transpose(1, 2, 0),
+                    osp.join(folder, split, str(label), f'{index:05d}.png'))
+            counts.append(len(crops))
+        os.replace(folder, out)
+    return f'{out}: {counts[0]} training and {counts[1]} validation crops.'
 
 
 def _crop(image: np.ndarray, bbox, size: int, context: float) -> np.ndarray:

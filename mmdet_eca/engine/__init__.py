@@ -1,12 +1,17 @@
 from .channels_last_hook import ChannelsLastHook
-from .cli import add_run_arguments, load_config
+from .cli import (add_run_arguments, add_train_arguments, load_config,
+                  load_train_config)
 from .config import config_path, register_config_prefix
 from .corrupt_images_hook import CorruptImagesHook
+from .export_backbone_hook import ExportBackboneHook
+from .iter_seed_hook import IterSeedHook
 from .runner import build_runner
 from .safe_loading import allow_mmengine_checkpoints
 from .user_errors import one_line_errors
 
 __all__ = [
-    'ChannelsLastHook', 'CorruptImagesHook', 'add_run_arguments', 'allow_mmengine_checkpoints',
-    'build_runner', 'config_path', 'load_config', 'one_line_errors', 'register_config_prefix'
+    'ChannelsLastHook', 'CorruptImagesHook', 'ExportBackboneHook',
+    'IterSeedHook', 'add_run_arguments', 'add_train_arguments',
+    'allow_mmengine_checkpoints', 'build_runner', 'config_path', 'load_config',
+    'load_train_config', 'one_line_errors', 'register_config_prefix'
 ]

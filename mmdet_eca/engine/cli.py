@@ -1,9 +1,10 @@
-"""The arguments that tools/train.py and tools/test.py share with mmdet's."""
+"""The arguments that the tools share with mmdet's."""
 import argparse
 import os
 import os.path as osp
 
 from mmengine.config import Config, DictAction
+from mmengine.device import is_cuda_available
 
 from ..errors import UserError
 
@@ -29,6 +30,26 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help=argparse.SUPPRESS)
 
 
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the config and the options of mmdet's tools/train.py."""
+    parser.add_argument('config', help='train config file')
+    add_run_arguments(parser)
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='train with automatic mixed precision (needs a GPU)')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the total batch size')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='resume from this checkpoint, or, without a value, from the '
+        'latest one in the work directory')
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """Reads the config with what the command line changes in it.
 
@@ -50,4 +71,27 @@ def load_config(args: argparse.Namespace) -> Config:
     elif cfg.get('work_dir') is None:
         name = osp.splitext(osp.basename(args.config))[0]
         cfg.work_dir = osp.join('work_dirs', name)
+    return cfg
+
+
+def load_train_config(args: argparse.Namespace) -> Config:
+    """Reads the config with what the options of training change in it.
+
+    Raises:
+        UserError: If there is no such file, or an option does not fit.
+    """
+    cfg = load_config(args)
+    if args.amp:
+        if not is_cuda_available():
+            raise UserError('--amp needs a GPU; leave it out on the CPU')
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.loss_scale = 'dynamic'
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise UserError('--auto-scale-lr needs auto_scale_lr='
+                            f'dict(base_batch_size=...) in {args.config}')
+        cfg.auto_scale_lr.enable = True
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
     return cfg

@@ -15,6 +15,8 @@ class ImageClassifier(BaseModel):
         in_channels (int): Channels C of that output.
         num_classes (int): Number of classes K.
         data_preprocessor (dict, optional): Of the images (N, 3, H, W).
+        dropout (float): Probability of zeroing a channel before the linear layer.
+        label_smoothing (float): Share of the target that all classes get alike.
         init_cfg (dict, optional): Of the weights.
     """
 
@@ -23,9 +25,13 @@ class ImageClassifier(BaseModel):
                  in_channels: int,
                  num_classes: int,
                  data_preprocessor: Optional[dict] = None,
+                 dropout: float = 0.0,
+                 label_smoothing: float = 0.0,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = MODELS.build(backbone)
+        self.dropout = nn.Dropout(dropout)
+        self.label_smoothing = label_smoothing
         self.fc = nn.Linear(in_channels, num_classes)
 
     def forward(
@@ -40,9 +46,12 @@ class ImageClassifier(BaseModel):
             The scores (N, K) in mode 'tensor', the cross-entropy as a dict in
             'loss', one dict of scores and label an image in 'predict'.
         """
-        scores = self.fc(self.backbone(inputs)[-1].mean(dim=(2, 3)))
+        pooled = self.backbone(inputs)[-1].mean(dim=(2, 3))
+        scores = self.fc(self.dropout(pooled))
         if mode == 'loss':
-            return dict(loss=F.cross_entropy(scores, data_samples))
+            loss = F.cross_entropy(
+                scores, data_samples, label_smoothing=self.label_smoothing)
+            return dict(loss=loss)
         if mode == 'predict':
             return [
                 dict(scores=score, label=label)

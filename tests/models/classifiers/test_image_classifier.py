@@ -55,3 +55,27 @@ def test_batches_are_what_the_classifier_takes(digits):
             type='ImgDataPreprocessor', mean=[127.], std=[64.],
             bgr_to_rgb=True))
     assert model.val_step(batch)[3]['scores'].shape == (10, )
+
+
+def test_top_accuracy_of_several_k():
+    metric = TopAccuracy(topk=(1, 2, 3))
+    scores = torch.tensor([.1, .4, .2, .3])
+    metric.process({}, [
+        dict(scores=scores, label=torch.tensor(label)) for label in range(4)
+    ])
+    assert metric.evaluate(size=4) == dict(top1=25.0, top2=50.0, top3=75.0)
+
+
+def test_label_smoothing_and_dropout():
+    model = ImageClassifier(
+        dict(type='mmdet.ECAResNet', depth=18, base_channels=8), 64, 5,
+        label_smoothing=0.2, dropout=0.5).eval()
+    images, labels = torch.rand(3, 3, 32, 32), torch.tensor([0, 4, 2])
+    scores = model(images)
+    torch.testing.assert_close(model(images), scores)  # no dropout in evaluation
+    target = torch.full((3, 5), 0.04) + 0.8 * torch.eye(5)[labels]
+    expected = -(target * scores.log_softmax(dim=1)).sum(dim=1).mean()
+    loss = model(images, labels, mode='loss')['loss']
+    torch.testing.assert_close(loss, expected)
+    model.dropout.train()
+    assert not torch.allclose(model(images), model(images))

@@ -1,0 +1,3 @@
+_base_ = './_base_/resnet.py'
+
+model = dict(backbone=dict(type='ResNet', depth=152), in_channels=2048)
