@@ -1,0 +1,236 @@
+"""Pretraining as users start it: real processes, real image folders."""
+import re
+import shutil
+import sys
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+
+from mmdet_eca import ECAResNet, UserError, config_path
+from mmdet_eca.datasets import DigitCrops, ImageFolder, write_digit_crops
+from mmdet_eca.pretraining import check_classes
+from tests.conftest import ROOT, run, write_images
+from tests.tools.test_train import free_port, scalars
+
+PYTHON = sys.executable
+# The paper's ECA-ResNet-18 on small images, with a moving average.
+CONFIG = f"""
+_base_ = '{ROOT}/configs/imagenet/eca_resnet18.py'
+custom_imports = dict(
+    imports=['mmdet_eca', 'tests.tools.pretraining_hooks'])
+_loader = dict(num_workers=1, pin_memory=False)
+train_dataloader = dict(
+    **_loader, batch_size=12, dataset=dict(
+        root='DATA/train',
+        pipeline=[dict(type='LoadRandomResizedCrop', size=24),
+                  dict(type='RandomMirror'), dict(type='PackImage')]))
+val_dataloader = dict(
+    **_loader, dataset=dict(
+        root='DATA/val',
+        pipeline=[dict(type='LoadCenterCrop', size=24, shorter_side=28),
+                  dict(type='PackImage')]))
+model = dict(backbone=dict(base_channels=8), in_channels=64, num_classes=10,
+             dropout=0.1)
+optim_wrapper = dict(optimizer=dict(lr=0.02))
+train_cfg = dict(max_epochs=4)
+param_scheduler = dict(_delete_=True, type='CosineAnnealingLR', T_max=4,
+                       convert_to_iter_based=True)
+custom_hooks = [dict(type='EMAHook', momentum=0.1, update_buffers=True)]
+default_hooks = dict(logger=dict(interval=1))
+"""
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+    """Ten classes of another hue, 24 images each for training."""
+    folder = tmp_path_factory.mktemp('images')
+    write_images(folder / 'train', '0123456789', 24, seed=0)
+    write_images(folder / 'val', '0123456789', 6, seed=1)
+    return folder
+
+
+def pretrain(data, work_dir, *settings, append='', check=True, processes=0):
+    """Runs the tool with the config above."""
+    work_dir.mkdir(exist_ok=True)
+    config = work_dir / 'small.py'
+    config.write_text(CONFIG.replace('DATA', str(data)) + append)
+    command = ((PYTHON, 'tools/pretrain_imagenet.py', config) if not processes
+               else ('tools/dist_pretrain.sh', config, processes))
+    return run(*command, '--work-dir', work_dir, *settings, check=check,
+               PYTHONPATH=ROOT, PORT=str(free_port()))
+
+
+@pytest.fixture(scope='module')
+def trained(images, tmp_path_factory):
+    work_dir = tmp_path_factory.mktemp('trained')
+    return work_dir, pretrain(images, work_dir).stdout
+
+
+def test_loss_falls_and_top1_beats_chance_by_five_times(trained):
+    work_dir, _ = trained
+    rows = scalars(work_dir)
+    losses = [row['loss'] for row in rows if 'loss' in row]
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+    last = [row for row in rows if 'top1' in row][-1]
+    assert last['top1'] >= 50 and last['top5'] >= last['top1']
+
+
+def test_export_is_what_a_detector_takes(trained, tmp_path):
+    work_dir, output = trained
+    path, = work_dir.glob('*-backbone-*')
+    assert re.fullmatch(r'small-backbone-[0-9a-f]{8}\.pth', path.name)
+    assert str(path) in output
+    exported = torch.load(path, weights_only=True)
+    # With an EMAHook, mmengine keeps the averaged weights as the state_dict.
+    averaged = torch.load(work_dir / 'epoch_4.pth')['state_dict']
+    assert {f'backbone.{name}' for name in exported['state_dict']} == {
+        name for name in averaged if name.startswith('backbone.')}
+    for name, value in exported['state_dict'].items():
+        assert torch.equal(value, averaged[f'backbone.{name}'])
+    meta = exported['meta']
+    assert meta['epochs'] == 4 and meta['classes'] == tuple('0123456789')
+    sizes = (3, 5, 7, 7)
+    assert meta['kernel_sizes'] == {
+        f'layer{i + 1}.{block}.eca': size
+        for i, size in enumerate(sizes) for block in (0, 1)}
+    recipe = Config.fromstring(meta['config'], '.py')
+    assert recipe.optim_wrapper.optimizer.lr == 0.02
+
+    cfg = Config.fromfile(config_path('retinanet_eca_r50_fpn_1x.py'))
+    cfg.model.backbone.update(
+        depth=18, base_channels=8, kernel_size=sizes,
+        init_cfg=dict(type='Pretrained', checkpoint=str(path)))
+    cfg.model.neck.in_channels = [8, 16, 32, 64]
+    detector = MODELS.build(cfg.model)
+    detector.init_weights()
+    for name, value in detector.backbone.state_dict().items():
+        assert torch.equal(value, exported['state_dict'][name]), name
+    outs = detector.eval()(torch.rand(1, 3, 64, 64), mode='tensor')
+    assert all(out.isfinite().all() for level in outs for out in level)
+    with pytest.raises(UserError, match=r'set kernel_size=\(3, 5, 7, 7\)'):
+        ECAResNet(18, 3, base_channels=8, init_cfg=dict(
+            type='Pretrained', checkpoint=str(path))).init_weights()
+
+
+def test_a_run_killed_twice_ends_like_an_uninterrupted_one(
+        trained, images, tmp_path):
+    """First in the middle of an epoch of 20 iterations, then while it writes a
+    checkpoint."""
+    for iteration, truncate in ((29, False), (45, True)):
+        hook = (f"custom_hooks.append(dict(type='KillHook', truncate={truncate},"
+                f" iteration={iteration}))")
+        killed = pretrain(images, tmp_path, '--resume', append=hook, check=False)
+        assert killed.returncode == -9
+    done = pretrain(images, tmp_path, '--resume')
+    assert 'resumed epoch: 2, iter: 40' in done.stdout
+    one, other = (torch.load(folder / 'epoch_4.pth')
+                  for folder in (trained[0], tmp_path))
+    for key in ('state_dict', 'ema_state_dict'):
+        assert one[key].keys() == other[key].keys()
+        for name, value in one[key].items():
+            torch.testing.assert_close(
+                other[key][name], value, rtol=1e-6, atol=1e-6, msg=name)
+    assert one['param_schedulers'] == other['param_schedulers']
+    expected = {row['step']: row['lr'] for row in scalars(trained[0])
+                if 'loss' in row}
+    resumed = {row['step']: row['lr'] for row in scalars(tmp_path)
+               if 'loss' in row}
+    assert resumed == expected and len(resumed) == 80
+    exports = [path.name for folder in (trained[0], tmp_path)
+               for path in folder.glob('*-backbone-*')]
+    assert len(exports) == 2
+
+
+def test_two_processes_have_the_gradient_of_one(images, tmp_path):
+    """Batch 6 each and 12: BN in evaluation mode, no dropout, one step."""
+    append = (
+        "model.update(dropout=0)\n"
+        "model['backbone'].update(norm_eval=True)\n"
+        "custom_hooks.append(dict(type='WriteGradients'))\n"
+        "train_cfg = dict(max_epochs=1, val_begin=2)\n")
+    gradients = []
+    for processes, batch_size in ((2, 6), (0, 12)):
+        folder = tmp_path / str(processes)
+        pretrain(images, folder, '--cfg-options',
+                 f'train_dataloader.batch_size={batch_size}',
+                 'train_dataloader.num_batch_per_epoch=1', append=append,
+                 processes=processes)
+        gradients.append(torch.load(folder / 'gradients.pth'))
+    assert len(gradients[0]) > 60
+    for name, one in gradients[1].items():
+        assert (gradients[0][name] - one).norm() <= 1e-5 * one.norm(), name
+
+
+def spoiled(images, tmp_path):
+    """A copy with a text file among the training images."""
+    data = tmp_path / 'data'
+    shutil.copytree(images, data)
+    (data / 'train' / '3' / '7.jpg').write_text('404 Not Found')
+    half = (data / 'train' / '4' / '8.jpg')
+    half.write_bytes(half.read_bytes()[:-40])
+    return data
+
+
+def test_a_corrupt_image_stops_the_training(images, tmp_path):
+    data = spoiled(images, tmp_path)
+    done = pretrain(data, tmp_path / 'work', check=False)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert re.search(r'corrupt images, 0 allowed: .*data/train/(3/7|4/8).jpg: '
+                     '(not an image|a truncated JPEG)',
+                     done.stderr.splitlines()[-1])
+
+
+def test_corrupt_images_are_skipped_up_to_the_limit(images, tmp_path):
+    data = spoiled(images, tmp_path)
+    done = pretrain(data, tmp_path / 'work', '--cfg-options',
+                    'default_hooks.corrupt_images.limit=2',
+                    'train_cfg.max_epochs=2')
+    found = re.findall(r'corrupt image (\d), skipped: \S+?(\d/\d.jpg): (.+)',
+                       done.stdout)
+    assert sorted(row[1:] for row in found) == [
+        ('3/7.jpg', 'not an image'), ('4/8.jpg', 'a truncated JPEG')]
+    assert [row[0] for row in found] == ['1', '2']  # once, not once an epoch
+    assert 'Epoch(val) [2]' in done.stdout
+
+
+def test_different_classes_are_named(images, tmp_path):
+    shutil.copytree(images, tmp_path / 'data')
+    data = tmp_path / 'data'
+    cfg = Config.fromstring(CONFIG.replace('DATA', str(data)), '.py')
+    check_classes(cfg)
+    (data / 'val' / '9').rename(data / 'val' / 'nine')
+    with pytest.raises(UserError, match=r'different class folders: 9 \(only in '
+                       r'\S+train\), nine \(only in \S+val\)$'):
+        check_classes(cfg)
+    shutil.rmtree(data / 'val' / 'nine')
+    shutil.rmtree(data / 'train' / '9')
+    with pytest.raises(UserError, match='9 class fold.*set model.num_classes=9'):
+        check_classes(cfg)
+
+
+def test_without_the_data_set_its_folder_is_named(tmp_path):
+    done = run(PYTHON, 'tools/pretrain_imagenet.py',
+               'configs/imagenet/eca_resnet50.py', '--work-dir', tmp_path,
+               check=False)
+    assert done.returncode == 1 and not list(tmp_path.iterdir())
+    assert 'data/imagenet/train is no folder' in done.stderr.splitlines()[-1]
+
+
+def test_digit_crops_are_image_folders(digits, tmp_path):
+    out = tmp_path / 'crops'
+    said = write_digit_crops(digits, str(out), size=32)
+    assert re.search(r'crops: \d+ training and \d+ validation crops', said)
+    cfg = Config.fromfile(config_path('digits/eca_resnet18_digit_crops.py'))
+    folder = ImageFolder(str(out / 'val'), cfg.val_dataloader.dataset.pipeline)
+    crops = DigitCrops(f'{digits}/annotations/instances_val.json',
+                       f'{digits}/val', size=32)
+    assert len(folder) == len(crops)
+    expected = {(pixels.transpose(1, 2, 0).tobytes(), str(label))
+                for pixels, label in zip(crops.inputs, crops.labels)}
+    assert expected == {
+        (folder[i]['inputs'].tobytes(), folder.classes[folder[i]['data_samples']])
+        for i in range(len(folder))}
+    with pytest.raises(UserError, match='crops exists: remove it'):
+        write_digit_crops(digits, str(out))
