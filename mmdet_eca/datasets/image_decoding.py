@@ -1,6 +1,6 @@
 """Decodes only what a crop needs of an image file."""
 import io
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -42,18 +42,20 @@ def read_image(path: str) -> Tuple[bytes, Tuple[int, int]]:
             data = file.read()
     except OSError as error:
         raise CorruptImage(error.strerror) from None
+    if data.startswith(b'\xff\xd8\xff'):
+        if _is_truncated(data):
+            raise CorruptImage('a truncated JPEG')
+        shape = _jpeg_shape(data)
+        if shape is not None:
+            return data, shape
     try:
         with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-            is_jpeg = image.format == 'JPEG'
+            return data, (image.height, image.width)
     except UnidentifiedImageError:
-        raise CorruptImage('empty' if not data else 'not an image') from None
+        raise CorruptImage('not an image' if data else 'empty') from None
     except (OSError, SyntaxError, ValueError,
             Image.DecompressionBombError) as error:
         raise CorruptImage(str(error)) from None
-    if is_jpeg and _is_truncated(data):
-        raise CorruptImage('a truncated JPEG')
-    return data, (height, width)
 
 
 def reduction(box: Box, size: int) -> int:
@@ -91,6 +93,22 @@ def decode_crop(data: bytes, shape: Tuple[int, int], box: Box,
     crop = image[top:max(round((box.top + box.height) * rows), top + 1),
                  left:max(round((box.left + box.width) * columns), left + 1)]
     return cv2.resize(crop, (size, size))
+
+
+def _jpeg_shape(data: bytes) -> Optional[Tuple[int, int]]:
+    """Height and width in the frame header of a JPEG, None without one.
+
+    Pillow gives the same in ten times the time, a thirtieth of a decoding.
+    """
+    start = 2
+    while start + 9 <= len(data) and data[start] == 0xff:
+        marker, length = data[start + 1], data[start + 2:start + 4]
+        if 0xc0 <= marker <= 0xcf and marker not in (0xc4, 0xc8, 0xcc):
+            height, width = (int.from_bytes(data[start + i:start + i + 2], 'big')
+                             for i in (5, 7))
+            return (height, width) if height and width else None
+        start += 2 + int.from_bytes(length, 'big')
+    return None
 
 
 def _is_truncated(data: bytes) -> bool:

@@ -1,0 +1,3 @@
+from .data import benchmark_data
+
+__all__ = ['benchmark_data']
