@@ -1,6 +1,7 @@
 """Pretraining on image folders: from class folders to a detector's backbone."""
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.device import is_cuda_available
 
 from .engine import build_runner
 from .errors import UserError
@@ -18,6 +19,10 @@ def pretrain(cfg: Config) -> None:
             nothing has been written into the work directory. Later, if more
             images are corrupt than allowed.
     """
+    if (cfg.optim_wrapper.type == 'AmpOptimWrapper'
+            and not is_cuda_available()):
+        raise UserError('mixed precision (AmpOptimWrapper) needs a GPU: take a '
+                        'config without it')
     check_classes(cfg)
     build_runner(cfg, ('train', 'val')).train()
 

@@ -4,7 +4,7 @@
 # A quarter of the width, crops of 32, two minutes on two cores. No mirrored digits.
 _base_ = '../imagenet/eca_resnet18.py'
 
-_epochs = 4
+_epochs = 8
 model = dict(
     backbone=dict(base_channels=16), in_channels=128, num_classes=10)
 _loader = dict(num_workers=1, pin_memory=False)
@@ -25,7 +25,8 @@ val_dataloader = dict(
             dict(type='PackImage')
         ]))
 train_cfg = dict(max_epochs=_epochs)
-optim_wrapper = dict(optimizer=dict(lr=0.05))
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.05))
 param_scheduler = dict(
     _delete_=True,
     type='CosineAnnealingLR',

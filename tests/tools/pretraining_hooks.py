@@ -43,3 +43,13 @@ class WriteGradients(Hook):
             model = getattr(self.runner.model, 'module', self.runner.model)
             torch.save({name: parameter.grad.clone()
                         for name, parameter in model.named_parameters()}, path)
+
+
+@HOOKS.register_module()
+class LogInputSizes(Hook):
+    """Logs the side of the images of each epoch's first batch."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if batch_idx == 0:
+            shape = tuple(data_batch['inputs'].shape)
+            runner.logger.info(f'epoch {runner.epoch} has batches {shape}')

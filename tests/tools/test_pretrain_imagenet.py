@@ -7,17 +7,20 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import Registry
 
 from mmdet_eca import ECAResNet, UserError, config_path
 from mmdet_eca.datasets import DigitCrops, ImageFolder, write_digit_crops
 from mmdet_eca.pretraining import check_classes
+from mmdet_eca.pretraining import pretrain as train
 from tests.conftest import ROOT, run, write_images
 from tests.tools.test_train import free_port, scalars
 
 PYTHON = sys.executable
 # The paper's ECA-ResNet-18 on small images, with a moving average.
 CONFIG = f"""
-_base_ = '{ROOT}/configs/imagenet/eca_resnet18.py'
+_base_ = '{ROOT}/configs/imagenet/BASE.py'
 custom_imports = dict(
     imports=['mmdet_eca', 'tests.tools.pretraining_hooks'])
 _loader = dict(num_workers=1, pin_memory=False)
@@ -51,11 +54,16 @@ def images(tmp_path_factory):
     return folder
 
 
-def pretrain(data, work_dir, *settings, append='', check=True, processes=0):
+def small_config(data, base='eca_resnet18'):
+    return CONFIG.replace('DATA', str(data)).replace('BASE', base)
+
+
+def pretrain(data, work_dir, *settings, base='eca_resnet18', append='',
+             check=True, processes=0):
     """Runs the tool with the config above."""
     work_dir.mkdir(exist_ok=True)
     config = work_dir / 'small.py'
-    config.write_text(CONFIG.replace('DATA', str(data)) + append)
+    config.write_text(small_config(data, base) + append)
     command = ((PYTHON, 'tools/pretrain_imagenet.py', config) if not processes
                else ('tools/dist_pretrain.sh', config, processes))
     return run(*command, '--work-dir', work_dir, *settings, check=check,
@@ -163,6 +171,49 @@ def test_two_processes_have_the_gradient_of_one(images, tmp_path):
         assert (gradients[0][name] - one).norm() <= 1e-5 * one.norm(), name
 
 
+def test_modern_recipe_grows_its_crops(images, tmp_path):
+    """Ours on the CPU, in float32: other crops in each epoch, with workers that
+    stay alive, and the averaged weights in the end."""
+    append = """
+optim_wrapper = dict(
+    _delete_=True, type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=5e-5,
+                   nesterov=True),
+    paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0))
+model = dict(backbone=dict(base_channels=8, stem_channels=8), in_channels=256,
+             num_classes=10)
+train_cfg = dict(max_epochs=3, val_interval=3)
+del param_scheduler
+train_dataloader['batch_size'] = 24
+train_dataloader['dataset']['pipeline'][0]['size'] = 16
+custom_hooks = _base_.custom_hooks
+for epoch, size in ((1, 24), (2, 32)):
+    custom_hooks[epoch + 1]['switch_epoch'] = epoch
+    custom_hooks[epoch + 1]['switch_pipeline'][0]['size'] = size
+custom_hooks.append(dict(type='LogInputSizes'))
+"""
+    done = pretrain(images, tmp_path, base='eca_resnet50d_modern', append=append)
+    assert re.findall(r'epoch (\d) has batches \((.+)\)', done.stdout) == [
+        (str(i), f'24, {size}, {size}, 3') for i, size in enumerate((16, 24, 32))]
+    path, = tmp_path.glob('*-backbone-*')
+    averaged = torch.load(tmp_path / 'epoch_3.pth')['state_dict']
+    for name, value in torch.load(path)['state_dict'].items():
+        assert torch.equal(value, averaged[f'backbone.{name}'])
+
+
+def test_mixed_precision_needs_a_gpu(tmp_path):
+    cfg = Config.fromfile(config_path('imagenet/eca_resnet50_modern.py'))
+    with pytest.raises(UserError, match='needs a GPU: take a config without'):
+        train(cfg)
+
+
+def test_another_librarys_registry_builds_our_backbones():
+    """As MMPretrain's, a sibling of mmdet's."""
+    theirs = Registry('model', parent=ROOT_MODELS, scope='theirs')
+    backbone = theirs.build(dict(type='mmdet.ECAResNet', depth=18))
+    assert isinstance(backbone, ECAResNet)
+
+
 def spoiled(images, tmp_path):
     """A copy with a text file among the training images."""
     data = tmp_path / 'data'
@@ -198,7 +249,7 @@ def test_corrupt_images_are_skipped_up_to_the_limit(images, tmp_path):
 def test_different_classes_are_named(images, tmp_path):
     shutil.copytree(images, tmp_path / 'data')
     data = tmp_path / 'data'
-    cfg = Config.fromstring(CONFIG.replace('DATA', str(data)), '.py')
+    cfg = Config.fromstring(small_config(data), '.py')
     check_classes(cfg)
     (data / 'val' / '9').rename(data / 'val' / 'nine')
     with pytest.raises(UserError, match=r'different class folders: 9 \(only in '
