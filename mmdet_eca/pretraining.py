@@ -34,8 +34,10 @@ def check_classes(cfg: Config) -> None:
                   for loader in ('train', 'val'))
     differing = sorted(set(train.classes) ^ set(val.classes))
     if differing:
-        places = [f'{name} (only in {(train if name in train.classes else val).root})'
-                  for name in differing[:5]]
+        places = [
+            f'{name} (only in {folder.root})' for name in differing[:5]
+            for folder in (train, val) if name in folder.classes
+        ]
         raise UserError(
             f'{train.root} and {val.root} have different class folders: '
             f'{", ".join(places)}{", ..." if len(differing) > 5 else ""}')

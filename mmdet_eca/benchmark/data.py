@@ -170,5 +170,6 @@ def _row(name: str, rates: Rates) -> str:
                     for value, width in zip(medians, (8, 8, 10)))
     for other in (rates.plain, rates.decoding):
         ratio = rates.ours / other
-        cells += f'{np.median(ratio):>9.2f} ({ratio.min():.2f} .. {ratio.max():.2f})'
+        cells += (f'{np.median(ratio):>9.2f} '
+                  f'({ratio.min():.2f} .. {ratio.max():.2f})')
     return f'{name:12}{cells}'
