@@ -1,7 +1,7 @@
 """Measures how fast parts of this package are on this machine."""
 import argparse
 
-from mmdet_eca.benchmark import benchmark_data
+from mmdet_eca.benchmark import benchmark_data, benchmark_model
 from mmdet_eca.engine import one_line_errors
 
 
@@ -20,9 +20,41 @@ def add_data(commands):
         args.num_images, args.rounds, args.crop_size, args.batch_size))
 
 
+def add_model(commands):
+    parser = commands.add_parser(
+        'model',
+        help='time and memory of detectors or backbones, relative to the first',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument(
+        'rows',
+        nargs='+',
+        metavar='CONFIG[@OPTION...]',
+        help='a config, with options of this row alone: channels_last, '
+        'efficient_conv_bn_eval (mmengine\'s, of the backbone), KEY=VALUE of '
+        'the model; or, of backbones, timm:NAME or mmpretrain:TYPE')
+    parser.add_argument(
+        '--backbone-only', action='store_true', help='not the whole detector')
+    parser.add_argument('--batch-size', type=int, default=2)
+    parser.add_argument(
+        '--size', type=int, nargs=2, default=(800, 1344),
+        metavar=('HEIGHT', 'WIDTH'), help='of the images in pixels')
+    parser.add_argument('--rounds', type=int, default=7, help='of every row')
+    parser.add_argument(
+        '--out', default='work_dirs/benchmark',
+        help='folder for the table, the figures and the picture')
+    parser.add_argument(
+        '--max-saved', type=float,
+        help='fail if the last row saves more than this part of the first '
+        'row\'s activations')
+    parser.set_defaults(run=lambda args: benchmark_model(
+        args.rows, args.backbone_only, args.batch_size, tuple(args.size),
+        args.rounds, args.out, args.max_saved))
+
+
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    add_model(commands)
     add_data(commands)
     return parser.parse_args()
 
