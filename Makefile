@@ -2,7 +2,7 @@
 # make test:    the tests
 # make demo:    Digits-COCO: data, training, evaluation, pictures (10 minutes)
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
-# make tables:  #Param and GFLOPs of Tables 5 and 6 beside the paper's
+# make tables:  #Param and GFLOPs of Tables 3, 5 and 6 beside the paper's
 #
 # PYTHON chooses the interpreter, VENV the folder of the environment.
 PYTHON ?= python3
@@ -19,7 +19,7 @@ demo: install
 	$(VENV)/bin/python tools/demo.py
 
 tables: install
-	$(VENV)/bin/python tools/reproduce_tables.py complexity
+	$(VENV)/bin/python tools/reproduce_tables.py complexity --table 3 5 6
 
 # Small, for the activations that are saved; times need the real size, see README.
 benchmark: install

@@ -22,7 +22,8 @@ def parse_args():
         'run', help='run what is missing, one after another; resumable')
     run.add_argument('rows', nargs='*', help='names of rows; default: all')
     complexity.add_argument(
-        '--table', type=int, nargs='+', choices=(5, 6), default=[5, 6])
+        '--table', type=int, nargs='+', choices=(3, 5, 6), default=[5, 6],
+        help='3: the ImageNet classifiers (default: 5 6)')
     for command in (plan, report, run):
         command.add_argument(
             '--work-dirs',

@@ -7,6 +7,7 @@ from mmengine.utils import track_iter_progress
 from terminaltables import AsciiTable
 
 from ..engine import config_path
+from .classifiers import classifier_rows, classifier_text
 from .complexity import count_complexity
 from .rows import TASKS, Row, distinct_rows, format_figure, load_rows
 
@@ -25,14 +26,17 @@ Table 6 repeats Table 5's Mask R-CNNs."""
 
 
 def complexity_rows(tables: List[int]) -> List[Dict[str, Any]]:
-    """Counts the rows of the tables; shows its progress on stderr.
+    """Counts the rows of the tables, of 3, 5 and 6; shows its progress on stderr.
 
     Returns:
         list[dict]: A dict a row with its ``params_m`` and ``gflops``, the
         paper's as ``paper_params_m`` and ``paper_gflops``, and ours minus the
         paper's as ``diff_params_m`` and ``diff_gflops``.
     """
+    classifiers = classifier_rows() if 3 in tables else []
     rows = [row for row in load_rows() if row.table in tables]
+    if not rows:
+        return classifiers
     wanted = {row.name for row in rows}
     counted = {
         row.name: count_row(row)
@@ -41,7 +45,7 @@ def complexity_rows(tables: List[int]) -> List[Dict[str, Any]]:
             file=sys.stderr)
     }
     print(file=sys.stderr)
-    return [_compare(row, counted[row.name]) for row in rows]
+    return classifiers + [_compare(row, counted[row.name]) for row in rows]
 
 
 def count_row(row: Row) -> Dict[str, float]:
@@ -63,7 +67,16 @@ def _compare(row: Row, ours: Dict[str, float]) -> Dict[str, Any]:
 
 
 def complexity_text(rows: List[Dict[str, Any]]) -> str:
-    """A table of the counted rows, each detector once."""
+    """The counted rows as tables."""
+    classifiers = [row for row in rows if row['table'] == 3]
+    detectors = [row for row in rows if row['table'] != 3]
+    return '\n'.join(
+        ([classifier_text(classifiers)] if classifiers else []) +
+        ([_detector_text(detectors)] if detectors else []))
+
+
+def _detector_text(rows: List[Dict[str, Any]]) -> str:
+    """A table of the counted detectors, each once."""
     paper = {(row.table, row.name): row for row in load_rows()}
     cells = [[
         'row', 'table', '#Param (M)', 'paper', 'difference', 'GFLOPs', 'paper',

@@ -1,6 +1,7 @@
 """ResNet with channel attention at the end of every residual branch."""
 from typing import Tuple
 
+import torch
 import torch.utils.checkpoint as cp
 from mmdet.models.backbones import ResNeXt
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck, ResNet
@@ -103,9 +104,17 @@ class AttentionBottleneck(_ResidualBlock, Bottleneck):
         before the convolution runs."""
         weight, bias = folded_conv_norm(self.conv3, self.norm3)
         weight = weight.flatten(1)
-        pooled = F.linear(out.mean(dim=(2, 3)), weight, bias)
+        pooled = F.linear(_mean(out), weight, bias)
         return attention_tail(out, weight, bias, self.attention.gate(pooled),
                               self._identity(x))
+
+
+def _mean(x: Tensor) -> Tensor:
+    """Channel means (N, C). By the sum, whose gradient is a view of the size of
+    x where the mean's is a copy; in float32, since half precision would
+    overflow."""
+    total = x.sum((2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
+    return (total / (x.shape[2] * x.shape[3])).to(x.dtype)
 
 
 class AttentionResNeXtBottleneck(AttentionBottleneck, ResNeXtBottleneck):
