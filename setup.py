@@ -56,7 +56,7 @@ setup(
     ],
     extras_require=dict(
         demo=['scikit-learn', 'matplotlib'],
-        test=['pytest', 'scikit-learn', 'matplotlib', 'onnx', 'onnxruntime',
-              'onnxscript'],
+        test=['pytest', 'pytest-xdist', 'scikit-learn', 'matplotlib', 'onnx',
+              'onnxruntime', 'onnxscript'],
     ),
     zip_safe=False)

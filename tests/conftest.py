@@ -24,8 +24,8 @@ def pytest_addoption(parser):
     parser.addoption(
         '--every-config',
         action='store_true',
-        help='a forward pass with losses of every mmdet config with our '
-        'backbones (about 20 minutes), not only of one a detector')
+        help='our backbones in every config of mmdet, not only in one of every '
+        'folder: 15 minutes')
 
 
 def run(*command, check=True, **variables):

@@ -1,25 +1,4 @@
 #!/usr/bin/env bash
 # Usage: tools/dist_pretrain.sh CONFIG GPUS [options of pretrain_imagenet.py]
-# Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT, as for torchrun.
-if [ $# -lt 2 ]; then
-    echo "usage: $0 CONFIG GPUS [options of pretrain_imagenet.py]" >&2
-    exit 2
-fi
-
-CONFIG=$1
-GPUS=$2
-NNODES=${NNODES:-1}
-NODE_RANK=${NODE_RANK:-0}
-PORT=${PORT:-29500}
-MASTER_ADDR=${MASTER_ADDR:-"127.0.0.1"}
-TOOLS=$(dirname "$0")
-
-PYTHONPATH="$TOOLS/..":$PYTHONPATH \
-python "$TOOLS/torchrun.py" \
-    --nnodes="$NNODES" \
-    --node-rank="$NODE_RANK" \
-    --master-addr="$MASTER_ADDR" \
-    --master-port="$PORT" \
-    --nproc-per-node="$GPUS" \
-    "$TOOLS/pretrain_imagenet.py" "$CONFIG" \
-    --launcher pytorch "${@:3}"
+# Several machines: as for dist_train.sh.
+TOOL=pretrain_imagenet.py exec "$(dirname "$0")/dist_train.sh" "$@"

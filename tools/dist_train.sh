@@ -2,7 +2,7 @@
 # Usage: tools/dist_train.sh CONFIG GPUS [options of train.py]
 # Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT, as for torchrun.
 if [ $# -lt 2 ]; then
-    echo "usage: $0 CONFIG GPUS [options of train.py]" >&2
+    echo "usage: $0 CONFIG GPUS [options of ${TOOL:-train.py}]" >&2
     exit 2
 fi
 
@@ -13,6 +13,7 @@ NODE_RANK=${NODE_RANK:-0}
 PORT=${PORT:-29500}
 MASTER_ADDR=${MASTER_ADDR:-"127.0.0.1"}
 TOOLS=$(dirname "$0")
+TOOL=${TOOL:-train.py}
 
 PYTHONPATH="$TOOLS/..":$PYTHONPATH \
 python "$TOOLS/torchrun.py" \
@@ -21,5 +22,5 @@ python "$TOOLS/torchrun.py" \
     --master-addr="$MASTER_ADDR" \
     --master-port="$PORT" \
     --nproc-per-node="$GPUS" \
-    "$TOOLS/train.py" "$CONFIG" \
+    "$TOOLS/$TOOL" "$CONFIG" \
     --launcher pytorch "${@:3}"

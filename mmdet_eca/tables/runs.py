@@ -13,7 +13,7 @@ from ..engine import config_path
 from ..errors import UserError
 from .rows import COLUMNS
 from .schedule import check_data_set, check_schedule
-from .sessions import Session, Unsound, one_run, read_config, read_session
+from .attempts import Attempt, Unsound, one_run, read_attempt, read_config
 
 # mmdet's names of the columns.
 METRICS = dict(
@@ -95,17 +95,17 @@ def read_run(work_dir: str) -> Optional[Run]:
             names = ', '.join(osp.basename(path) for path in configs)
             raise Unsound(f'holds runs of {len(configs)} configs ({names}): '
                            'give each its own work directory')
-        _read_sessions(run)
+        _read_attempts(run)
     except Unsound as error:
         run.problem = str(error)
     return run
 
 
-def _read_sessions(run: Run) -> None:
+def _read_attempts(run: Run) -> None:
     """Fills in a run; raises Unsound."""
     logs = glob.glob(osp.join(glob.escape(run.work_dir), '*', 'vis_data'))
-    sessions = [read_session(osp.dirname(log), run.cfg) for log in sorted(logs)]
-    trained = one_run([s for s in sessions if s.training])
+    attempts = [read_attempt(osp.dirname(log), run.cfg) for log in sorted(logs)]
+    trained = one_run([s for s in attempts if s.training])
     for later in trained:
         # A resumed run repeats what came after its checkpoint.
         first = later.training[0]
@@ -128,7 +128,7 @@ def _read_sessions(run: Run) -> None:
                 f'{row["step"]}; remove the folder to train anew')
     if stated is not None:
         _refuse(check_schedule(run.cfg, stated, run.gpus))
-    _judge(run, [s for s in sessions if s.tested], stated)
+    _judge(run, [s for s in attempts if s.tested], stated)
 
 
 def _refuse(problem: Optional[str]) -> None:
@@ -145,19 +145,19 @@ def _stated_config(name: str) -> Optional[Config]:
         return None
 
 
-def _judge(run: Run, tests: List[Session], stated: Optional[Config]) -> None:
+def _judge(run: Run, tests: List[Attempt], stated: Optional[Config]) -> None:
     """Sets state, problem, metrics and the number of finished epochs."""
     last = f'epoch_{run.max_epochs}.pth'
     for row in run.evaluations:
         if row['step'] == run.max_epochs:
             run.metrics = row
-    for session in tests:
-        if (osp.basename(session.cfg.get('load_from') or '') == last
-                and session.cfg.model.type == run.cfg.model.type):
+    for attempt in tests:
+        if (osp.basename(attempt.cfg.get('load_from') or '') == last
+                and attempt.cfg.model.type == run.cfg.model.type):
             _refuse(
-                check_data_set(session.cfg.test_dataloader,
+                check_data_set(attempt.cfg.test_dataloader,
                                (stated or run.cfg).val_dataloader))
-            run.metrics = session.tested
+            run.metrics = attempt.tested
     saved = [
         int(re.search(r'epoch_(\d+)\.pth$', path)[1]) for path in glob.glob(
             osp.join(glob.escape(run.work_dir), 'epoch_*.pth'))

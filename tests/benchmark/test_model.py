@@ -20,7 +20,8 @@ def test_tool_compares_backbones(tmp_path):
                '--rounds', 1, '--out', tmp_path)
     results = json.loads((tmp_path / 'model.json').read_text())
     saved = [row['saved activations'] for row in results.values()]
-    assert saved[3] < saved[1] < saved[0] < saved[2]
+    assert saved[3] < saved[0] < saved[2]
+    assert saved[3] < saved[1]  # which folds where the weights are larger too
     assert f'| {saved[3] / saved[0]:.3f} ' in done.stdout.replace('  ', ' ')
     for row in results.values():
         assert row['training step']['seconds'] > 0

@@ -16,7 +16,7 @@ from mmdet_eca.tables import write_report
 from mmdet_eca.tables.rows import COLUMNS
 from tests.conftest import run
 
-from .work_dirs import ECA, PLAIN, write_session
+from .work_dirs import ECA, PLAIN, write_attempt
 
 DIGITS, PLAIN_DIGITS = 'mask_rcnn_eca_r50_digits', 'mask_rcnn_r50_digits'
 
@@ -146,12 +146,12 @@ def test_digits_runs_are_reported_as_pycocotools_says(runs, tmp_path):
 
 def test_means_are_over_sound_runs_of_the_row(tmp_path):
     work_dirs = tmp_path / 'work_dirs'
-    write_session(work_dirs / PLAIN, PLAIN, ap=0.36)
-    write_session(work_dirs / ECA, ap=0.37)
-    write_session(work_dirs / 'seed1', ap=0.38)
-    write_session(work_dirs / 'nan', ap=0.9, loss=float('nan'))
-    write_session(work_dirs / 'longer', ap=0.9, train_cfg__max_epochs=24)
-    write_session(work_dirs / 'other', ap=0.9,
+    write_attempt(work_dirs / PLAIN, PLAIN, ap=0.36)
+    write_attempt(work_dirs / ECA, ap=0.37)
+    write_attempt(work_dirs / 'seed1', ap=0.38)
+    write_attempt(work_dirs / 'nan', ap=0.9, loss=float('nan'))
+    write_attempt(work_dirs / 'longer', ap=0.9, train_cfg__max_epochs=24)
+    write_attempt(work_dirs / 'other', ap=0.9,
                   val_dataloader__dataset__ann_file='mine.json')
     done = run(sys.executable, 'tools/reproduce_tables.py', 'report', '--json',
                '--work-dirs', work_dirs)

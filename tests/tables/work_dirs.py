@@ -25,7 +25,7 @@ def metrics(ap, task='bbox'):
     }
 
 
-def write_session(work_dir,
+def write_attempt(work_dir,
                   name=ECA,
                   timestamp='20240101_000000',
                   epochs=range(1, 13),
@@ -64,7 +64,7 @@ def write_session(work_dir,
 def write_test(work_dir, timestamp, ap, name=ECA, checkpoint='epoch_12.pth',
                **options):
     """A start of tools/test.py."""
-    folder = write_session(work_dir, name, timestamp, epochs=(),
+    folder = write_attempt(work_dir, name, timestamp, epochs=(),
                            load_from=f'{work_dir}/{checkpoint}', **options)
     (folder / f'{timestamp}.json').write_text(json.dumps(metrics(ap)))
     return folder

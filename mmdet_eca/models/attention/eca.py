@@ -45,19 +45,7 @@ def eca_kernel_size(channels: int, gamma: float = 2, b: float = 1) -> int:
 
 
 class _LocalAttention(ChannelAttention):
-    """A channel's weight depends on its k neighbours: the kernel size k.
-
-    Args:
-        in_channels (int): Number of channels C of the input.
-        kernel_size (int, optional): k, odd, at most C. None takes
-            :func:`eca_kernel_size` of ``in_channels``.
-        gamma (float): Of the adaptive kernel size.
-        b (float): Of the adaptive kernel size.
-
-    Raises:
-        UserError: If ``kernel_size`` is not a positive odd integer or is larger
-            than ``in_channels``.
-    """
+    """A channel's weight depends on the channel and its neighbours, k in all."""
 
     def __init__(self,
                  in_channels: int,
@@ -120,18 +108,8 @@ class ECALayer(_LocalAttention):
 class ECANonShared(_LocalAttention):
     """ECA-NS: as :class:`ECALayer`, with k weights of its own a channel.
 
-    ``sigmoid(W_k GAP(x))`` with the band matrix of Equation (6).
-
-    Args:
-        in_channels (int): Number of channels C of the input.
-        kernel_size (int, optional): k, odd, at most C. None takes
-            :func:`eca_kernel_size` of ``in_channels``.
-        gamma (float): Of the adaptive kernel size.
-        b (float): Of the adaptive kernel size.
-
-    Raises:
-        UserError: If ``kernel_size`` is not a positive odd integer or is larger
-            than ``in_channels``.
+    ``sigmoid(W_k GAP(x))`` with the band matrix of Equation (6). Arguments and
+    errors as of :class:`ECALayer`.
     """
 
     _abbr_ = 'eca_ns'

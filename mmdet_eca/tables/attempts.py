@@ -15,7 +15,7 @@ class Unsound(Exception):
 
 
 @dataclass
-class Session:
+class Attempt:
     """One start of tools/train.py or tools/test.py."""
     timestamp: str
     training: List[Dict]  # every logged step
@@ -25,17 +25,17 @@ class Session:
     gpus: Optional[int]
 
 
-def one_run(sessions: List[Session]) -> List[Session]:
-    """The sessions of the one run that they are."""
-    runs: List[List[Session]] = []
-    for session in sessions:
-        if runs and session.training[0].get('epoch', 1) > 1:
-            runs[-1].append(session)
+def one_run(attempts: List[Attempt]) -> List[Attempt]:
+    """The attempts of the one run that they are."""
+    runs: List[List[Attempt]] = []
+    for attempt in attempts:
+        if runs and attempt.training[0].get('epoch', 1) > 1:
+            runs[-1].append(attempt)
             continue
         if runs and not any(s.evaluations or s.training[-1].get('epoch', 1) > 1
                             for s in runs[-1]):
             runs.pop()  # ended in its first epoch and left nothing
-        runs.append([session])
+        runs.append([attempt])
     if len(runs) > 1:
         begun = ' and '.join(run[0].timestamp for run in runs)
         raise Unsound(f'holds {len(runs)} runs, begun {begun}: keep one and '
@@ -43,7 +43,7 @@ def one_run(sessions: List[Session]) -> List[Session]:
     return runs[0] if runs else []
 
 
-def read_session(folder: str, default: Config) -> Session:
+def read_attempt(folder: str, default: Config) -> Attempt:
     """Reads ``work_dir/<timestamp>``.
 
     Args:
@@ -58,7 +58,7 @@ def read_session(folder: str, default: Config) -> Session:
     cfg = read_config(cfg_file) if osp.isfile(cfg_file) else default
     rows = _read_lines(osp.join(folder, 'vis_data', 'scalars.json'))
     tested = _read_lines(osp.join(folder, f'{timestamp}.json'))
-    return Session(
+    return Attempt(
         timestamp,
         training=[row for row in rows if 'loss' in row],
         evaluations=[row for row in rows if _has_results(row)],
