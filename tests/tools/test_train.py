@@ -253,21 +253,3 @@ def test_more_processes_than_gpus(monkeypatch):
     assert done.stderr.splitlines()[-1] == (
         'error: 2 processes, but 1 GPUs on this machine: start at most one '
         'process a GPU')
-
-
-def test_folded_and_direct_training_have_the_same_losses(digits, tmp_path):
-    """Fifty iterations from the same seed, with norms on stored statistics."""
-    losses = []
-    for folded in (True, False):
-        work_dir = tmp_path / str(folded)
-        run(PYTHON, 'tools/train.py', DIGITS, '--work-dir', work_dir,
-            *digits_options(digits, **{
-                'model.backbone.norm_eval': True,
-                'model.backbone.folded': folded,
-                'train_cfg.max_epochs': 13,
-                'train_cfg.val_interval': 100,
-            }))
-        rows = scalars(work_dir)
-        losses.append([row['loss'] for row in rows if 'loss' in row][:50])
-    assert len(losses[0]) == 50
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
