@@ -14,7 +14,7 @@ install:
 	@tools/install.sh
 
 test: install
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests/tools tests \
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest tests \
 		--numprocesses auto --maxprocesses 4 \
 		--dist loadfile --no-loadscope-reorder
 
