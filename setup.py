@@ -46,7 +46,7 @@ setup(
     python_requires='>=3.8',
     install_requires=[
         'torch>=2.0,<2.14',
-        'mmengine',
+        'mmengine>=0.10.0',  # has efficient_conv_bn_eval
         'mmcv>=2.0.0,<2.2.0',
         'mmdet>=3.3.0,<4.0.0',
         'pycocotools',
