@@ -11,7 +11,7 @@ def add_data(commands):
         help='ImageNet\'s input pipeline beside mmcv\'s and beside decoding',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument(
-        '--num-images', type=int, default=64, help='JPEGs of each size')
+        '--num-images', type=int, default=128, help='JPEGs of each size')
     parser.add_argument('--rounds', type=int, default=9, help='of each reader')
     parser.add_argument(
         '--crop-size', type=int, default=224, help='side of the crops')

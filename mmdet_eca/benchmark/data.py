@@ -1,17 +1,19 @@
 """How fast ImageNet's images become batches, on one core."""
 import os.path as osp
+import sys
 import tempfile
 import time
-from typing import Callable, Dict, List, NamedTuple, Sequence
+from typing import List, NamedTuple
 
 import cv2
 import mmcv
 import numpy as np
 import torch
 from mmcv.transforms import LoadImageFromFile, Normalize
-from torch.utils.data import default_collate
+from mmengine.utils import ProgressBar
+from torch.utils.data import DataLoader, Dataset
 
-from ..datasets import (CorruptImage, ImageFolder, LoadRandomResizedCrop,
+from ..datasets import (ImageFolder, LoadRandomResizedCrop, SeededSampler,
                         collate_images)
 from ..errors import UserError
 
@@ -26,7 +28,7 @@ class Rates(NamedTuple):
     decoding: np.ndarray
 
 
-def benchmark_data(num_images: int = 64,
+def benchmark_data(num_images: int = 128,
                    rounds: int = 9,
                    crop_size: int = 224,
                    batch_size: int = 32) -> str:
@@ -34,9 +36,9 @@ def benchmark_data(num_images: int = 64,
 
     Ours is the training pipeline of ``configs/imagenet``; the plain one decodes
     whole images with mmcv, crops, resizes, flips and normalises them in float,
-    on the CPU; the third only decodes whole images. All run in this process on
-    one thread and, but for the third, make batches. Times are the processor's,
-    so that what else the machine does counts little.
+    on the CPU; the third only decodes whole images. All run on one thread, once
+    in this process and once in a worker of a data loader, which has to hand its
+    batches over (the third has none).
 
     Args:
         num_images (int): JPEGs of each size.
@@ -58,43 +60,54 @@ def benchmark_data(num_images: int = 64,
     threads = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    lines = [f'{"JPEGs":11}{"in":14}{"ours":>6}{"plain":>7}{"decoding":>10}'
+             f'{"ours / plain":>22}{"ours / decoding":>22}']
+    progress = ProgressBar(len(SIZES) * 2 * (rounds + 1), file=sys.stderr)
     try:
-        lines = [f'{"JPEGs":12}{"ours":>8}{"plain":>8}{"decoding":>10}'
-                 f'{"ours / plain":>24}{"ours / decoding":>24}']
         for width, height in SIZES:
-            rates = measure(width, height, num_images, rounds, crop_size,
-                            batch_size)
-            lines.append(_row(f'{width}x{height}', rates))
+            with tempfile.TemporaryDirectory() as root:
+                paths = write_jpegs(root, width, height, num_images)
+                for workers, place in enumerate(('this process', 'a worker')):
+                    rates = measure(root, paths, rounds, crop_size, batch_size,
+                                    workers, progress)
+                    lines.append(_row(f'{width}x{height}', place, rates))
     finally:
         cv2.setNumThreads(threads[0])
         torch.set_num_threads(threads[1])
+    print(file=sys.stderr)  # ends the line of the progress bar
     return '\n'.join(
         [*lines, 'Images a second, median of the rounds; ratios: median '
          '(smallest .. largest) of the rounds.'])
 
 
-def measure(width: int, height: int, num_images: int, rounds: int,
-            crop_size: int, batch_size: int) -> Rates:
-    """Times the three readers on JPEGs of one size."""
-    with tempfile.TemporaryDirectory() as root:
-        paths = write_jpegs(root, width, height, num_images)
-        ours = ImageFolder(root, [
-            dict(type='LoadRandomResizedCrop', size=crop_size),
-            dict(type='RandomMirror'),
-            dict(type='PackImage')
-        ])
-        plain = PlainPipeline(crop_size)
-        readers: Dict[str, Callable[[], None]] = dict(
-            ours=lambda: _read_ours(ours, batch_size),
-            plain=lambda: _read_plain(plain, paths, batch_size),
-            decoding=lambda: _decode(paths))
-        seconds = {name: [] for name in readers}
-        for _ in range(rounds + 1):  # the first one warms up
-            for name, read in readers.items():
-                start = time.process_time()
-                read()
-                seconds[name].append(time.process_time() - start)
-    return Rates(*(num_images / np.array(seconds[name][1:])
+def measure(root: str, paths: List[str], rounds: int, crop_size: int,
+            batch_size: int, workers: int, progress: ProgressBar) -> Rates:
+    """Times the three readers on the JPEGs in the class folders of ``root``, with
+    this number of workers, 0 for this process."""
+    ours = ImageFolder(root, [
+        dict(type='LoadRandomResizedCrop', size=crop_size),
+        dict(type='RandomMirror'),
+        dict(type='PackImage')
+    ])
+    options = dict(
+        batch_size=batch_size,
+        num_workers=workers,
+        persistent_workers=workers > 0)
+    readers = dict(
+        ours=DataLoader(
+            ours, sampler=SeededSampler(ours, seed=0),
+            collate_fn=collate_images, **options),
+        plain=DataLoader(PlainPipeline(paths, crop_size), **options),
+        decoding=DataLoader(Decoding(paths), **options))
+    seconds = {name: [] for name in readers}
+    for _ in range(rounds + 1):  # the first one warms up
+        for name, reader in readers.items():
+            start = time.perf_counter()
+            for _ in reader:
+                pass
+            seconds[name].append(time.perf_counter() - start)
+        progress.update()
+    return Rates(*(len(paths) / np.array(seconds[name][1:])
                    for name in Rates._fields))
 
 
@@ -119,17 +132,21 @@ def write_jpegs(root: str, width: int, height: int, count: int) -> List[str]:
     return paths
 
 
-class PlainPipeline:
+class PlainPipeline(Dataset):
     """The usual pipeline, of mmcv's functions."""
 
-    def __init__(self, crop_size: int) -> None:
+    def __init__(self, paths: List[str], crop_size: int) -> None:
+        self.paths = paths
         self.load = LoadImageFromFile()
         self.crop = LoadRandomResizedCrop(crop_size)
         self.normalize = Normalize(MEAN, STD, to_rgb=True)
 
-    def __call__(self, path: str) -> torch.Tensor:
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
         """A normalised crop (3, H, W) of float32."""
-        results = self.load(dict(img_path=path))
+        results = self.load(dict(img_path=self.paths[index]))
         image = results['img']
         top, left, height, width = self.crop.choose(*image.shape[:2])
         image = mmcv.imcrop(
@@ -142,34 +159,26 @@ class PlainPipeline:
         return torch.from_numpy(image.transpose(2, 0, 1).copy())
 
 
-def _read_ours(folder: ImageFolder, batch_size: int) -> None:
-    for batch in _batches(range(len(folder)), batch_size):
-        samples = [folder[(i, (0, 0, i))] for i in batch]
-        if collate_images(samples)['corrupt']:
-            raise CorruptImage('a generated JPEG')
+class Decoding(Dataset):
+    """Decodes whole images and keeps nothing of them."""
+
+    def __init__(self, paths: List[str]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> int:
+        cv2.imread(self.paths[index])
+        return index
 
 
-def _read_plain(pipeline: PlainPipeline, paths: List[str],
-                batch_size: int) -> None:
-    for batch in _batches(paths, batch_size):
-        default_collate([pipeline(path) for path in batch])
-
-
-def _decode(paths: List[str]) -> None:
-    for path in paths:
-        cv2.imread(path)
-
-
-def _batches(items: Sequence, size: int) -> List[Sequence]:
-    return [items[i:i + size] for i in range(0, len(items), size)]
-
-
-def _row(name: str, rates: Rates) -> str:
+def _row(size: str, place: str, rates: Rates) -> str:
     medians = [np.median(rate) for rate in rates]
     cells = ''.join(f'{value:>{width}.0f}'
-                    for value, width in zip(medians, (8, 8, 10)))
+                    for value, width in zip(medians, (6, 7, 10)))
     for other in (rates.plain, rates.decoding):
         ratio = rates.ours / other
-        cells += (f'{np.median(ratio):>9.2f} '
+        cells += (f'{np.median(ratio):>7.2f} '
                   f'({ratio.min():.2f} .. {ratio.max():.2f})')
-    return f'{name:12}{cells}'
+    return f'{size:11}{place:14}{cells}'

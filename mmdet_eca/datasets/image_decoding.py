@@ -1,6 +1,6 @@
 """Decodes only what a crop needs of an image file."""
 import io
-from typing import NamedTuple, Optional, Tuple
+from typing import Iterator, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -15,6 +15,12 @@ _MODES = {
                         (2, cv2.IMREAD_REDUCED_COLOR_2), (1, cv2.IMREAD_COLOR))
 }
 
+# Markers of JPEG, ITU-T T.81, table B.1.
+_SEQUENTIAL = (0xc0, 0xc1)
+_FRAMES = (*range(0xc0, 0xc4), *range(0xc5, 0xc8), *range(0xc9, 0xcc),
+           *range(0xcd, 0xd0))
+_SCAN, _RESTARTS = 0xda, 0xdd
+
 
 class CorruptImage(Exception):
     """An image file that cannot be read; the message is the reason."""
@@ -28,11 +34,26 @@ class Box(NamedTuple):
     width: int
 
 
-def read_image(path: str) -> Tuple[bytes, Tuple[int, int]]:
-    """Reads an image file without decoding it.
+class ImageFile(NamedTuple):
+    """An image file that is not decoded yet.
 
-    Returns:
-        tuple[bytes, tuple[int, int]]: The file, and height and width in pixels.
+    Attributes:
+        data (bytes): The file.
+        height (int): Of the image, in pixels.
+        width (int): Of the image, in pixels.
+        height_at (int, optional): Where a JPEG whose first rows can be decoded
+            alone has its height.
+        end (int, optional): Where such a JPEG has its end marker.
+    """
+    data: bytes
+    height: int
+    width: int
+    height_at: Optional[int] = None
+    end: Optional[int] = None
+
+
+def read_image(path: str) -> ImageFile:
+    """Reads an image file without decoding it.
 
     Raises:
         CorruptImage: If it is no image, or a JPEG that ends too early.
@@ -42,15 +63,12 @@ def read_image(path: str) -> Tuple[bytes, Tuple[int, int]]:
             data = file.read()
     except OSError as error:
         raise CorruptImage(error.strerror) from None
-    if data.startswith(b'\xff\xd8\xff'):
-        if _is_truncated(data):
-            raise CorruptImage('a truncated JPEG')
-        shape = _jpeg_shape(data)
-        if shape is not None:
-            return data, shape
+    jpeg = _read_jpeg(data) if data.startswith(b'\xff\xd8\xff') else None
+    if jpeg is not None:
+        return jpeg
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return data, (image.height, image.width)
+            return ImageFile(data, image.height, image.width)
     except UnidentifiedImageError:
         raise CorruptImage('not an image' if data else 'empty') from None
     except (OSError, SyntaxError, ValueError,
@@ -65,16 +83,15 @@ def reduction(box: Box, size: int) -> int:
     return next(scale for scale in _MODES if scale == 1 or side >= scale * size)
 
 
-def decode_crop(data: bytes, shape: Tuple[int, int], box: Box,
-                size: int) -> np.ndarray:
+def decode_crop(file: ImageFile, box: Box, size: int) -> np.ndarray:
     """Decodes a crop of an image and resizes it, bilinearly.
 
     A JPEG is decoded at a half, a quarter or an eighth of its size where the
-    crop is large enough, which skips most of the inverse cosine transforms.
+    crop is large enough, which skips most of the inverse cosine transforms, and
+    no further down than the crop reaches.
 
     Args:
-        data (bytes): The image file.
-        shape (tuple[int, int]): Height and width of the image.
+        file (ImageFile): The image.
         box (Box): The crop.
         size (int): Side of the result in pixels.
 
@@ -85,40 +102,82 @@ def decode_crop(data: bytes, shape: Tuple[int, int], box: Box,
         CorruptImage: If the image does not decode.
     """
     scale = reduction(box, size)
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), _MODES[scale])
+    # Two more rows: upsampled colors are mixed with those of the next row.
+    image = _decode_rows(file, box.top + box.height + 2 * scale, _MODES[scale])
+    if image is None:
+        image = _decode(file.data, _MODES[scale])
     if image is None:
         raise CorruptImage('it does not decode')
-    rows, columns = (image.shape[0] / shape[0], image.shape[1] / shape[1])
-    top, left = round(box.top * rows), round(box.left * columns)
-    crop = image[top:max(round((box.top + box.height) * rows), top + 1),
-                 left:max(round((box.left + box.width) * columns), left + 1)]
+    top, bottom = round(box.top / scale), round((box.top + box.height) / scale)
+    left, right = round(box.left / scale), round((box.left + box.width) / scale)
+    # An edge may lie in the half pixel that a reduced image lacks.
+    top, left = min(top, image.shape[0] - 1), min(left, image.shape[1] - 1)
+    crop = image[top:max(bottom, top + 1), left:max(right, left + 1)]
     return cv2.resize(crop, (size, size))
 
 
-def _jpeg_shape(data: bytes) -> Optional[Tuple[int, int]]:
-    """Height and width in the frame header of a JPEG, None without one.
+def _decode(data: bytes, mode: int) -> Optional[np.ndarray]:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), mode)
 
-    Pillow gives the same in ten times the time, a thirtieth of a decoding.
+
+def _decode_rows(file: ImageFile, rows: int, mode: int) -> Optional[np.ndarray]:
+    """Decodes the first rows of a JPEG, None if it has to be decoded whole.
+
+    OpenCV is given a lower height. What follows the rows then looks like data of
+    no use, of which libjpeg warns on finding a marker behind it: the end marker
+    is left out, and zeros take its place in the decoder's look-ahead.
     """
-    start = 2
-    while start + 9 <= len(data) and data[start] == 0xff:
-        marker, length = data[start + 1], data[start + 2:start + 4]
-        if 0xc0 <= marker <= 0xcf and marker not in (0xc4, 0xc8, 0xcc):
-            height, width = (int.from_bytes(data[start + i:start + i + 2], 'big')
-                             for i in (5, 7))
-            return (height, width) if height and width else None
-        start += 2 + int.from_bytes(length, 'big')
-    return None
+    if file.height_at is None or rows >= file.height:
+        return None
+    start, stop = file.height_at, file.height_at + 2
+    return _decode(
+        b''.join((file.data[:start], rows.to_bytes(2, 'big'),
+                  file.data[stop:file.end], bytes(64))), mode)
 
 
-def _is_truncated(data: bytes) -> bool:
-    """Whether a JPEG lacks the marker of its end.
+def _read_jpeg(data: bytes) -> Optional[ImageFile]:
+    """A JPEG as the segments before its pixels describe it, None if they lack its
+    size.
 
-    libjpeg fills the missing rows with grey and only warns. Some files have
-    other data behind the marker; a thumbnail's one stands before the pixels.
+    Pillow gives the size in ten times the time, a thirtieth of a decoding.
+
+    Raises:
+        CorruptImage: If the JPEG ends before its end marker; libjpeg fills the
+            missing rows with grey and only warns.
     """
-    end = data.rfind(b'\xff\xd9', -1024)
+    segments = dict(_segments(data))
+    frame = next((m for m in segments if m in _FRAMES), None)
+    scan = segments[_SCAN]
+    end = data.rfind(b'\xff\xd9', scan)
     if end < 0:
-        end = data.rfind(b'\xff\xd9')
-        return end < data.rfind(b'\xff\xda')
-    return False
+        raise CorruptImage('a truncated JPEG')
+    if frame is None:
+        return None
+    at = segments[frame] + 1  # behind the bits a sample
+    height, width = (int.from_bytes(data[at + i:at + i + 2], 'big')
+                     for i in (0, 2))
+    if not height or not width:
+        return None
+    # The end marker is the only one behind the header: all components in one
+    # scan, no restart markers, one picture (MPF announces more).
+    if (frame in _SEQUENTIAL and data[at + 4:at + 5] == data[scan:scan + 1]
+            and _RESTARTS not in segments and b'MPF\0' not in data[:scan]):
+        return ImageFile(data, height, width, at, end)
+    return ImageFile(data, height, width)
+
+
+def _segments(data: bytes) -> Iterator[Tuple[int, int]]:
+    """Marker and start of every segment of a JPEG up to its first pixels."""
+    start = 2
+    while True:
+        start = data.find(b'\xff', start)
+        if start < 0 or start + 4 > len(data):
+            raise CorruptImage('a truncated JPEG')
+        marker = data[start + 1]
+        if marker == 0xff:  # a fill byte
+            start += 1
+            continue
+        yield marker, start + 4
+        if marker == _SCAN:
+            return
+        start += 2 + int.from_bytes(data[start + 2:start + 4], 'big')

@@ -62,7 +62,7 @@ class ImageFolder(Dataset):
         """
         index, seed = key if isinstance(key, tuple) else (key, None)
         if seed is not None:
-            np.random.seed(seed)
+            np.random.seed(hash(seed) % 2**32)
         path = self.path(index)
         try:
             return self.pipeline(

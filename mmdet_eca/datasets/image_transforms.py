@@ -23,9 +23,9 @@ class _LoadCrop(BaseTransform):
 
     def transform(self, results: Dict) -> Dict:
         """Sets ``img`` to BGR pixels (size, size, 3) of uint8."""
-        data, shape = read_image(results['img_path'])
-        results['img'] = decode_crop(data, shape, self.choose(*shape),
-                                     self.size)
+        file = read_image(results['img_path'])
+        box = self.choose(file.height, file.width)
+        results['img'] = decode_crop(file, box, self.size)
         return results
 
 

@@ -32,14 +32,77 @@ def save(path, picture, mode='RGB', **options):
 @pytest.mark.parametrize('size', [16, 60])
 def test_crop_is_that_of_the_whole_image(picture, tmp_path, box, size):
     """Decoded at any reduction: that of the full size, resized by area."""
-    data, shape = read_image(save(tmp_path / 'a.jpg', picture, quality=95))
-    assert shape == (300, 400)
-    crop = decode_crop(data, shape, box, size)
+    file = read_image(save(tmp_path / 'a.jpg', picture, quality=95))
+    assert (file.height, file.width) == (300, 400)
+    crop = decode_crop(file, box, size)
     whole = picture[box.top:box.top + box.height, box.left:box.left + box.width]
     expected = cv2.resize(whole, (size, size), interpolation=cv2.INTER_AREA)
     assert crop.shape == (size, size, 3) and crop.dtype == np.uint8
     error = np.abs(crop.astype(float) - expected)
     assert error.mean() < 4, error.mean()
+
+
+@pytest.mark.parametrize('subsampling', [0, 1, 2])
+@pytest.mark.parametrize('shape', [(300, 400), (41, 33), (200, 16)])
+def test_crop_of_the_first_rows_is_that_of_all(tmp_path, capfd, subsampling,
+                                               shape):
+    """To the last bit, for any crop, and libjpeg warns of nothing."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    file = read_image(
+        save(tmp_path / 'a.jpg', noise, subsampling=subsampling))
+    assert file.height_at is not None
+    for _ in range(40):
+        height, width = (int(rng.integers(1, side)) for side in shape)
+        box = Box(
+            int(rng.integers(shape[0] - height)),
+            int(rng.integers(shape[1] - width)), height, width)
+        for size in (4, 16, 64):
+            np.testing.assert_array_equal(
+                decode_crop(file, box, size),
+                decode_crop(file._replace(height_at=None), box, size))
+    assert capfd.readouterr().err == ''
+
+
+def test_rows_below_the_crop_are_not_decoded(picture, tmp_path, monkeypatch):
+    file = read_image(save(tmp_path / 'a.jpg', picture))
+    decode, shapes = cv2.imdecode, []
+
+    def remember(data, mode):
+        image = decode(data, mode)
+        shapes.append(image.shape)
+        return image
+
+    monkeypatch.setattr(cv2, 'imdecode', remember)
+    decode_crop(file, Box(10, 0, 50, 60), 32)
+    decode_crop(file, Box(10, 0, 128, 130), 32)
+    decode_crop(file, Box(0, 0, 300, 400), 200)
+    assert shapes == [(62, 400, 3), (37, 100, 3), (300, 400, 3)]
+
+
+@pytest.mark.parametrize('options', [
+    dict(progressive=True), dict(restart_marker_rows=1),
+    dict(comment=b'MPF\0: more pictures')
+])
+def test_other_jpegs_are_decoded_whole(picture, tmp_path, capfd, options):
+    file = read_image(save(tmp_path / 'a.jpg', picture, **options))
+    assert file.height_at is None
+    crop = decode_crop(file, Box(0, 0, 100, 400), 32)
+    assert np.abs(crop.astype(float) -
+                  cv2.resize(picture[:100], (32, 32))).mean() < 12
+    assert capfd.readouterr().err == ''
+
+
+def test_decoder_that_refuses_rows_gets_the_whole(picture, tmp_path,
+                                                  monkeypatch):
+    file = read_image(save(tmp_path / 'a.jpg', picture))
+    box = Box(0, 0, 100, 400)
+    expected = decode_crop(file, box, 32)
+    decode = cv2.imdecode
+    monkeypatch.setattr(
+        cv2, 'imdecode', lambda data, mode: decode(data, mode)
+        if data[-2:].tobytes() == b'\xff\xd9' else None)
+    np.testing.assert_array_equal(decode_crop(file, box, 32), expected)
 
 
 @pytest.mark.parametrize(('side', 'expected'), [
@@ -58,8 +121,7 @@ def test_reduced_crops_are_never_smaller_than_the_result(side, expected):
 def test_every_kind_of_image_becomes_bgr(picture, tmp_path, mode, options):
     """As Pillow's conversion; CMYK under the name .jpg is among ImageNet's."""
     path = save(tmp_path / 'image.jpg', picture, mode, **options)
-    data, shape = read_image(path)
-    crop = decode_crop(data, shape, Box(0, 0, 300, 400), 48)
+    crop = decode_crop(read_image(path), Box(0, 0, 300, 400), 48)
     with Image.open(path) as image:
         expected = np.asarray(image.convert('RGB').resize((48, 48)))[..., ::-1]
     assert np.abs(crop.astype(float) - expected).mean() < 6
@@ -68,9 +130,9 @@ def test_every_kind_of_image_becomes_bgr(picture, tmp_path, mode, options):
 def test_orientation_in_exif_is_left_alone(picture, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
-    data, shape = read_image(save(tmp_path / 'a.jpg', picture, exif=exif))
-    assert shape == (300, 400)
-    crop = decode_crop(data, shape, Box(0, 0, 300, 400), 32)
+    file = read_image(save(tmp_path / 'a.jpg', picture, exif=exif))
+    assert (file.height, file.width) == (300, 400)
+    crop = decode_crop(file, Box(0, 0, 300, 400), 32)
     assert np.abs(crop.astype(float) - cv2.resize(picture, (32, 32))).mean() < 8
 
 
@@ -115,9 +177,9 @@ def test_half_a_png_is_corrupt(tmp_path):
     path = tmp_path / 'a.png'
     save(path, rng.integers(0, 256, (60, 60, 3), dtype=np.uint8))
     path.write_bytes(path.read_bytes()[:5000])
-    data, shape = read_image(path)
+    file = read_image(path)
     with pytest.raises(CorruptImage, match='does not decode'):
-        decode_crop(data, shape, Box(0, 0, 60, 60), 16)
+        decode_crop(file, Box(0, 0, 60, 60), 16)
 
 
 def test_random_crops_have_the_area_and_aspect_ratio_of_the_paper():
