@@ -60,10 +60,8 @@ def _train(config: str, work_dir: str, seed: int) -> Dict:
     print(make_digits(cfg.train_dataloader.dataset.data_root.rstrip('/')))
     pretraining = osp.join(work_dir, 'pretraining')
     _run(Config.fromfile(PRETRAINING), pretraining, seed)
-    cfg.model.backbone.init_cfg = dict(
-        type='Pretrained',
-        checkpoint=find_latest_checkpoint(pretraining),
-        prefix='backbone.')
+    backbone, = glob.glob(osp.join(pretraining, '*-backbone-*.pth'))
+    cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=backbone)
     runner = _run(cfg, work_dir, seed)
     # Once more, since a run that was resumed at its end has not evaluated.
     metrics = runner.val()

@@ -1,7 +1,7 @@
 """Writes Digits-COCO, the embedded detection data set of handwritten digits."""
 import argparse
 
-from mmdet_eca.datasets import make_digits, write_digit_crops
+from mmdet_eca.datasets import make_digits
 from mmdet_eca.engine import one_line_errors
 
 
@@ -15,9 +15,6 @@ def parse_args():
     parser.add_argument(
         '--num-val', type=int, default=150, help='validation images')
     parser.add_argument('--seed', type=int, default=0, help='random seed')
-    parser.add_argument(
-        '--crops', help='also write the digits into this folder, one folder a '
-        'class, as ImageNet has its images')
     return parser.parse_args()
 
 
@@ -25,5 +22,3 @@ if __name__ == '__main__':
     args = parse_args()
     with one_line_errors():
         print(make_digits(args.out, args.num_train, args.num_val, args.seed))
-        if args.crops:
-            print(write_digit_crops(args.out, args.crops))

@@ -1,53 +1,37 @@
-# Teaches the backbone of the digits detectors to tell digits apart. The demo runs
-# this first; a detector then starts from it with
-#   init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')
-_base_ = 'mmdet::_base_/default_runtime.py'
+# Teaches the backbone of the digits detectors to tell digits apart, with ImageNet's
+# pretraining on the digits that tools/make_digits.py has cut out:
+#   python tools/pretrain_imagenet.py configs/digits/eca_resnet50_digits.py
+# The demo runs this first. A quarter of the width, crops of 32, two minutes on two
+# cores. No flips: a mirrored digit is none.
+_base_ = '../imagenet/eca_resnet50.py'
 
-custom_imports = dict(imports=['mmdet_eca'])
 _epochs = 8
-
 model = dict(
-    type='ImageClassifier',
-    data_preprocessor=dict(
-        type='ImgDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True),
-    backbone=dict(
-        type='ECAResNet',
-        depth=50,
-        kernel_size=(3, 5, 5, 7),
-        base_channels=16,
-        norm_eval=False),
+    # the short training goes faster from blocks that start as their shortcuts
+    backbone=dict(base_channels=16, zero_init_residual=True),
     in_channels=512,
     num_classes=10)
-
+_loader = dict(num_workers=1, pin_memory=False)
 train_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
+    **_loader,
     dataset=dict(
-        type='DigitCrops',
-        ann_file='data/digits/annotations/instances_train.json',
-        image_folder='data/digits/train'))
+        root='data/digits/crops/train',
+        pipeline=[
+            dict(type='LoadRandomResizedCrop', size=32, area=(0.75, 1)),
+            dict(type='PackImage')
+        ]))
 val_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='default_collate'),
+    **_loader,
     dataset=dict(
-        type='DigitCrops',
-        ann_file='data/digits/annotations/instances_val.json',
-        image_folder='data/digits/val'))
-val_evaluator = dict(type='TopAccuracy')
-
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=_epochs)
-val_cfg = dict(type='ValLoop')
+        root='data/digits/crops/val',
+        pipeline=[
+            dict(type='LoadCenterCrop', size=32, shorter_side=36),
+            dict(type='PackImage')
+        ]))
+train_cfg = dict(max_epochs=_epochs)
 optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.05, fused=True))
+    optimizer=dict(
+        _delete_=True, type='AdamW', lr=2e-3, weight_decay=0.05, fused=True))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=80),
     dict(

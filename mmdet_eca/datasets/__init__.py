@@ -1,4 +1,3 @@
-from .digit_crops import DigitCrops, write_digit_crops
 from .digits import DIGITS_CLASSES, make_digits
 from .image_decoding import CorruptImage
 from .image_folder import ImageFolder
@@ -7,8 +6,7 @@ from .image_transforms import (LoadCenterCrop, LoadRandomResizedCrop, PackImage,
                                RandomMirror)
 
 __all__ = [
-    'CorruptImage', 'DIGITS_CLASSES', 'DigitCrops', 'ImageFolder',
-    'LoadCenterCrop', 'LoadRandomResizedCrop', 'PackImage', 'RandomMirror',
-    'SeededSampler', 'collate_images', 'make_digits',
-    'write_digit_crops'
+    'CorruptImage', 'DIGITS_CLASSES', 'ImageFolder', 'LoadCenterCrop',
+    'LoadRandomResizedCrop', 'PackImage', 'RandomMirror', 'SeededSampler',
+    'collate_images', 'make_digits'
 ]

@@ -1,7 +1,8 @@
 """Digits-COCO: a small detection data set that needs no download.
 
 Composes scikit-learn's 1,797 handwritten digits (8x8 pixels, UCI ML hand-written
-digits) onto textured backgrounds and writes them in COCO's layout.
+digits) onto textured backgrounds and writes them in COCO's layout, and each digit
+cut out in ImageNet's.
 """
 import json
 import os
@@ -23,6 +24,8 @@ MAX_ROTATION = 20  # degrees
 DIGITS_PER_IMAGE = (3, 9)
 MIN_VISIBLE = 0.65  # of the area of a digit that others overlap
 INK = 0.3  # of the full intensity, where a stroke ends
+CROP_SIZE = 40  # side in pixels of a digit that is cut out
+CROP_CONTEXT = 1.2  # side of what is cut out / longer side of the box
 
 
 class Glyphs(NamedTuple):
@@ -41,7 +44,8 @@ def make_digits(out: str,
                 num_train: int = 1000,
                 num_val: int = 150,
                 seed: int = 0) -> str:
-    """Writes Digits-COCO: ``annotations/``, ``train/`` and ``val/``.
+    """Writes Digits-COCO: ``annotations/``, ``train/`` and ``val/``, and its
+    digits cut out: ``crops/train/<digit>/`` and ``crops/val/<digit>/``.
 
     The same arguments give the same files. No glyph of the training set occurs
     in the validation set. The folder appears whole or not at all; if it is
@@ -65,7 +69,7 @@ def make_digits(out: str,
             raise UserError(f'{name} must be at least 1, got {value}')
     info = dict(
         description='Digits-COCO, composed of the UCI ML hand-written digits',
-        version='1',
+        version='2',
         settings=dict(num_train=num_train, num_val=num_val, seed=seed))
     if osp.lexists(out):
         if _read_info(out) == info:
@@ -157,10 +161,26 @@ def annotate(instance: Instance) -> Dict:
         iscrowd=0)
 
 
+def cut_out(image: np.ndarray, bbox: List[int]) -> np.ndarray:
+    """A box (x, y, w, h) of an image with its surroundings, as BGR pixels
+    (CROP_SIZE, CROP_SIZE, 3) of uint8."""
+    x, y, width, height = bbox
+    scale = CROP_SIZE / (CROP_CONTEXT * max(width, height))
+    middle = np.array([x + width / 2, y + height / 2])
+    matrix = np.column_stack(
+        [np.eye(2) * scale, CROP_SIZE / 2 - scale * middle])
+    return cv2.warpAffine(
+        image,
+        matrix, (CROP_SIZE, CROP_SIZE),
+        borderMode=cv2.BORDER_REFLECT)
+
+
 def _write_split(folder: str, split: str, count: int, glyphs: Glyphs,
                  rng: np.random.Generator, info: Dict,
                  progress: ProgressBar) -> None:
     os.mkdir(osp.join(folder, split))
+    for name in DIGITS_CLASSES:
+        os.makedirs(osp.join(folder, 'crops', split, name))
     images, annotations = [], []
     height, width = IMAGE_SIZE
     for image_id in range(1, count + 1):
@@ -172,11 +192,15 @@ def _write_split(folder: str, split: str, count: int, glyphs: Glyphs,
         images.append(
             dict(id=image_id, file_name=file_name, height=height, width=width))
         for instance in instances:
-            annotations.append(
-                dict(
-                    id=len(annotations) + 1,
-                    image_id=image_id,
-                    **annotate(instance)))
+            annotation = dict(
+                id=len(annotations) + 1,
+                image_id=image_id,
+                **annotate(instance))
+            annotations.append(annotation)
+            cv2.imwrite(
+                osp.join(folder, 'crops', split, str(instance.label),
+                         f'{annotation["id"]:05d}.png'),
+                cut_out(image, annotation['bbox']))
         if image_id % 20 == 0 or image_id == count:
             progress.update((image_id - 1) % 20 + 1)
     categories = [

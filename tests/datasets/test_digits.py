@@ -5,18 +5,25 @@ import os
 import cv2
 import numpy as np
 import pytest
+from mmdet.registry import DATASETS
+from mmengine.config import Config
 from pycocotools.coco import COCO
 
-from mmdet_eca import UserError
+from mmdet_eca import UserError, config_path
 from mmdet_eca.datasets import DIGITS_CLASSES, make_digits
 from mmdet_eca.datasets.digits import (Instance, annotate, compose,
                                        split_glyphs)
+from mmdet_eca.pretraining import check_classes
 
 
 def files_of(folder):
     return sorted(
         os.path.relpath(os.path.join(root, name), folder)
         for root, _, names in os.walk(folder) for name in names)
+
+
+def crops_of(folder):
+    return [name for name in files_of(folder) if name.endswith('.png')]
 
 
 def test_all_digits_are_used_and_no_glyph_twice():
@@ -35,11 +42,12 @@ def test_same_seed_same_files_another_seed_others(tmp_path):
     make_digits(same, 3, 2, seed=1)
     make_digits(other, 3, 2, seed=2)
     names = files_of(one)
-    assert len(names) == 3 + 2 + 2
+    assert len(names) == 3 + 2 + 2 + len(crops_of(one))
+    assert names == files_of(same)
     _, differing, errors = filecmp.cmpfiles(one, same, names, shallow=False)
     assert not differing and not errors
-    _, differing, _ = filecmp.cmpfiles(one, other, names, shallow=False)
-    assert len(differing) == len(names)
+    equal, _, _ = filecmp.cmpfiles(one, other, names, shallow=False)
+    assert not equal
 
 
 def test_annotations_are_cocos(digits):
@@ -63,6 +71,45 @@ def test_annotations_are_cocos(digits):
             # Rasterised outlines are up to half a pixel wider than polygons.
             outline = sum(len(s) / 2 for s in annotation['segmentation'])
             assert abs(mask.sum() - annotation['area']) <= outline
+
+
+def test_crops_are_the_annotated_digits(digits):
+    """One file an annotation, in the folder of its class; in its middle the box,
+    the longer side of which is 40 / 1.2 pixels then."""
+    for split in ('train', 'val'):
+        coco = COCO(f'{digits}/annotations/instances_{split}.json')
+        annotations = coco.loadAnns(coco.getAnnIds())
+        assert [name for name in crops_of(digits) if f'/{split}/' in name
+                ] == sorted(f'crops/{split}/{a["category_id"] - 1}/{a["id"]:05d}.png'
+                            for a in annotations)
+        for a in annotations:
+            image = cv2.imread(f'{digits}/{split}/{a["image_id"]:06d}.jpg')
+            left, top, width, height = a['bbox']
+            scale = 40 / 1.2 / max(width, height)
+            box = cv2.resize(
+                image[top:top + height, left:left + width],
+                None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+            crop = cv2.imread(f'{digits}/crops/{split}/{a["category_id"] - 1}/'
+                              f'{a["id"]:05d}.png')
+            assert crop.shape == (40, 40, 3)
+            rows, columns = (40 - box.shape[0]) // 2, (40 - box.shape[1]) // 2
+            found = cv2.matchTemplate(crop, box, cv2.TM_CCOEFF_NORMED)
+            assert found[rows:rows + 2, columns:columns + 2].max() > 0.85
+
+
+def test_pretraining_reads_the_crops(tmp_path):
+    out = str(tmp_path / 'digits')
+    make_digits(out, 30, 30)
+    cfg = Config.fromfile(config_path('digits/eca_resnet50_digits.py'))
+    for split, loader in (('train', cfg.train_dataloader),
+                          ('val', cfg.val_dataloader)):
+        assert loader.dataset.root == f'data/digits/crops/{split}'
+        loader.dataset.root = f'{out}/crops/{split}'
+        dataset = DATASETS.build(loader.dataset)
+        assert dataset.classes == DIGITS_CLASSES
+        assert len(dataset) == sum(f'/{split}/' in name for name in crops_of(out))
+        assert dataset[0]['inputs'].shape == (32, 32, 3)
+    check_classes(cfg)
 
 
 def test_sizes_overlap_and_place():

@@ -11,7 +11,6 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import Registry
 
 from mmdet_eca import ECAResNet, UserError, config_path
-from mmdet_eca.datasets import DigitCrops, ImageFolder, write_digit_crops
 from mmdet_eca.pretraining import check_classes
 from mmdet_eca.pretraining import pretrain as train
 from tests.conftest import ROOT, run, write_images
@@ -267,21 +266,3 @@ def test_without_the_data_set_its_folder_is_named(tmp_path):
                check=False)
     assert done.returncode == 1 and not list(tmp_path.iterdir())
     assert 'data/imagenet/train is no folder' in done.stderr.splitlines()[-1]
-
-
-def test_digit_crops_are_image_folders(digits, tmp_path):
-    out = tmp_path / 'crops'
-    said = write_digit_crops(digits, str(out), size=32)
-    assert re.search(r'crops: \d+ training and \d+ validation crops', said)
-    cfg = Config.fromfile(config_path('digits/eca_resnet18_digit_crops.py'))
-    folder = ImageFolder(str(out / 'val'), cfg.val_dataloader.dataset.pipeline)
-    crops = DigitCrops(f'{digits}/annotations/instances_val.json',
-                       f'{digits}/val', size=32)
-    assert len(folder) == len(crops)
-    expected = {(pixels.transpose(1, 2, 0).tobytes(), str(label))
-                for pixels, label in zip(crops.inputs, crops.labels)}
-    assert expected == {
-        (folder[i]['inputs'].tobytes(), folder.classes[folder[i]['data_samples']])
-        for i in range(len(folder))}
-    with pytest.raises(UserError, match='crops exists: remove it'):
-        write_digit_crops(digits, str(out))

@@ -1,22 +1,7 @@
-import numpy as np
 import torch
-from mmengine.dataset import default_collate
 
 from mmdet_eca import ImageClassifier
-from mmdet_eca.datasets import DigitCrops
 from mmdet_eca.evaluation import TopAccuracy
-
-
-def test_crops_hold_their_digits(digits):
-    crops = DigitCrops(f'{digits}/annotations/instances_train.json',
-                       f'{digits}/train', size=24)
-    labels = [crops[i]['data_samples'] for i in range(len(crops))]
-    assert crops[0]['inputs'].shape == (3, 24, 24)
-    assert crops[0]['inputs'].dtype == np.uint8
-    assert 0 <= min(labels) and max(labels) <= 9
-    # What is at the middle of a crop is not what is at the middle of another.
-    assert len({crops[i]['inputs'].tobytes() for i in range(len(crops))}
-               ) == len(crops)
 
 
 def test_classifier_loss_and_prediction():
@@ -41,20 +26,6 @@ def test_top_accuracy():
         for i, label in enumerate((0, 1, 2, 0))
     ])
     assert metric.evaluate(size=4) == dict(top1=75.0)
-
-
-def test_batches_are_what_the_classifier_takes(digits):
-    crops = DigitCrops(f'{digits}/annotations/instances_val.json',
-                       f'{digits}/val')
-    batch = default_collate([crops[i] for i in range(4)])
-    model = ImageClassifier(
-        dict(type='mmdet.ECAResNet', depth=18, base_channels=8),
-        64,
-        10,
-        data_preprocessor=dict(
-            type='ImgDataPreprocessor', mean=[127.], std=[64.],
-            bgr_to_rgb=True))
-    assert model.val_step(batch)[3]['scores'].shape == (10, )
 
 
 def test_top_accuracy_of_several_k():
