@@ -39,7 +39,8 @@ def read_index(root: str) -> ImageIndex:
     """
     if not osp.isdir(root):
         raise UserError(f'{root} is no folder: put the images there, one folder '
-                        'a class, or set the data set\'s root')
+                        'a class (digits: python tools/make_digits.py), or set '
+                        'the data set\'s root')
     with os.scandir(root) as entries:
         folders = sorted(
             (entry.name, entry.stat().st_mtime_ns) for entry in entries

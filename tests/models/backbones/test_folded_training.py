@@ -10,21 +10,22 @@ from torch import nn
 
 from mmdet_eca import config_path
 
+ITERATIONS = 50
+
 
 def losses(folded, digits):
-    """Of thirty iterations of the digits RetinaNet, on smaller images, with norms
-    on stored statistics and the paper's SGD and warm-up.
+    """Of the digits RetinaNet with norms on stored statistics, on images of half
+    the size, with its optimizer and warm-up.
 
-    In float64, and no more than thirty: the training is chaotic. A last bit
-    grows by half in every step, by more with AdamW, until nothing agrees.
+    In float64: the training is chaotic, so that a last bit of float32 grows to a
+    thousandth of the loss within 12 iterations (AdamW) or 23 (SGD).
     """
     cfg = Config.fromfile(config_path('digits/retinanet_eca_r50_digits.py'))
     cfg.model.backbone.update(norm_eval=True, folded=folded)
     cfg.train_dataloader.dataset.data_root = digits
     cfg.train_dataloader.dataset.pipeline[1].scale = (120, 80)
-    cfg.optim_wrapper = dict(
-        optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4),
-        clip_grad=cfg.optim_wrapper.clip_grad)
+    batch_size = cfg.train_dataloader.batch_size
+    warm_up = cfg.param_scheduler[0]
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(cfg.model)
@@ -33,15 +34,16 @@ def losses(folded, digits):
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
         _calibrate(model, dataset)
         optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+        schedule = torch.optim.lr_scheduler.LinearLR(
+            optim_wrapper.optimizer, warm_up.start_factor, 1, warm_up.end)
         values = []
-        for iteration in range(30):
-            for group in optim_wrapper.optimizer.param_groups:
-                group['lr'] = 0.01 * (0.001 + 0.999 * iteration / 500)
+        for iteration in range(ITERATIONS):
             data = pseudo_collate([
-                dataset[index % len(dataset)]
-                for index in (2 * iteration, 2 * iteration + 1)
+                dataset[(iteration * batch_size + i) % len(dataset)]
+                for i in range(batch_size)
             ])
             values.append(model.train_step(data, optim_wrapper)['loss'].item())
+            schedule.step()
     return values
 
 
@@ -59,7 +61,8 @@ def _calibrate(model, dataset):
     model.train()
 
 
-def test_thirty_iterations_have_the_same_losses(digits):
+def test_fifty_iterations_have_the_same_losses(digits):
     folded, direct = (losses(folded, digits) for folded in (True, False))
     assert direct[-1] < direct[0]
+    assert folded != direct  # in the last bits, or nothing has been folded
     assert folded == pytest.approx(direct, rel=1e-6)
