@@ -2,7 +2,7 @@
 # Usage: [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=5] [SRUN_ARGS=...] \
 #        tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [options of train.py]
 if [ $# -lt 4 ]; then
-    echo "usage: $0 PARTITION JOB_NAME CONFIG WORK_DIR [options of train.py]" >&2
+    echo "usage: $0 PARTITION JOB_NAME CONFIG WORK_DIR [options of ${TOOL:-train.py}]" >&2
     exit 2
 fi
 set -x
@@ -15,6 +15,7 @@ GPUS=${GPUS:-8}
 GPUS_PER_NODE=${GPUS_PER_NODE:-8}
 CPUS_PER_TASK=${CPUS_PER_TASK:-5}
 SRUN_ARGS=${SRUN_ARGS:-""}
+TOOL=${TOOL:-train.py}
 TOOLS=$(dirname "$0")
 
 PYTHONPATH="$TOOLS/..":$PYTHONPATH \
@@ -26,4 +27,4 @@ srun -p "$PARTITION" \
     --cpus-per-task="$CPUS_PER_TASK" \
     --kill-on-bad-exit=1 \
     $SRUN_ARGS \
-    python -u "$TOOLS/train.py" "$CONFIG" --work-dir="$WORK_DIR" --launcher=slurm "${@:5}"
+    python -u "$TOOLS/$TOOL" "$CONFIG" --work-dir="$WORK_DIR" --launcher=slurm "${@:5}"

@@ -120,10 +120,19 @@ def build_row(row: str, backbone_only: bool) -> nn.Module:
         cfg.merge_from_dict({
             f'model.{key}': _value(value) for key, value in settings.items()})
         model = MODELS.build(cfg.model.backbone if backbone_only else cfg.model)
+        _make_proposals_equal(model)
     if 'efficient_conv_bn_eval' in flags:
         turn_on_efficient_conv_bn_eval_for_single_model(
             getattr(model, 'backbone', model))
     return to_channels_last(model) if 'channels_last' in flags else model
+
+
+def _make_proposals_equal(model: nn.Module) -> None:
+    """Lets an RPN propose its anchors, of whatever backbone, so that the heads
+    after it have the same work in every row."""
+    for name, parameter in model.named_parameters():
+        if 'rpn_cls.' in name or 'rpn_reg.' in name:
+            nn.init.zeros_(parameter)
 
 
 def _peer(name: str):

@@ -5,7 +5,7 @@ import torch
 
 from mmdet_eca import AttentionResNet, UserError
 from mmdet_eca.benchmark import benchmark_model
-from mmdet_eca.benchmark.model import build_row
+from mmdet_eca.benchmark.model import _samples, build_row
 from tests.conftest import run
 
 PLAIN = 'configs/mask_rcnn_r50_fpn_1x.py'
@@ -58,6 +58,20 @@ def test_options_of_a_row():
     assert isinstance(backbone, AttentionResNet) and len(backbone.layer1) == 2
     assert backbone.layer2[0].conv1.weight.is_contiguous(
         memory_format=torch.channels_last)
+
+
+def test_heads_have_the_same_work_in_every_row():
+    proposals = []
+    images = torch.rand(2, 3, 96, 128)
+    for row in (DIGITS, f'{DIGITS}@backbone.kernel_size=3'):
+        model = build_row(row, False).eval()
+        with torch.no_grad():
+            proposals.append([
+                found.bboxes for found in model.rpn_head.predict(
+                    model.extract_feat(images), _samples(images))])
+    for one, other in zip(*proposals):
+        assert len(one) > 20
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize(('row', 'message'), [

@@ -266,3 +266,16 @@ def test_without_the_data_set_its_folder_is_named(tmp_path):
                check=False)
     assert done.returncode == 1 and not list(tmp_path.iterdir())
     assert 'data/imagenet/train is no folder' in done.stderr.splitlines()[-1]
+
+
+def test_slurm_starts_the_tool_on_every_gpu(tmp_path):
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/usr/bin/env bash\necho "$@"\n')
+    srun.chmod(0o755)
+    done = run('env', f'PATH={tmp_path}:/usr/bin:/bin', 'GPUS=16',
+               'tools/slurm_pretrain.sh', 'part', 'name', 'CONFIG', 'WORK_DIR',
+               '--resume')
+    assert re.fullmatch(
+        r'-p part --job-name=name --gres=gpu:8 --ntasks=16 --ntasks-per-node=8 '
+        r'--cpus-per-task=5 --kill-on-bad-exit=1 python -u \S+pretrain_imagenet.py '
+        r'CONFIG --work-dir=WORK_DIR --launcher=slurm --resume\n', done.stdout)
