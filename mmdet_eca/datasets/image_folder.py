@@ -62,6 +62,7 @@ class ImageFolder(Dataset):
         """
         index, seed = key if isinstance(key, tuple) else (key, None)
         if seed is not None:
+            # A number: a tuple takes four times as long.
             np.random.seed(hash(seed) % 2**32)
         path = self.path(index)
         try:
