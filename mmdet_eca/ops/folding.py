@@ -17,7 +17,8 @@ try:
 except ImportError:  # torch 2.0
     from torch._dynamo import is_compiling
 
-# Of every norm: what it was folded from, and the folded weight and bias.
+# Of every norm: what it was folded from, by address and by value, and the folded
+# weight and bias.
 _folded = WeakKeyDictionary()
 
 
@@ -31,8 +32,8 @@ def has_hooks(module: nn.Module) -> bool:
 def is_foldable(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
     """Whether ``norm(conv(x))`` is better done as one convolution.
 
-    While the weights learn they are folded in every step and kept for the
-    backward pass: that pays if the maps are larger than the weights.
+    Weights that may change are folded in every step, and kept for the backward
+    pass if they learn: that pays if the maps are larger than the weights.
     """
     if (type(conv) is not nn.Conv2d or type(norm) is not nn.BatchNorm2d
             or norm.training or norm.running_var is None or has_hooks(conv)
@@ -40,7 +41,7 @@ def is_foldable(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
         return False
     n, _, h, w = x.shape
     positions = n * (h // conv.stride[0]) * (w // conv.stride[1])
-    return not _learns(conv, norm) or positions > conv.weight[0].numel()
+    return _is_constant(conv, norm) or positions > conv.weight[0].numel()
 
 
 def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
@@ -56,7 +57,7 @@ def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
     """
     if not is_foldable(conv, norm, x):
         return norm(conv(x))
-    if is_compiling() or _learns(conv, norm):
+    if is_compiling() or not _is_constant(conv, norm):
         return efficient_conv_bn_eval_forward(norm, conv, x)
     return conv._conv_forward(x, *_stored(conv, norm))
 
@@ -82,13 +83,13 @@ def folded_conv_norm(conv: nn.Conv2d,
                      norm: nn.BatchNorm2d) -> Tuple[Tensor, Tensor]:
     """Weight and bias of ``norm(conv(.))``, differentiable where it learns.
 
-    Only for what :func:`is_foldable` accepts. Where nothing learns they are
-    computed once and kept until a parameter or a statistic changes.
+    Only for what :func:`is_foldable` accepts. In evaluation and in frozen stages
+    they are computed once and kept until a parameter or a statistic changes.
 
     Returns:
         tuple[Tensor]: Weight of the shape of ``conv.weight``, bias (C_out,).
     """
-    if not is_compiling() and not _learns(conv, norm):
+    if not is_compiling() and _is_constant(conv, norm):
         return _stored(conv, norm)
     scale = (norm.running_var + norm.eps).rsqrt()
     if norm.weight is not None:
@@ -107,10 +108,14 @@ def forget_folded(module: nn.Module) -> None:
         _folded.pop(norm, None)
 
 
-def _learns(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
-    return torch.is_grad_enabled() and any(
+def _is_constant(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
+    """Whether the weights are in evaluation mode, as those of frozen stages are,
+    and do not learn. What is in training mode may change without a trace: hooks
+    such as mmdet's MeanTeacherHook write into ``.data``."""
+    learns = torch.is_grad_enabled() and any(
         p is not None and p.requires_grad
         for p in (conv.weight, conv.bias, norm.weight, norm.bias))
+    return not conv.training and not learns
 
 
 def _stored(conv: nn.Conv2d,
@@ -121,10 +126,10 @@ def _stored(conv: nn.Conv2d,
     if any(t.is_inference() for t in kept):
         origin = None  # changes leave no trace in them
     else:
-        # Every change in place counts up the version; a swap of .data, as
-        # mmengine's EMAHook does it, changes the address.
+        # A change in place counts up the version, another .data has another
+        # address. Only writing into .data is not seen, until train() or eval().
         origin = [(id(t), t.data_ptr(), t._version, t.dtype) for t in kept]
-        stored_origin, folded = _folded.get(norm, (None, None))
+        stored_origin, _, folded = _folded.get(norm, (None, None, None))
         if origin == stored_origin:
             return folded
     with torch.no_grad():
@@ -133,5 +138,6 @@ def _stored(conv: nn.Conv2d,
             norm.eps, norm.weight, norm.bias)
     folded = weight.detach(), bias.detach()
     if origin is not None:
-        _folded[norm] = origin, folded
+        # While the memory is held no other tensor can get its address.
+        _folded[norm] = origin, [t.detach() for t in kept], folded
     return folded

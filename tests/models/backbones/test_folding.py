@@ -1,9 +1,12 @@
 """The folded path against the direct one: the same function, less memory."""
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
+from mmdet.engine.hooks import MeanTeacherHook
 from mmdet.models.backbones import ResNet
+from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 from torch import nn
 
@@ -176,28 +179,66 @@ def test_a_stale_weight_is_impossible(networks, change):
 
 
 def test_ema_swaps_are_seen(networks):
-    """As mmengine's EMAHook does it: the average and the weights change
-    places before an evaluation and again after it."""
+    """mmengine's EMAHook lets the average and the weights change places before
+    an evaluation and again after it."""
     folded, direct = networks
-    averages = [ExponentialMovingAverage(network) for network in networks]
+    hooks = []
+    for network in networks:
+        hooks.append(EMAHook())
+        hooks[-1].src_model = network
+        hooks[-1].ema_model = ExponentialMovingAverage(network)
 
     def swap():
-        for network, average in zip(networks, averages):
-            for p, q in zip(network.parameters(), average.module.parameters()):
-                p.data, q.data = q.data, p.data
+        for network, hook in zip(networks, hooks):
+            hook._swap_ema_parameters()
             network.eval()
 
     for _ in range(3):
-        for network, average in zip(networks, averages):
+        for network, hook in zip(networks, hooks):
             network.train()
             _step(network)
-            average.update_parameters(network)
+            hook.ema_model.update_parameters(network)
             network.eval()
         assert_fresh(folded, direct)
         swap()
         assert_fresh(folded, direct)
         swap()
     assert_fresh(folded, direct)
+
+
+def test_a_mean_teacher_is_seen(networks):
+    """mmdet's MeanTeacherHook writes into the weights of a teacher that learns
+    nothing itself, after every step of the training."""
+    hook = MeanTeacherHook()
+    models = nn.ModuleList()
+    for network in networks:
+        model = nn.ModuleDict(
+            dict(student=copy.deepcopy(network), teacher=network))
+        _step(model['student'])
+        models.append(model)
+    models.train()
+    for model in models:
+        model['teacher'].requires_grad_(False)
+    for _ in range(2):
+        before = [out.clone() for out in networks[0](torch.ones(1, 3, 64, 64))]
+        for model in models:
+            hook.momentum_update(SimpleNamespace(**model), 0.5)
+        assert_fresh(*networks)
+        after = networks[0](torch.ones(1, 3, 64, 64))
+        assert not torch.equal(before[-1], after[-1])
+
+
+def test_memory_that_is_used_again_is_seen():
+    """Of two new weights the second often gets the address of the one before."""
+    conv, norm = nn.Conv2d(16, 16, 3).eval(), nn.BatchNorm2d(16).eval()
+    x = torch.randn(1, 16, 5, 5)
+    with torch.no_grad():
+        for _ in range(50):
+            expected = norm(conv(x))
+            torch.testing.assert_close(
+                folding.conv_norm(conv, norm, x), expected, rtol=1e-4, atol=1e-4)
+            for _ in range(2):
+                conv.weight.data = torch.randn_like(conv.weight)
 
 
 def test_a_deep_copy_folds_its_own(networks):
