@@ -1,9 +1,11 @@
 """The end of a residual block with channel attention, as one operation."""
-from typing import Tuple
+from typing import Optional, Tuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from .folding import is_compiling
 
 
 def attention_tail(x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor,
@@ -12,7 +14,8 @@ def attention_tail(x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor,
 
     A 1x1 convolution whose norm is folded into it, channel attention, the
     shortcut and the ReLU. What has the size of the output is passed over as
-    seldom as can be, and only the output itself is kept for the backward pass.
+    seldom as without attention, and only the output itself is kept for the
+    backward pass.
 
     Args:
         x (Tensor): Input of the convolution, shape (N, K, H, W), in either
@@ -23,7 +26,7 @@ def attention_tail(x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor,
         identity (Tensor): The shortcut, shape (N, C, H, W).
 
     Returns:
-        Tensor: Shape (N, C, H, W), in the data type of ``x``.
+        Tensor: Shape (N, C, H, W), in the data type of ``x``, or in autocast's.
 
     Raises:
         RuntimeError: If the gradient is differentiated again.
@@ -31,13 +34,6 @@ def attention_tail(x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor,
     inputs = [t.to(x.dtype) for t in (x, weight, bias, gate, identity)]
     if torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
         return _AttentionTail.apply(*inputs)
-    if len(x) == 1:
-        # The gate goes into the weight: a plain convolution is left.
-        x, weight, bias, gate, identity = inputs
-        weight = gate.t() * weight
-        out = F.conv2d(x, weight[:, :, None, None], gate[0] * bias)
-        out += identity
-        return out.relu_()
     return _AttentionTail.forward(*inputs)
 
 
@@ -46,16 +42,13 @@ class _AttentionTail(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor,
                 identity: Tensor) -> Tensor:
-        if _is_channels_last(x):
-            # (N, HW, K) times (N, K, C)
-            out = _rows(identity) + (gate * bias)[:, None]
-            gated = gate[:, None] * weight.t()
-            out.baddbmm_(_rows(x), gated).relu_()
-            return _maps(out, identity)
-        # (N, C, K) times (N, K, HW)
-        out = identity.flatten(2) + (gate * bias)[:, :, None]
-        out.baddbmm_(gate[:, :, None] * weight, x.flatten(2)).relu_()
-        return out.view(identity.shape)
+        out = F.conv2d(x, weight[:, :, None, None], bias)
+        identity, gate = identity.to(out.dtype), gate.to(out.dtype)
+        # In place; compilers see to that themselves, and ONNX cannot say it.
+        traced = is_compiling() or torch.jit.is_tracing()
+        return torch.addcmul(
+            identity, gate[:, :, None, None], out,
+            out=None if traced else out).relu_()
 
     @staticmethod
     def setup_context(ctx, inputs: Tuple, output: Tensor) -> None:
@@ -68,48 +61,49 @@ class _AttentionTail(torch.autograd.Function):
             raise RuntimeError(
                 'the folded residual tail has no second derivatives; build the '
                 'backbone with folded=False for them')
-        x, weight, bias, gate, out = ctx.saved_tensors
+        *inputs, out = ctx.saved_tensors
+        x, weight, bias, gate = (t.to(out.dtype) for t in inputs)
         for_x, for_weight, for_bias, for_gate, for_identity = \
             ctx.needs_input_grad
         grad = torch.ops.aten.threshold_backward(grad, out, 0)
-        grad_x = grad_weight = grad_bias = grad_gate = None
-        channels_last = _is_channels_last(x)
-        rows = _rows(grad) if channels_last else grad.flatten(2)
-        if for_x:
-            if channels_last:
-                grad_x = _maps(rows @ (gate[:, :, None] * weight), x)
-            else:
-                gated = gate[:, None] * weight.t()
-                grad_x = torch.bmm(gated, rows).view(x.shape)
-        if for_weight or for_gate:
-            # (N, C, K): the weight's gradient of every image, without the gate
-            if channels_last:
-                products = torch.bmm(rows.transpose(1, 2), _rows(x))
-            else:
-                products = torch.bmm(rows, x.flatten(2).transpose(1, 2))
-        if for_bias or for_gate:
-            sums = rows.sum(1 if channels_last else 2)
+        # As if every image had a convolution of its own, gated weight and bias:
+        # their gradients hold those of the weight, the bias and the gate.
+        grad_x, weights, biases = _conv_backward(
+            grad, x, gate[:, :, None] * weight,
+            (for_x, for_weight or for_gate, for_bias or for_gate))
+        grad_weight = grad_bias = grad_gate = None
         if for_weight:
-            grad_weight = (gate[:, :, None] * products).sum(0)
+            grad_weight = (gate[:, :, None] * weights).sum(0)
         if for_bias:
-            grad_bias = (gate * sums).sum(0)
+            grad_bias = (gate * biases).sum(0)
         if for_gate:
-            grad_gate = (products * weight).sum(2) + sums * bias
+            grad_gate = (weights * weight).sum(2) + biases * bias
         return (grad_x, grad_weight, grad_bias, grad_gate,
                 grad if for_identity else None)
 
 
-def _is_channels_last(x: Tensor) -> bool:
-    return (x.is_contiguous(memory_format=torch.channels_last)
-            and not x.is_contiguous())
+def _conv_backward(
+        grad: Tensor, x: Tensor, weights: Tensor,
+        wanted: Tuple[bool, bool, bool]) -> Tuple[Optional[Tensor], ...]:
+    """Gradients of ``weights[n] x[n] + biases[n]``.
 
+    Args:
+        grad (Tensor): Of the result, shape (N, C, H, W).
+        x (Tensor): Shape (N, K, H, W).
+        weights (Tensor): Shape (N, C, K).
+        wanted (tuple[bool]): Which of the three are computed.
 
-def _rows(maps: Tensor) -> Tensor:
-    """(N, C, H, W) as (N, HW, C), without a copy if it is channels-last."""
-    return maps.permute(0, 2, 3, 1).flatten(1, 2)
-
-
-def _maps(rows: Tensor, like: Tensor) -> Tensor:
-    """(N, HW, C) as (N, C, H, W), without a copy."""
-    n, _, h, w = like.shape
-    return rows.view(n, h, w, -1).permute(0, 3, 1, 2)
+    Returns:
+        tuple[Tensor]: Of x (N, K, H, W), of the weights (N, C, K) and of the biases
+        (N, C); None where it is not wanted.
+    """
+    images = [
+        torch.ops.aten.convolution_backward(
+            grad[n:n + 1], x[n:n + 1], weights[n, :, :, None, None],
+            [weights.shape[1]], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, wanted)
+        for n in range(len(x))
+    ]
+    for_x, for_weights, for_biases = zip(*images)
+    return (torch.cat(for_x) if wanted[0] else None,
+            torch.stack(for_weights).flatten(2) if wanted[1] else None,
+            torch.stack(for_biases) if wanted[2] else None)

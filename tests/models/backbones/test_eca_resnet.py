@@ -247,14 +247,20 @@ def test_compiles_to_one_graph(small):
             torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_onnx_gives_the_same_output(small):
+@pytest.mark.parametrize('layout', [torch.contiguous_format,
+                                    torch.channels_last], ids=str)
+@pytest.mark.parametrize('dynamo', [False, True])
+def test_onnx_gives_the_same_output(small, dynamo, layout):
+    """By tracing, as MMDeploy exports, and by torch.export."""
     import onnxruntime
     backbone, x = small
+    backbone.to(memory_format=layout)
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         torch.onnx.export(
-            backbone, (x, ), dynamo=True, verbose=False).save(file)
+            backbone, (x.contiguous(memory_format=layout), ), file,
+            dynamo=dynamo, verbose=False)
     session = onnxruntime.InferenceSession(file.getvalue())
     outs = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     for ours, expected in zip(outs, backbone(x)):
