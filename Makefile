@@ -1,7 +1,7 @@
 # make install: a virtual environment with torch, mmcv and this package
 # make test:    the tests
 # make drop-in: our backbones in every config of mmdet (15 minutes)
-# make demo:    Digits-COCO: data, training, evaluation, pictures (10 minutes)
+# make demo:    Digits-COCO: data, training, evaluation, pictures (6 minutes)
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
 # make tables:  #Param and GFLOPs of Tables 3, 5 and 6 beside the paper's
 #

@@ -23,7 +23,7 @@ def finished(tmp_path):
             json.dumps({
                 **dict(
                     config=CONFIG, seed=0, minutes=8.25, metrics=metrics,
-                    checkpoint='work/epoch_3.pth'),
+                    checkpoint='work/epoch_4.pth'),
                 **changes
             }))
         return str(tmp_path)
@@ -36,7 +36,7 @@ def test_finished_run_is_reported_not_repeated(finished, capsys):
     run_demo(CONFIG, folder, seed=0)
     report = capsys.readouterr().out
     assert 'in 8.2 minutes' in report or 'in 8.3 minutes' in report
-    assert 'work/epoch_3.pth' in report and 'predictions.png' in report
+    assert 'work/epoch_4.pth' in report and 'predictions.png' in report
     assert 'tools/dist_train.sh configs/mask_rcnn_eca_r50_fpn_1x.py 4' in report
     assert len(report.splitlines()) < 24  # one screen
     with open(f'{folder}/coco.txt') as file:

@@ -12,7 +12,7 @@ _pipeline = [
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
                    'scale_factor'))
 ]
-_epochs = 3
+_epochs = 4
 
 digits = dict(
     backbone=dict(
