@@ -44,11 +44,12 @@ class _AttentionTail(torch.autograd.Function):
                 identity: Tensor) -> Tensor:
         out = F.conv2d(x, weight[:, :, None, None], bias)
         identity, gate = identity.to(out.dtype), gate.to(out.dtype)
-        # In place; compilers see to that themselves, and ONNX cannot say it.
-        traced = is_compiling() or torch.jit.is_tracing()
+        # Compilers work in place by themselves, and ONNX cannot say it.
+        in_place = (out.stride() == identity.stride() and not is_compiling()
+                    and not torch.jit.is_tracing())
         return torch.addcmul(
             identity, gate[:, :, None, None], out,
-            out=None if traced else out).relu_()
+            out=out if in_place else None).relu_()
 
     @staticmethod
     def setup_context(ctx, inputs: Tuple, output: Tensor) -> None:

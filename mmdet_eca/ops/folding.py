@@ -17,8 +17,8 @@ try:
 except ImportError:  # torch 2.0
     from torch._dynamo import is_compiling
 
-# Of every norm: what it was folded from, by address and by value, and the folded
-# weight and bias.
+# Of every norm: the marks of what it was folded from, those tensors themselves, and
+# the folded weight and bias.
 _folded = WeakKeyDictionary()
 
 
@@ -112,10 +112,9 @@ def _is_constant(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
     """Whether the weights are in evaluation mode, as those of frozen stages are,
     and do not learn. What is in training mode may change without a trace: hooks
     such as mmdet's MeanTeacherHook write into ``.data``."""
-    learns = torch.is_grad_enabled() and any(
+    return not conv.training and not (torch.is_grad_enabled() and any(
         p is not None and p.requires_grad
-        for p in (conv.weight, conv.bias, norm.weight, norm.bias))
-    return not conv.training and not learns
+        for p in (conv.weight, conv.bias, norm.weight, norm.bias)))
 
 
 def _stored(conv: nn.Conv2d,

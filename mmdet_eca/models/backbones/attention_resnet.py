@@ -135,8 +135,8 @@ class AttentionResNet(AttentionBackbone, ResNet):
             it, and the attention into the last one: the same function in less
             time and memory. Where a block does not allow it, and where a module
             of it has hooks, it runs layer by layer. In evaluation mode weights
-            are folded once, and again when they change; only of writing into
-            ``.data`` there a call of ``eval()`` has to tell.
+            are folded once, and again when they change; after writing into
+            their ``.data``, which leaves no trace, call ``eval()``.
         **kwargs: Every other argument of :class:`mmdet.models.ResNet`.
 
     Raises:
