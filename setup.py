@@ -43,18 +43,21 @@ setup(
     packages=find_packages(include=['mmdet_eca', 'mmdet_eca.*']),
     package_data=dict(mmdet_eca=['tables/paper_tables.json']),
     cmdclass=dict(build_py=BuildWithConfigs),
-    python_requires='>=3.8',
+    # These ranges are what the tests were run with, see the README.
+    python_requires='>=3.9,<3.14',
     install_requires=[
-        'torch>=2.0,<2.14',
-        'mmengine>=0.10.0',  # has efficient_conv_bn_eval
-        'mmcv>=2.0.0,<2.2.0',
-        'mmdet>=3.3.0,<4.0.0',
+        'torch>=2.1.2,<2.14',
         'pycocotools',
         # mmengine finds `mmdet::` configs through pkg_resources, which later
         # releases no longer have.
         'setuptools<81',
     ],
     extras_require=dict(
+        # Not required: the maintained fork (onedl-mmcv, onedl-mmengine and
+        # onedl-mmdetection) has the same import names, and would be overwritten.
+        # mmdet, too, names its own requirements so.
+        mim=['mmcv==2.1.0', 'mmengine>=0.10.7,<0.11', 'mmdet==3.3.0'],
+        timm=['safetensors', 'huggingface_hub'],
         demo=['scikit-learn', 'matplotlib'],
         test=['pytest', 'pytest-xdist', 'scikit-learn', 'matplotlib', 'onnx',
               'onnxruntime', 'onnxscript'],
