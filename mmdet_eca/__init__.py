@@ -4,7 +4,11 @@ Importing this package registers its modules in mmdet's registries, makes
 ``_base_ = 'mmdet_eca::...'`` and ``checkpoint='timm://...'`` known to mmengine,
 and lets torch's safe loading read mmengine's checkpoints.
 """
-from . import datasets, evaluation  # noqa: F401, registers them
+from .dependencies import check_dependencies
+
+check_dependencies()
+
+from . import datasets, evaluation  # noqa: E402, F401, registers them
 from .checkpoints import register_schemes
 from .engine import (allow_mmengine_checkpoints, config_path,
                      register_config_prefix)
