@@ -5,7 +5,8 @@
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
 # make tables:  #Param and GFLOPs of Tables 3, 5 and 6 beside the paper's
 #
-# PYTHON chooses the interpreter, VENV the folder of the environment.
+# PYTHON chooses the interpreter, VENV the folder of the environment, TORCH_VERSION=2.1.2
+# another torch, FORK=1 the maintained fork of mmcv, mmengine and mmdet.
 PYTHON ?= python3
 VENV ?= .venv
 export PYTHON VENV
