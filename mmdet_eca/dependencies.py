@@ -1,4 +1,6 @@
 """What this package stands on, and how to get what is missing."""
+import sys
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -40,3 +42,6 @@ def check_dependencies() -> None:
                     f'not load here ({error}): mmcv-lite has none, and others '
                     f'fit the torch that they were compiled against: {remedy}'
                 ) from None
+    # The fork prints while it is imported, into what a tool prints for others.
+    with redirect_stdout(sys.stderr):
+        import_module('mmdet.datasets')

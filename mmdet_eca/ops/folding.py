@@ -9,13 +9,17 @@ from weakref import WeakKeyDictionary
 import torch
 from mmengine.model.efficient_conv_bn_eval import \
     efficient_conv_bn_eval_forward
+from mmengine.utils import digit_version
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 try:
     from torch.compiler import is_compiling
-except ImportError:  # torch 2.0
+except ImportError:  # torch 2.1 and 2.2
     from torch._dynamo import is_compiling
+
+# Whether torch.compile can look into a module's __dict__: not in 2.1, in 2.6.
+_DICT_COMPILES = digit_version(torch.__version__) >= digit_version('2.6')
 
 # Of every norm: the marks of what it was folded from, those tensors themselves, and
 # the folded weight and bias.
@@ -24,9 +28,11 @@ _folded = WeakKeyDictionary()
 
 def has_hooks(module: nn.Module) -> bool:
     """Whether somebody watches or replaces the module's calls."""
+    if not _DICT_COMPILES and is_compiling():
+        return True  # as if, so that a replaced forward is not missed
     return bool(module._forward_hooks or module._forward_pre_hooks
                 or module._backward_hooks or module._backward_pre_hooks
-                or 'forward' in vars(module))
+                or 'forward' in module.__dict__)
 
 
 def is_foldable(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
