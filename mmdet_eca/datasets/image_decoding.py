@@ -4,16 +4,9 @@ from typing import Iterator, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
 from PIL import Image, UnidentifiedImageError
-
-# EXIF's orientation is left alone, as ImageNet's usual readers do: the crop is
-# chosen for the size that the header gives.
-_MODES = {
-    scale: mode | cv2.IMREAD_IGNORE_ORIENTATION
-    for scale, mode in ((8, cv2.IMREAD_REDUCED_COLOR_8),
-                        (4, cv2.IMREAD_REDUCED_COLOR_4),
-                        (2, cv2.IMREAD_REDUCED_COLOR_2), (1, cv2.IMREAD_COLOR))
-}
 
 # Markers of JPEG, ITU-T T.81, table B.1.
 _SEQUENTIAL = (0xc0, 0xc1)
@@ -76,19 +69,9 @@ def read_image(path: str) -> ImageFile:
         raise CorruptImage(str(error)) from None
 
 
-def reduction(box: Box, size: int) -> int:
-    """How much smaller, 1, 2, 4 or 8, an image may be decoded for a crop of it
-    that is not smaller than ``size`` then."""
-    side = min(box.height, box.width)
-    return next(scale for scale in _MODES if scale == 1 or side >= scale * size)
-
-
 def decode_crop(file: ImageFile, box: Box, size: int) -> np.ndarray:
-    """Decodes a crop of an image and resizes it, bilinearly.
-
-    A JPEG is decoded at a half, a quarter or an eighth of its size where the
-    crop is large enough, which skips most of the inverse cosine transforms, and
-    no further down than the crop reaches.
+    """Decodes a crop of an image, no further down than it reaches, and resizes it
+    as :func:`resize` does.
 
     Args:
         file (ImageFile): The image.
@@ -101,26 +84,57 @@ def decode_crop(file: ImageFile, box: Box, size: int) -> np.ndarray:
     Raises:
         CorruptImage: If the image does not decode.
     """
-    scale = reduction(box, size)
+    bottom, right = box.top + box.height, box.left + box.width
     # Two more rows: upsampled colors are mixed with those of the next row.
-    image = _decode_rows(file, box.top + box.height + 2 * scale, _MODES[scale])
+    image = _decode_rows(file, bottom + 2)
     if image is None:
-        image = _decode(file.data, _MODES[scale])
+        image = decode(file)
+    return resize(image[box.top:bottom, box.left:right], size, size)
+
+
+def decode(file: ImageFile) -> np.ndarray:
+    """Decodes a whole image into BGR pixels (H, W, 3) of uint8.
+
+    Raises:
+        CorruptImage: If the image does not decode.
+    """
+    image = _decode(file.data)
     if image is None:
         raise CorruptImage('it does not decode')
-    top, bottom = round(box.top / scale), round((box.top + box.height) / scale)
-    left, right = round(box.left / scale), round((box.left + box.width) / scale)
-    # An edge may lie in the half pixel that a reduced image lacks.
-    top, left = min(top, image.shape[0] - 1), min(left, image.shape[1] - 1)
-    crop = image[top:max(bottom, top + 1), left:max(right, left + 1)]
-    return cv2.resize(crop, (size, size))
+    return image
 
 
-def _decode(data: bytes, mode: int) -> Optional[np.ndarray]:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes an image bilinearly, with antialiasing where it becomes smaller.
+
+    This is Pillow's ``resize(..., BILINEAR)`` to one grey level, and with it
+    torchvision's, by which the paper's networks were trained. PyTorch computes
+    it several times faster. OpenCV's bilinear resizing has no antialiasing, its
+    resizing by area another filter.
+
+    Args:
+        image (np.ndarray): Pixels (H, W, C) of uint8.
+        height (int): Of the result, in pixels.
+        width (int): Of the result, in pixels.
+
+    Returns:
+        np.ndarray: Pixels (height, width, C) of uint8.
+    """
+    channels_first = torch.from_numpy(image).permute(2, 0, 1)[None]
+    resized = F.interpolate(
+        channels_first, (height, width), mode='bilinear', antialias=True)
+    return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
 
 
-def _decode_rows(file: ImageFile, rows: int, mode: int) -> Optional[np.ndarray]:
+def _decode(data: bytes) -> Optional[np.ndarray]:
+    # EXIF's orientation is left alone, as ImageNet's usual readers do: the crop is
+    # chosen for the size that the header gives.
+    return cv2.imdecode(
+        np.frombuffer(data, np.uint8),
+        cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+
+
+def _decode_rows(file: ImageFile, rows: int) -> Optional[np.ndarray]:
     """Decodes the first rows of a JPEG, None if it has to be decoded whole.
 
     OpenCV is given a lower height. What follows the rows then looks like data of
@@ -130,9 +144,8 @@ def _decode_rows(file: ImageFile, rows: int, mode: int) -> Optional[np.ndarray]:
     if file.height_at is None or rows >= file.height:
         return None
     start, stop = file.height_at, file.height_at + 2
-    return _decode(
-        b''.join((file.data[:start], rows.to_bytes(2, 'big'),
-                  file.data[stop:file.end], bytes(64))), mode)
+    return _decode(b''.join((file.data[:start], rows.to_bytes(2, 'big'),
+                             file.data[stop:file.end], bytes(64))))
 
 
 def _read_jpeg(data: bytes) -> Optional[ImageFile]:

@@ -1,8 +1,8 @@
 """The input pipeline of ImageNet pretraining.
 
-Only what mmcv does not have: crops are chosen before the image is decoded and
-cut out before they are resized, and pixels stay uint8. They are normalised on
-the device, by :class:`mmdet_eca.ImagePreprocessor`.
+Only what mmcv does not have: crops are chosen before the image is decoded,
+resizing is antialiased, and pixels stay uint8. They are normalised on the
+device, by :class:`mmdet_eca.ImagePreprocessor`.
 """
 import math
 from typing import Dict, Sequence
@@ -12,30 +12,17 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 
-from .image_decoding import Box, decode_crop, read_image
-
-
-class _LoadCrop(BaseTransform):
-    """Reads the image at ``img_path`` and sets ``img`` to a crop of it."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def transform(self, results: Dict) -> Dict:
-        """Sets ``img`` to BGR pixels (size, size, 3) of uint8."""
-        file = read_image(results['img_path'])
-        box = self.choose(file.height, file.width)
-        results['img'] = decode_crop(file, box, self.size)
-        return results
+from ..errors import UserError
+from .image_decoding import Box, decode, decode_crop, read_image, resize
 
 
 @TRANSFORMS.register_module()
-class LoadRandomResizedCrop(_LoadCrop):
+class LoadRandomResizedCrop(BaseTransform):
     """Loads a crop of random area and aspect ratio, the Inception crop.
 
     From "Going Deeper with Convolutions", Szegedy et al., CVPR 2015, as
     torchvision has it: ten tries, then the largest central crop with an allowed
-    aspect ratio.
+    aspect ratio; the crop is cut out and then resized, with antialiasing.
 
     Args:
         size (int): Side of the result in pixels.
@@ -48,9 +35,17 @@ class LoadRandomResizedCrop(_LoadCrop):
                  size: int,
                  area: Sequence[float] = (0.08, 1.0),
                  aspect_ratio: Sequence[float] = (3 / 4, 4 / 3)) -> None:
-        super().__init__(size)
+        self.size = size
         self.area = area
         self.aspect_ratio = aspect_ratio
+
+    def transform(self, results: Dict) -> Dict:
+        """Sets ``img`` to BGR pixels (size, size, 3) of uint8, of the file at
+        ``img_path``."""
+        file = read_image(results['img_path'])
+        box = self.choose(file.height, file.width)
+        results['img'] = decode_crop(file, box, self.size)
+        return results
 
     def choose(self, height: int, width: int) -> Box:
         """A random crop of an image of this size."""
@@ -70,22 +65,39 @@ class LoadRandomResizedCrop(_LoadCrop):
 
 
 @TRANSFORMS.register_module()
-class LoadCenterCrop(_LoadCrop):
-    """Loads the central square, as if the shorter side were resized first.
+class LoadCenterCrop(BaseTransform):
+    """Loads an image, resizes its shorter side, with antialiasing, and cuts out
+    the central square.
+
+    Sizes and places are rounded as torchvision rounds them.
 
     Args:
         size (int): Side of the result in pixels.
-        shorter_side (int): Of the whole image, to which the result belongs.
+        shorter_side (int): Of the whole image, in pixels, before the square is
+            cut out.
+
+    Raises:
+        UserError: If ``shorter_side`` is less than ``size``.
     """
 
     def __init__(self, size: int = 224, shorter_side: int = 256) -> None:
-        super().__init__(size)
+        if shorter_side < size:
+            raise UserError(f'shorter_side={shorter_side} of LoadCenterCrop must '
+                            f'be at least its size={size}')
+        self.size = size
         self.shorter_side = shorter_side
 
-    def choose(self, height: int, width: int) -> Box:
-        """The crop of an image of this size."""
-        side = max(round(min(height, width) * self.size / self.shorter_side), 1)
-        return Box((height - side) // 2, (width - side) // 2, side, side)
+    def transform(self, results: Dict) -> Dict:
+        """Sets ``img`` to BGR pixels (size, size, 3) of uint8, of the file at
+        ``img_path``."""
+        image = decode(read_image(results['img_path']))
+        shorter = min(image.shape[:2])
+        height, width = (side * self.shorter_side // shorter
+                         for side in image.shape[:2])
+        top, left = (round((side - self.size) / 2) for side in (height, width))
+        image = resize(image, height, width)
+        results['img'] = image[top:top + self.size, left:left + self.size]
+        return results
 
 
 @TRANSFORMS.register_module()

@@ -12,7 +12,7 @@ from tests.conftest import run
 
 
 def test_both_pipelines_give_the_same_image(tmp_path):
-    """With the same crop and flip, decoded at full size by either."""
+    """With the same crop and flip, to one grey level: Pillow resizes for one."""
     paths = write_jpegs(str(tmp_path), 500, 375, 1)
     plain = PlainPipeline(paths, 224)
     preprocessor = ImagePreprocessor(mean=MEAN, std=STD, bgr_to_rgb=True)
@@ -25,7 +25,8 @@ def test_both_pipelines_give_the_same_image(tmp_path):
         batch = collate_images([dict(inputs=results['img'], data_samples=0)])
         batch.pop('corrupt')
         ours = preprocessor(batch)['inputs'][0]
-        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
+        grey_levels = (ours - expected).abs() * torch.tensor(STD)[:, None, None]
+        assert grey_levels.max() < 1.01
 
 
 def test_tool_prints_a_table():
