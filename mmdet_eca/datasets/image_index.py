@@ -1,12 +1,15 @@
 """The list of the images in a folder of class folders, kept in a file."""
 import contextlib
+import hashlib
 import os
 import os.path as osp
+import tempfile
 import uuid
 import zipfile
 from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
+from filelock import FileLock
 
 from ..errors import UserError
 
@@ -30,8 +33,9 @@ class ImageIndex(NamedTuple):
 def read_index(root: str) -> ImageIndex:
     """Lists the images ``root/<class>/<image>``, sorted.
 
-    The list is kept in ``root/.mmdet_eca_index.npz``, if that can be written,
-    and is made again when a class folder has changed.
+    The list is kept in ``root/.mmdet_eca_index.npz`` or, if that cannot be
+    written, in ``~/.cache/mmdet_eca``, and is made again when a class folder has
+    changed. Of several processes on a machine one makes it, the others wait.
 
     Raises:
         UserError: If there is no such folder, no class folder in it, or a class
@@ -50,9 +54,32 @@ def read_index(root: str) -> ImageIndex:
                         f'{root}/<class>/')
     index = _load(root, folders)
     if index is None:
-        index = _scan(root, folders)
-        _save(root, index)
+        # No barrier: there may be no process group yet, and a process that fails
+        # or dies lets go of the lock.
+        with FileLock(_lock_file(root)):
+            index = _load(root, folders)
+            if index is None:
+                index = _scan(root, folders)
+                _save(root, index)
     return index
+
+
+def _index_files(root: str) -> Tuple[str, str]:
+    """Where the index may be kept, the better place first."""
+    cache = os.environ.get('XDG_CACHE_HOME') or osp.expanduser('~/.cache')
+    return (osp.join(root, INDEX_FILE),
+            osp.join(cache, 'mmdet_eca', f'index-{_identifier(root)}.npz'))
+
+
+def _lock_file(root: str) -> str:
+    """Not beside the images: they may be on a file system without locks."""
+    user = os.getuid() if hasattr(os, 'getuid') else ''  # not on Windows
+    return osp.join(tempfile.gettempdir(),
+                    f'mmdet_eca-{user}-{_identifier(root)}.lock')
+
+
+def _identifier(root: str) -> str:
+    return hashlib.sha256(os.fsencode(osp.realpath(root))).hexdigest()[:16]
 
 
 def _scan(root: str, folders: List[Tuple[str, int]]) -> ImageIndex:
@@ -77,23 +104,27 @@ def _scan(root: str, folders: List[Tuple[str, int]]) -> ImageIndex:
 
 
 def _load(root: str, folders: List[Tuple[str, int]]) -> Optional[ImageIndex]:
-    try:
-        with np.load(osp.join(root, INDEX_FILE)) as file:
-            index = ImageIndex(*(file[name] for name in ImageIndex._fields))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-    kept = list(zip(index.classes.tolist(), index.modified.tolist()))
-    return index if kept == folders else None
+    for path in _index_files(root):
+        try:
+            with np.load(path) as file:
+                index = ImageIndex(*(file[name] for name in ImageIndex._fields))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            continue
+        if list(zip(index.classes.tolist(), index.modified.tolist())) == folders:
+            return index
+    return None
 
 
 def _save(root: str, index: ImageIndex) -> None:
-    """Writes the index whole or, into a folder that is read only, not at all."""
-    path = osp.join(root, INDEX_FILE)
-    scratch = f'{path}.{uuid.uuid4().hex}'
-    try:
-        with open(scratch, 'wb') as file:
-            np.savez(file, **index._asdict())
-        os.replace(scratch, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.remove(scratch)
+    """Writes the index whole into the first place that takes it, or nowhere."""
+    for path in _index_files(root):
+        scratch = f'{path}.{uuid.uuid4().hex}'
+        try:
+            os.makedirs(osp.dirname(path), exist_ok=True)
+            with open(scratch, 'wb') as file:
+                np.savez(file, **index._asdict())
+            os.replace(scratch, path)
+            return
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.remove(scratch)
