@@ -1,8 +1,13 @@
 """Pretraining on image folders: from class folders to a detector's backbone."""
+from typing import Iterator
+
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.device import is_cuda_available
+from mmengine.registry import init_default_scope
+from torch.utils.data import Dataset
 
+from .datasets import ImageFolder
 from .engine import build_runner
 from .errors import UserError
 
@@ -28,21 +33,36 @@ def pretrain(cfg: Config) -> None:
 
 
 def check_classes(cfg: Config) -> None:
-    """Raises UserError unless training, validation and model have the same
-    classes."""
-    train, val = (DATASETS.build(cfg[f'{loader}_dataloader'].dataset)
-                  for loader in ('train', 'val'))
-    differing = sorted(set(train.classes) ^ set(val.classes))
-    if differing:
-        places = [
-            f'{name} (only in {folder.root})' for name in differing[:5]
-            for folder in (train, val) if name in folder.classes
-        ]
+    """Raises UserError unless all training and validation folders and the model
+    have the same classes."""
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    first, *others = (
+        folder for loader in ('train', 'val')
+        for folder in _folders(DATASETS.build(cfg[f'{loader}_dataloader'].dataset)))
+    for other in others:
+        differing = sorted(set(first.classes) ^ set(other.classes))
+        if differing:
+            places = [
+                f'{name} (only in {folder.root})' for name in differing[:5]
+                for folder in (first, other) if name in folder.classes
+            ]
+            raise UserError(
+                f'{first.root} and {other.root} have different class folders: '
+                f'{", ".join(places)}{", ..." if len(differing) > 5 else ""}')
+    if cfg.model.num_classes != len(first.classes):
         raise UserError(
-            f'{train.root} and {val.root} have different class folders: '
-            f'{", ".join(places)}{", ..." if len(differing) > 5 else ""}')
-    if cfg.model.num_classes != len(train.classes):
-        raise UserError(
-            f'{train.root} has {len(train.classes)} class folders, the model '
+            f'{first.root} has {len(first.classes)} class folders, the model '
             f'num_classes={cfg.model.num_classes}: set model.num_classes='
-            f'{len(train.classes)}')
+            f'{len(first.classes)}')
+
+
+def _folders(dataset: Dataset) -> Iterator[ImageFolder]:
+    """The image folders inside wrappers such as ConcatDataset."""
+    inner = getattr(dataset, 'datasets', None) or [
+        getattr(dataset, 'dataset', None)
+    ]
+    if inner == [None]:
+        yield dataset
+    else:
+        for wrapped in inner:
+            yield from _folders(wrapped)

@@ -1,5 +1,5 @@
 """How images come from the data set into a batch."""
-from typing import Dict, Iterator, List, Tuple, Union
+from typing import Dict, Iterator, List, Union
 
 import torch
 from mmdet.registry import DATA_SAMPLERS
@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from .image_decoding import CorruptImage
+from .seeded_index import SeededIndex
 
 
 @DATA_SAMPLERS.register_module()
@@ -17,12 +18,13 @@ class SeededSampler(DefaultSampler):
 
     The seed depends on the sampler's seed, the epoch and the image alone. So an
     image is augmented alike whatever process it falls to, and a run that is
-    resumed goes on as it would have without the interruption.
+    resumed goes on as it would have without the interruption. An image that a
+    data set wrapper repeats is augmented differently each time.
     """
 
-    def __iter__(self) -> Iterator[Tuple[int, Tuple[int, int, int]]]:
-        """Yields (index, (seed, epoch, index))."""
-        return ((index, (self.seed, self.epoch, index))
+    def __iter__(self) -> Iterator[SeededIndex]:
+        """Yields the indices, each seeded with (seed, epoch, index)."""
+        return (SeededIndex(index, (self.seed, self.epoch, index))
                 for index in super().__iter__())
 
 

@@ -1,13 +1,21 @@
+import multiprocessing
 import os
+import pickle
+import signal
+import time
+from bisect import bisect_right
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from mmdet.registry import DATASETS
+from mmengine.registry import DefaultScope
+from torch.utils.data import DataLoader, Subset
 
 from mmdet_eca import ImagePreprocessor, UserError
 from mmdet_eca.datasets import (CorruptImage, ImageFolder, SeededSampler,
                                 collate_images, image_index)
+from mmdet_eca.datasets.seeded_index import SeededIndex
 from tests.conftest import write_images
 
 TRAIN = [
@@ -53,13 +61,91 @@ def test_index_is_kept_and_made_again_after_a_change(root, monkeypatch):
             ] == ['.mmdet_eca_index.npz']
 
 
-def test_index_of_a_read_only_folder_is_not_kept(root, monkeypatch):
+def test_index_of_a_read_only_folder_is_kept_in_the_cache(
+        root, tmp_path, monkeypatch):
+    replace = os.replace
+
+    def replace_elsewhere(source, destination):
+        if destination.startswith(str(root)):
+            raise PermissionError
+        replace(source, destination)
+
+    monkeypatch.setattr(os, 'replace', replace_elsewhere)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    names = ImageFolder(str(root), VAL).names
+    assert sorted(os.listdir(root)) == ['a', 'b', 'c']
+    with monkeypatch.context() as patch:
+        patch.setattr(image_index, '_scan', None)  # would fail
+        np.testing.assert_array_equal(ImageFolder(str(root), VAL).names, names)
+    (root / 'c' / '0.jpg').rename(root / 'c' / '9.jpg')
+    assert ImageFolder(str(root), VAL).path(11) == f'{root}/c/9.jpg'
+
+
+def test_index_that_can_be_kept_nowhere_is_made_each_time(root, monkeypatch):
     def denied(*args, **kwargs):
         raise PermissionError
 
     monkeypatch.setattr(np, 'savez', denied)
-    assert len(ImageFolder(str(root), VAL)) == 12
+    for _ in range(2):
+        assert len(ImageFolder(str(root), VAL)) == 12
     assert sorted(os.listdir(root)) == ['a', 'b', 'c']
+
+
+def in_processes(count, function, *args):
+    """Calls a function in processes of their own at once; returns them and the
+    queue that it may put things into."""
+    fork = multiprocessing.get_context('fork')
+    queue = fork.SimpleQueue()
+    processes = [fork.Process(target=function, args=(queue, *args), daemon=True)
+                 for _ in range(count)]
+    for process in processes:
+        process.start()
+    return processes, queue
+
+
+def put_index(queue, root):
+    try:
+        queue.put(len(image_index.read_index(root).names))
+    except UserError as error:
+        queue.put(str(error))
+
+
+@pytest.fixture
+def slow_scan(monkeypatch, tmp_path):
+    """Makes a scan slow; returns the file that it adds its process to."""
+    scan, log = image_index._scan, tmp_path / 'scans'
+
+    def slow(*args):
+        with open(log, 'a') as file:
+            file.write(f'{os.getpid()}\n')
+        time.sleep(0.5)
+        return scan(*args)
+
+    monkeypatch.setattr(image_index, '_scan', slow)
+    return log
+
+
+def test_one_of_several_processes_scans(root, slow_scan):
+    """Without a process group, which there is not before the runner is built."""
+    processes, queue = in_processes(4, put_index, str(root))
+    assert [queue.get() for _ in processes] == [12] * 4
+    assert len(slow_scan.read_text().split()) == 1
+
+
+def test_every_process_fails_with_the_scan(root, slow_scan):
+    (root / 'd').mkdir()
+    processes, queue = in_processes(3, put_index, str(root))
+    for _ in processes:
+        assert 'has 1 class folders without images (d)' in queue.get()
+
+
+def test_a_process_killed_while_it_scans_keeps_nobody_waiting(root, slow_scan):
+    (killed, ), _ = in_processes(1, put_index, str(root))
+    while not slow_scan.exists():
+        time.sleep(0.01)
+    _, queue = in_processes(1, put_index, str(root))
+    os.kill(killed.pid, signal.SIGKILL)
+    assert queue.get() == 12
 
 
 def test_wrong_folders_are_named(root, tmp_path):
@@ -95,6 +181,73 @@ def test_augmentation_depends_on_seed_epoch_and_image_alone(root):
                for image in batch['inputs']} for key in ((1, 3), (1, 4), (2, 3))]
     assert [len(own) for own in images] == [12] * 3
     assert not images[0] & images[1] and not images[0] & images[2]
+
+
+WRAPPERS = dict(
+    one=lambda a, b: dict(type='ConcatDataset', datasets=[a]),
+    both=lambda a, b: dict(type='ConcatDataset', datasets=[a, b]),
+    repeated=lambda a, b: dict(type='RepeatDataset', times=3, dataset=a),
+    balanced=lambda a, b: dict(
+        type='ClassBalancedDataset', oversample_thr=0.6, dataset=a),
+    nested=lambda a, b: dict(
+        type='RepeatDataset', times=2, dataset=dict(
+            type='ConcatDataset', datasets=[b, dict(
+                type='ClassBalancedDataset', oversample_thr=0.6, dataset=a)])))
+
+
+@pytest.mark.parametrize('name', WRAPPERS)
+@pytest.mark.parametrize('num_workers', [0, 2])
+def test_wrapped_images_are_augmented_as_those_of_the_folder(
+        root, tmp_path, name, num_workers):
+    """By seed, epoch and place in the wrapper, whatever process they fall to."""
+    write_images(tmp_path / 'more', 'abc', images_per_class=3, seed=1)
+    (root / 'c' / '0.jpg').unlink()  # a rarer class, which is repeated
+    (root / 'c' / '1.jpg').unlink()
+    one, more = (dict(type='ImageFolder', root=str(path), pipeline=TRAIN)
+                 for path in (root, tmp_path / 'more'))
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        wrapped = DATASETS.build(WRAPPERS[name](one, more))
+        unaugmented = [dict(folder, pipeline=VAL) for folder in (one, more)]
+        plain = DATASETS.build(WRAPPERS[name](*unaugmented))
+    assert wrapped.metainfo['classes'] == ('a', 'b', 'c')
+    sampler = SeededSampler(wrapped, seed=1)
+    sampler.set_epoch(3)
+    places = [key.index for key in sampler]
+    batches = load(wrapped, 1, 3, num_workers)
+    images = torch.cat([batch['inputs'] for batch in batches])
+    labels = torch.cat([batch['data_samples'] for batch in batches])
+
+    # Which image of which folder is at a place, by its pixels.
+    folders = [DATASETS.build(folder) for folder in (one, more)]
+    origin = {ImageFolder(folder.root, VAL)[i]['inputs'].tobytes(): (folder, i)
+              for folder in folders for i in range(len(folder))}
+    assert len(origin) == 10 + 9
+    for place, image, label in zip(places, images, labels):
+        folder, i = origin[plain[place]['inputs'].tobytes()]
+        direct = folder[SeededIndex(i, (1, 3, place))]
+        np.testing.assert_array_equal(image, direct['inputs'])
+        assert label == direct['data_samples'] == folder.labels[i]
+    assert len({image.numpy().tobytes() for image in images}) == len(wrapped)
+
+
+def test_a_seeded_index_is_a_number_that_seeds():
+    """For whatever a wrapper computes with it or looks up, in any process."""
+    np.random.seed(hash((1, 2, 3)) % 2**32)
+    expected = np.random.random()
+    key = pickle.loads(pickle.dumps(SeededIndex(7, (1, 2, 3))))
+    uses = [(lambda: key % 4, 3), (lambda: key // 4, 1), (lambda: key - 5, 2),
+            (lambda: 10 - key, 3), (lambda: key + 1, 8), (lambda: 1 + key, 8),
+            (lambda: key * 2, 14), (lambda: -key, -7), (lambda: int(key), 7),
+            (lambda: divmod(key, 4), (1, 3)), (lambda: range(20)[key], 7),
+            (lambda: list(range(20))[key], 7), (lambda: np.arange(20)[key], 7),
+            (lambda: torch.arange(20)[key], 7),
+            (lambda: Subset(range(9, 30), range(20))[key], 16)]
+    for use, result in uses:
+        np.random.seed(0)
+        assert use() == result
+        assert np.random.random() == expected
+    assert key == 7 and key != 8 and 6 < key < 8 and key >= 7 and key <= 7
+    assert bisect_right([3, 7, 9], key) == 2 and {key: 1}[7] == 1
 
 
 def test_corrupt_images_are_left_out_and_named(root):

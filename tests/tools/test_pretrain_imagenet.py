@@ -260,6 +260,31 @@ def test_different_classes_are_named(images, tmp_path):
         check_classes(cfg)
 
 
+def test_wrapped_folders_are_checked_and_trained(images, tmp_path):
+    """Twice 240 training images and 60 others make 45 batches of 12."""
+    append = """
+_folder = dict(train_dataloader['dataset'], type='ImageFolder')
+train_dataloader['dataset'] = dict(
+    _delete_=True,
+    type='ConcatDataset',
+    datasets=[dict(type='RepeatDataset', times=2, dataset=_folder),
+              dict(_folder, root='VAL')])
+train_cfg = dict(max_epochs=1)
+"""
+    done = pretrain(images, tmp_path / 'work',
+                    append=append.replace('VAL', f'{images}/val'))
+    assert 'Epoch(train) [1][45/45]' in re.sub(' +', ' ', done.stdout)
+    path, = (tmp_path / 'work').glob('*-backbone-*')
+    assert torch.load(path)['meta']['classes'] == tuple('0123456789')
+    cfg = Config.fromfile(tmp_path / 'work' / 'small.py')
+    shutil.copytree(images / 'val', tmp_path / 'other')
+    (tmp_path / 'other' / '9').rename(tmp_path / 'other' / 'nine')
+    cfg.train_dataloader.dataset.datasets[1].root = str(tmp_path / 'other')
+    with pytest.raises(UserError, match=r'train and \S+other have different class '
+                       r'folders: 9 \(only in \S+train\), nine'):
+        check_classes(cfg)
+
+
 def test_without_the_data_set_its_folder_is_named(tmp_path):
     done = run(PYTHON, 'tools/pretrain_imagenet.py',
                'configs/imagenet/eca_resnet50.py', '--work-dir', tmp_path,
