@@ -5,7 +5,6 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.config import ConfigDict
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from ..attention import ChannelAttention
 
@@ -33,6 +32,8 @@ def classifier_complexity(model: dict, size: int = 224) -> Complexity:
         model (dict): Config of the model, as in ``configs/imagenet``.
         size (int): Side of the image in pixels.
     """
+    # Here: training and detecting do without it.
+    from torch.utils.flop_counter import FlopCounterMode
     with torch.device('meta'):
         classifier = MODELS.build(ConfigDict(model)).eval()
         images = torch.empty(1, 3, size, size)
