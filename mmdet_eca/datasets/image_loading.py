@@ -38,13 +38,14 @@ def collate_images(
         samples (list[dict | CorruptImage]): Of :class:`ImageFolder`.
 
     Returns:
-        dict: ``inputs`` (N, H, W, 3) of uint8, labels ``data_samples`` (N,) and
-        ``corrupt``, what is wrong with the others, which
-        :class:`CorruptImagesHook` takes out.
+        dict: ``inputs`` (N, H, W, 3) of uint8, labels ``data_samples`` (N,),
+        their files ``img_path`` and ``corrupt``, what is wrong with the others,
+        which :class:`CorruptImagesHook` takes out.
     """
     corrupt = [str(s) for s in samples if isinstance(s, CorruptImage)]
     images = [s for s in samples if not isinstance(s, CorruptImage)]
     batch = default_collate(images) if images else dict(
         inputs=torch.empty(0, dtype=torch.uint8),
-        data_samples=torch.empty(0, dtype=torch.long))
+        data_samples=torch.empty(0, dtype=torch.long),
+        img_path=[])
     return dict(batch, corrupt=corrupt)

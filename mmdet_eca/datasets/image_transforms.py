@@ -123,8 +123,12 @@ class RandomMirror(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackImage(BaseTransform):
-    """Keeps what the classifier takes: ``img`` and ``gt_label``."""
+    """Keeps what the classifier takes, and the image's file for messages."""
 
     def transform(self, results: Dict) -> Dict:
-        """Pixels (H, W, 3) as ``inputs``, the label as ``data_samples``."""
-        return dict(inputs=results['img'], data_samples=results['gt_label'])
+        """Pixels (H, W, 3) ``img`` as ``inputs``, ``gt_label`` as
+        ``data_samples``, and ``img_path``."""
+        return dict(
+            inputs=results['img'],
+            data_samples=results['gt_label'],
+            img_path=results['img_path'])

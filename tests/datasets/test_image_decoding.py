@@ -252,9 +252,9 @@ def test_random_crop_of_a_strip_is_its_middle():
 
 def test_mirror_and_pack():
     image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    results = RandomMirror(1)(dict(img=image, gt_label=3))
+    results = RandomMirror(1)(dict(img=image, gt_label=3, img_path='a.jpg'))
     packed = PackImage()(results)
     np.testing.assert_array_equal(packed['inputs'], image[:, ::-1])
-    assert packed['data_samples'] == 3
+    assert packed['data_samples'] == 3 and packed['img_path'] == 'a.jpg'
     kept = RandomMirror(0)(dict(img=image))['img']
     np.testing.assert_array_equal(kept, image)

@@ -258,6 +258,7 @@ def test_corrupt_images_are_left_out_and_named(root):
     assert batch['inputs'].shape == (3, 28, 28, 3)
     assert batch['inputs'].dtype == torch.uint8
     assert batch['corrupt'] == [f'{root}/a/1.jpg: not an image']
+    assert batch['img_path'] == [f'{root}/a/{i}.jpg' for i in (0, 2, 3)]
     nothing = collate_images([folder[1]])
     assert len(nothing['inputs']) == 0 and len(nothing['corrupt']) == 1
 
@@ -266,7 +267,9 @@ def test_preprocessor_is_the_usual_normalisation(root):
     batch = collate_images([ImageFolder(str(root), VAL)[i] for i in range(2)])
     mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
     preprocessor = ImagePreprocessor(mean=mean, std=std, bgr_to_rgb=True)
-    out = preprocessor(dict(batch))['inputs']
+    data = preprocessor(dict(batch))
+    assert set(data) == {'inputs', 'data_samples'}
+    out = data['inputs']
     rgb = batch['inputs'].numpy()[..., ::-1]
     expected = ((rgb - np.array(mean)) / std).transpose(0, 3, 1, 2)
     assert out.is_contiguous()

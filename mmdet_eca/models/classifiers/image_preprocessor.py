@@ -11,9 +11,12 @@ class ImagePreprocessor(ImgDataPreprocessor):
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Returns ``inputs`` as (N, 3, H, W) of float32, normalised."""
+        """Returns ``inputs`` as (N, 3, H, W) of float32, normalised, and
+        ``data_samples``, the labels (N,); a classifier takes nothing else."""
         data = super().forward(
-            dict(data, inputs=data['inputs'].permute(0, 3, 1, 2)), training)
+            dict(
+                inputs=data['inputs'].permute(0, 3, 1, 2),
+                data_samples=data['data_samples']), training)
         # The layout in memory is left to ChannelsLastHook.
         data['inputs'] = data['inputs'].contiguous()
         return data
