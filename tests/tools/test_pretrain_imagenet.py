@@ -1,4 +1,5 @@
 """Pretraining as users start it: real processes, real image folders."""
+import hashlib
 import re
 import shutil
 import sys
@@ -89,6 +90,8 @@ def test_export_is_what_a_detector_takes(trained, tmp_path):
     path, = work_dir.glob('*-backbone-*')
     assert re.fullmatch(r'small-backbone-[0-9a-f]{8}\.pth', path.name)
     assert str(path) in output
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert path.name == f'small-backbone-{digest[:8]}.pth'
     exported = torch.load(path, weights_only=True)
     # With an EMAHook, mmengine keeps the averaged weights as the state_dict.
     averaged = torch.load(work_dir / 'epoch_4.pth')['state_dict']
@@ -229,6 +232,15 @@ def test_a_corrupt_image_stops_the_training(images, tmp_path):
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert re.search(r'corrupt images, 0 allowed: .*data/train/(3/7|4/8).jpg: '
                      '(not an image|a truncated JPEG)',
+                     done.stderr.splitlines()[-1])
+
+
+def test_a_diverged_training_is_no_success(images, tmp_path):
+    done = pretrain(images, tmp_path, '--cfg-options', 'train_cfg.max_epochs=1',
+                    'optim_wrapper.optimizer.lr=1e30', check=False)
+    assert done.returncode == 1
+    assert re.search(r'error: scores after training iteration 20 are not finite, '
+                     rf'of {images}/val/0/0.jpg, .*, ...: the training has div',
                      done.stderr.splitlines()[-1])
 
 
