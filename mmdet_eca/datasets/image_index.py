@@ -11,6 +11,7 @@ from typing import List, NamedTuple, Optional, Tuple
 import numpy as np
 from filelock import FileLock
 
+from ..engine import tool_path
 from ..errors import UserError
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.webp', '.tif', '.tiff')
@@ -43,8 +44,8 @@ def read_index(root: str) -> ImageIndex:
     """
     if not osp.isdir(root):
         raise UserError(f'{root} is no folder: put the images there, one folder '
-                        'a class (digits: python tools/make_digits.py), or set '
-                        'the data set\'s root')
+                        f'a class (digits: python {tool_path("make_digits.py")}), '
+                        'or set the data set\'s root')
     with os.scandir(root) as entries:
         folders = sorted(
             (entry.name, entry.stat().st_mtime_ns) for entry in entries

@@ -1,7 +1,8 @@
 from .channels_last_hook import ChannelsLastHook
 from .cli import (add_run_arguments, add_train_arguments, load_config,
                   load_train_config)
-from .config import config_path, register_config_prefix
+from .config import (config_path, find_config, register_config_prefix,
+                     tool_path)
 from .corrupt_images_hook import CorruptImagesHook
 from .export_backbone_hook import ExportBackboneHook
 from .iter_seed_hook import IterSeedHook
@@ -12,6 +13,7 @@ from .user_errors import one_line_errors
 __all__ = [
     'ChannelsLastHook', 'CorruptImagesHook', 'ExportBackboneHook',
     'IterSeedHook', 'add_run_arguments', 'add_train_arguments',
-    'allow_mmengine_checkpoints', 'build_runner', 'config_path', 'load_config',
-    'load_train_config', 'one_line_errors', 'register_config_prefix'
+    'allow_mmengine_checkpoints', 'build_runner', 'config_path', 'find_config',
+    'load_config', 'load_train_config', 'one_line_errors',
+    'register_config_prefix', 'tool_path'
 ]

@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 
 from ..checkpoints import local_path
 from ..errors import UserError
+from .config import tool_path
 
 AUTHORS_PAGE = 'https://github.com/BangguWu/ECANet'
 
@@ -68,8 +69,8 @@ def _check_dataset(dataset: Config, loader: str, model: Config) -> None:
     root = dataset.get('data_root') or ''
     remedy = (
         'put the data set there (COCO 2017: annotations/, train2017/ and '
-        'val2017/ in data/coco/; Digits-COCO: python tools/make_digits.py), or '
-        f'set {loader}_dataloader.dataset.data_root')
+        'val2017/ in data/coco/; Digits-COCO: python '
+        f'{tool_path("make_digits.py")}), or set {loader}_dataloader.dataset.data_root')
     folders = dataset.get('data_prefix', {}).values()
     for path in [dataset.get('ann_file'), *folders]:
         if path and _is_local(root + path) and not osp.exists(

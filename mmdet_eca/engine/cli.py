@@ -7,6 +7,7 @@ from mmengine.config import Config, DictAction
 from mmengine.device import is_cuda_available
 
 from ..errors import UserError
+from .config import find_config
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,9 +61,7 @@ def load_config(args: argparse.Namespace) -> Config:
         UserError: If there is no such file.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if not osp.isfile(args.config):
-        raise UserError(f'config {args.config} does not exist')
-    cfg = Config.fromfile(args.config)
+    cfg = Config.fromfile(find_config(args.config))
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)

@@ -1,5 +1,6 @@
 """Where this package's configs are, and how ``mmdet_eca::`` finds them."""
 import os.path as osp
+import re
 from typing import Optional, Tuple
 
 from mmengine.config import Config
@@ -27,6 +28,32 @@ def config_path(name: str) -> str:
         raise UserError(f'mmdet_eca has no config {name!r}; its configs are in '
                         f'{folder}')
     return path
+
+
+def find_config(name: str) -> str:
+    """Path of a config that is given as a path, or as one of this package.
+
+    Args:
+        name (str): A file, else relative to this package's ``configs/`` or
+            beginning with 'configs/'.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    if osp.isfile(name):
+        return name
+    try:
+        return config_path(re.sub(r'^(\./)?configs/', '', name))
+    except UserError as error:
+        raise UserError(f'config {name} does not exist: {error}') from None
+
+
+def tool_path(name: str) -> str:
+    """Path of one of this package's ``tools/``, as short as it can be typed."""
+    configs = osp.dirname(config_path('mask_rcnn_eca_r50_fpn_1x.py'))
+    path = osp.join(osp.dirname(configs), 'tools', name)
+    relative = osp.relpath(path)
+    return path if relative.startswith(osp.pardir) else relative
 
 
 def register_config_prefix() -> None:
