@@ -20,7 +20,7 @@ def parse_args():
     parser.add_argument(
         '--config',
         default='configs/digits/mask_rcnn_eca_r50_digits.py',
-        help='a digits config')
+        help='a digits config, of the current folder or of this package')
     parser.add_argument(
         '--work-dir', default='work_dirs/demo', help='folder of the results')
     parser.add_argument('--seed', type=int, default=0, help='random seed')

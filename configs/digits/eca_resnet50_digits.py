@@ -30,8 +30,7 @@ val_dataloader = dict(
         ]))
 train_cfg = dict(max_epochs=_epochs)
 optim_wrapper = dict(
-    optimizer=dict(
-        _delete_=True, type='AdamW', lr=2e-3, weight_decay=0.05, fused=True))
+    optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.05))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=80),
     dict(

@@ -49,8 +49,7 @@ digits = dict(
     optim_wrapper=dict(
         _delete_=True,
         type='OptimWrapper',
-        # fused: a tenth faster; without CUDA it takes torch 2.4
-        optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05, fused=True),
+        optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
         clip_grad=dict(max_norm=5)),
     param_scheduler=[
         dict(
