@@ -54,6 +54,7 @@ def test_finished_run_is_reported_not_repeated(finished, capsys):
 @pytest.mark.parametrize(('box', 'mask', 'message'), [
     (0.349, 0.4, 'box AP 0.349 is below 0.35'),
     (0.4, 0.299, 'mask AP 0.299 is below 0.3'),
+    (float('nan'), 0.4, 'box AP nan is below 0.35'),
 ])
 def test_ap_below_the_bar_fails(finished, box, mask, message):
     with pytest.raises(UserError, match=message):

@@ -70,3 +70,18 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
     index = packages / 'mmdet_eca' / '.mim' / 'model-index.yml'
     assert 'configs/metafile.yml' in index.read_text()
     assert (index.parent / 'configs' / 'metafile.yml').exists()
+
+    # Its tools find its configs and name each other, in whatever folder.
+    tools = packages / 'mmdet_eca' / '.mim' / 'tools'
+    for tool, config in (('pretrain_imagenet.py', 'imagenet/eca_resnet50.py'),
+                         ('train.py', 'digits/retinanet_eca_r50_digits.py')):
+        done = run('env', '-C', tmp_path, '-u', 'PYTHONPATH', python,
+                   tools / tool, f'configs/{config}', check=False)
+        assert done.returncode == 1 and done.stderr.splitlines()[-1].find(
+            f'python {tools.relative_to(tmp_path)}/make_digits.py') > 0
+    done = run('env', '-C', tmp_path, '-u', 'PYTHONPATH', python,
+               tools / 'reproduce_tables.py', 'plan')
+    command, *_ = [line.split() for line in done.stdout.splitlines()
+                   if not line.startswith('#')]
+    assert os.access(tmp_path / command[0], os.X_OK)
+    assert os.path.isfile(tmp_path / command[1])
