@@ -15,6 +15,18 @@ ROOT = osp.dirname(osp.dirname(osp.abspath(__file__)))
 # Several processes on few cores: one thread each.
 ONE_THREAD = dict(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
 
+# Where tests that take `device` run, and what autocast casts to there.
+DEVICES = ['cpu']
+AMP = [('cpu', torch.bfloat16)]
+if hasattr(torch.amp, 'GradScaler'):  # since torch 2.3, as float16 on the CPU
+    AMP.append(('cpu', torch.float16))
+if torch.cuda.is_available():
+    DEVICES.append(pytest.param('cuda', marks=pytest.mark.gpu))
+    AMP += [pytest.param('cuda', dtype, marks=pytest.mark.gpu)
+            for dtype in (torch.bfloat16, torch.float16)]
+every_amp = pytest.mark.parametrize(
+    ('device', 'dtype'), AMP, indirect=['device'])
+
 # COCO's 80 categories have these ids; the numbers in between are unused.
 UNUSED_COCO_IDS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 COCO_IDS = [i for i in range(1, 91) if i not in UNUSED_COCO_IDS]
@@ -28,18 +40,32 @@ def pytest_addoption(parser):
         'folder: 15 minutes')
 
 
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'gpu: runs on a GPU')
+
+
+def pytest_report_header():
+    gpus = torch.cuda.device_count()
+    if not gpus:
+        return 'devices: the CPU; torch sees no GPU, so that nothing is tested on one'
+    return (f'devices: the CPU and {gpus} x {torch.cuda.get_device_name()}' +
+            ('' if gpus > 1 else '; NCCL is tested on two'))
+
+
 def pytest_collection_modifyitems(items):
     """The longest first, so that several workers end together."""
     items.sort(key=lambda item: item.path.parent.name != 'tools')
 
 
 def run(*command, check=True, **variables):
-    """Runs a command in the repository; returns the finished process."""
+    """Runs a command in the repository, without GPUs unless CUDA_VISIBLE_DEVICES
+    says which; returns the finished process."""
     done = subprocess.run([str(word) for word in command],
                           cwd=ROOT,
                           env={
                               **os.environ,
-                              **ONE_THREAD, 'PATH': osp.dirname(sys.executable) +
+                              **ONE_THREAD, 'CUDA_VISIBLE_DEVICES': '-1',
+                              'PATH': osp.dirname(sys.executable) +
                               os.pathsep + os.environ['PATH'],
                               **variables
                           },
@@ -103,6 +129,21 @@ def coco(tmp_path_factory):
                     annotations=annotations,
                     categories=categories)))
     return str(root)
+
+
+@pytest.fixture(params=DEVICES)
+def device(request):
+    """The test runs on the CPU and on the GPU that there may be: what it makes is
+    made there, by the same arithmetic. TF32 has 10 bits and sums of halves in
+    halves have fewer, which is more than the errors that tests look for.
+    """
+    torch.backends.cudnn.allow_tf32 = False
+    matmul = torch.backends.cuda.matmul
+    matmul.allow_tf32 = False
+    matmul.allow_fp16_reduced_precision_reduction = False
+    matmul.allow_bf16_reduced_precision_reduction = False
+    with torch.device(request.param) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
