@@ -1,11 +1,21 @@
+import itertools
+import sys
+
 import pytest
 import torch
+from mmengine.utils import digit_version
 
 from mmdet_eca.ops import attention_tail
+from mmdet_eca.ops.attention_tail import convolutions, products
+from tests.conftest import every_amp
+
+pytestmark = pytest.mark.usefixtures('device')
+MODULE = sys.modules[attention_tail.__module__]
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 layouts = pytest.mark.parametrize(
     'layout', LAYOUTS, ids=['channels_first', 'channels_last'])
+forms = pytest.mark.parametrize('form', [convolutions, products])
 
 
 def step_by_step(*inputs):
@@ -40,8 +50,10 @@ def test_output_is_that_of_the_formula(shape, layout, requires_grad):
 
 
 @layouts
+@forms
 @pytest.mark.parametrize('n', [1, 3])
-def test_gradients_in_float64(n, layout):
+def test_gradients_in_float64(n, form, layout, monkeypatch):
+    monkeypatch.setattr(MODULE, '_conv_backward', form)
     inputs = operands(n, layout=layout)
     assert torch.autograd.gradcheck(attention_tail, inputs)
 
@@ -49,7 +61,9 @@ def test_gradients_in_float64(n, layout):
 @layouts
 @pytest.mark.parametrize('learning', [(0, ), (1, ), (2, ), (3, ), (4, ),
                                       (3, 4), (0, 2)])
-def test_only_what_learns_gets_a_gradient(learning, layout):
+@forms
+def test_only_what_learns_gets_a_gradient(learning, form, layout, monkeypatch):
+    monkeypatch.setattr(MODULE, '_conv_backward', form)
     inputs = operands(layout=layout, requires_grad=False)
     for index in learning:
         inputs[index].requires_grad_()
@@ -73,16 +87,20 @@ def test_layouts_may_be_mixed(layout):
 
 
 @layouts
-@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+@forms
+@every_amp
 @pytest.mark.parametrize('cast', [False, True])
-def test_autocast(cast, dtype, layout):
-    """Of an input that an operation before has cast, and of one that is left."""
+def test_autocast(cast, dtype, form, layout, device, monkeypatch):
+    """Of an input that an operation before has cast, and of one that is left.
+    Every device rounds the output and the gradients to the data type, and sums in
+    float32: the tolerances are some units of that type on all."""
+    monkeypatch.setattr(MODULE, '_conv_backward', form)
     inputs = operands(2, 16, 32, 8, 8, layout, torch.float32)
     with torch.no_grad():
         # Rounding must not decide whether ReLU lets a gradient pass.
         inputs[4] += before_relu(*inputs).sign()
     expected = step_by_step(*inputs)
-    with torch.autocast('cpu', dtype):
+    with torch.autocast(device.type, dtype):
         x = inputs[0].to(dtype) if cast else inputs[0]
         out = attention_tail(x, *inputs[1:])
     assert out.dtype == dtype
@@ -113,8 +131,14 @@ def test_second_derivatives_are_refused():
         torch.autograd.grad(out, inputs, create_graph=True)
 
 
+@pytest.mark.skipif(
+    digit_version(torch.__version__) < digit_version('2.2'),
+    reason='torch 2.1 compiles no autograd.Function with setup_context')
 @layouts
-def test_compiles_to_one_graph(layout):
+@forms
+def test_compiles_to_one_graph(layout, form, monkeypatch):
+    monkeypatch.setattr(MODULE, '_conv_backward', form)
+    torch.compiler.reset()
     inputs = operands(layout=layout)
     compiled = torch.compile(
         attention_tail, fullgraph=True, backend='aot_eager')
@@ -122,3 +146,57 @@ def test_compiles_to_one_graph(layout):
     expected = torch.autograd.grad(
         step_by_step(*inputs).square().sum(), inputs)
     torch.testing.assert_close(grads, expected)
+
+
+@layouts
+@forms
+@pytest.mark.parametrize(
+    'wanted', list(itertools.product((False, True), repeat=3)))
+@pytest.mark.parametrize('shape', [(2, 3, 5, 4, 3), (1, 4, 2, 1, 6),
+                                   (3, 2, 4, 1, 1)])
+def test_forms_of_the_backward_pass(shape, wanted, form, layout):
+    """Each of the formula, in the layout of the input."""
+    n, k, c, h, w = shape
+    options = dict(dtype=torch.float64)
+    grad = torch.randn(n, c, h, w, **options).contiguous(memory_format=layout)
+    x = torch.randn(n, k, h, w, **options).contiguous(memory_format=layout)
+    weights = torch.randn(n, c, k, **options)
+    expected = (torch.einsum('nck,nchw->nkhw', weights, grad),
+                torch.einsum('nchw,nkhw->nck', grad, x),
+                torch.einsum('nchw->nc', grad))
+    found = form(grad, x, weights, wanted)
+    for value, formula, is_wanted in zip(found, expected, wanted):
+        assert (value is not None) == is_wanted
+        if is_wanted:
+            torch.testing.assert_close(value, formula, rtol=1e-12, atol=1e-14)
+    if wanted[0]:
+        assert found[0].is_contiguous(memory_format=layout)
+
+
+@layouts
+@pytest.mark.parametrize('learning', [(0, 1, 2, 3, 4), (1, ), (3, )])
+def test_an_empty_batch_has_gradients_of_zero(learning, layout):
+    inputs = operands(0, layout=layout, requires_grad=False)
+    for index in learning:
+        inputs[index].requires_grad_()
+    out = attention_tail(*inputs)
+    assert out.shape == (0, 5, 4, 3) and out.requires_grad
+    out.sum().backward()
+    for index in learning:
+        assert inputs[index].grad.shape == inputs[index].shape
+        assert inputs[index].grad.eq(0).all()
+
+
+@pytest.mark.parametrize(('place', 'n', 'form'), [
+    ('cpu', 2, 'convolutions'), ('cpu', 0, 'products'), ('meta', 2, 'products')])
+def test_the_form_is_the_devices(place, n, form, monkeypatch):
+    called = []
+    for name in ('convolutions', 'products'):
+        monkeypatch.setattr(
+            MODULE, name, lambda *args, of=name, call=getattr(MODULE, name):
+            called.append(of) or call(*args))
+    with torch.device(place):
+        inputs = operands(n)
+        attention_tail(*inputs).sum().backward()
+    assert called == [form]
+    assert [t.grad.shape for t in inputs] == [t.shape for t in inputs]
