@@ -1,7 +1,8 @@
 """Measures how fast parts of this package are on this machine."""
 import argparse
 
-from mmdet_eca.benchmark import benchmark_data, benchmark_model
+from mmdet_eca.benchmark import (benchmark_data, benchmark_model,
+                                 benchmark_tail)
 from mmdet_eca.engine import one_line_errors
 
 
@@ -30,31 +31,49 @@ def add_model(commands):
         nargs='+',
         metavar='CONFIG[@OPTION...]',
         help='a config, with options of this row alone: channels_last, '
-        'efficient_conv_bn_eval (mmengine\'s, of the backbone), KEY=VALUE of '
-        'the model; or, of backbones, timm:NAME or mmpretrain:TYPE')
+        'efficient_conv_bn_eval (mmengine\'s, of the backbone), amp, '
+        'amp_bfloat16, KEY=VALUE of the model; or, of backbones, timm:NAME or '
+        'mmpretrain:TYPE')
     parser.add_argument(
         '--backbone-only', action='store_true', help='not the whole detector')
-    parser.add_argument('--batch-size', type=int, default=2)
-    parser.add_argument(
-        '--size', type=int, nargs=2, default=(800, 1344),
-        metavar=('HEIGHT', 'WIDTH'), help='of the images in pixels')
-    parser.add_argument('--rounds', type=int, default=7, help='of every row')
-    parser.add_argument(
-        '--out', default='work_dirs/benchmark',
-        help='folder for the table, the figures and the picture')
+    add_common(parser)
     parser.add_argument(
         '--max-saved', type=float,
         help='fail if the last row saves more than this part of the first '
         'row\'s activations')
     parser.set_defaults(run=lambda args: benchmark_model(
         args.rows, args.backbone_only, args.batch_size, tuple(args.size),
-        args.rounds, args.out, args.max_saved))
+        args.rounds, args.out, args.max_saved, args.device))
+
+
+def add_tail(commands):
+    parser = commands.add_parser(
+        'tail',
+        help='both forms of the backward pass of a block\'s folded end',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add_common(parser)
+    parser.set_defaults(run=lambda args: benchmark_tail(
+        args.batch_size, tuple(args.size), args.rounds, args.out, args.device))
+
+
+def add_common(parser):
+    parser.add_argument('--batch-size', type=int, default=2)
+    parser.add_argument(
+        '--size', type=int, nargs=2, default=(800, 1344),
+        metavar=('HEIGHT', 'WIDTH'), help='of the images in pixels')
+    parser.add_argument(
+        '--rounds', type=int, default=7, help='of every row')
+    parser.add_argument(
+        '--device', help='cpu, cuda or cuda:N; by default the GPU, if any')
+    parser.add_argument(
+        '--out', default='work_dirs/benchmark', help='folder for the results')
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     add_model(commands)
+    add_tail(commands)
     add_data(commands)
     return parser.parse_args()
 

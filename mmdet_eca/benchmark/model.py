@@ -4,8 +4,8 @@ import json
 import os
 import os.path as osp
 import statistics
-import time
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import (Any, Callable, Dict, List, NamedTuple, Optional, Sequence,
+                    Tuple)
 
 import torch
 from mmdet.registry import MODELS
@@ -20,8 +20,27 @@ from torch import Tensor, nn
 
 from ..engine.channels_last_hook import to_channels_last
 from ..errors import UserError
+from .measuring import choose_device, seconds, spread, write_markdown
 
 MEASURES = ('training step', 'inference, whole batch', 'inference, one image')
+AMP = dict(amp=torch.float16, amp_bfloat16=torch.bfloat16)
+FLAGS = ('channels_last', 'efficient_conv_bn_eval', *AMP)
+
+
+class Batch(NamedTuple):
+    """What a model is given.
+
+    Args:
+        images (Tensor): Shape (N, 3, H, W).
+        samples (list[DetDataSample], optional): The objects in them, for a
+            detector.
+    """
+    images: Tensor
+    samples: Optional[List] = None
+
+    def one(self) -> 'Batch':
+        """Its first image."""
+        return Batch(self.images[:1], self.samples and self.samples[:1])
 
 
 def benchmark_model(rows: Sequence[str],
@@ -30,7 +49,8 @@ def benchmark_model(rows: Sequence[str],
                     size: Tuple[int, int],
                     rounds: int,
                     out: str,
-                    max_saved: Optional[float] = None) -> str:
+                    max_saved: Optional[float] = None,
+                    device: Optional[str] = None) -> str:
     """Measures every row in turn, round after round, and compares with the first.
 
     Args:
@@ -40,28 +60,38 @@ def benchmark_model(rows: Sequence[str],
         batch_size (int): Images in a training step.
         size (tuple[int]): Height and width of the images in pixels.
         rounds (int): Of every row and measure; one more warms up.
-        out (str): Folder for ``model.txt``, ``model.json`` and ``model.png``.
+        out (str): Folder for ``model.txt``, ``model.md`` (with the machine and
+            the command), ``model.json`` and ``model.png``.
         max_saved (float, optional): Largest saved activations of the last row,
             relative to the first.
+        device (str, optional): ``cpu``, ``cuda`` or ``cuda:N``; None takes the
+            GPU if there is one. On it the peak memory of a training step is
+            measured too: of weights, gradients and activations.
 
     Returns:
         str: The table. Ratios are medians of the rounds' ratios, with the
         smallest and the largest.
 
     Raises:
-        UserError: If a row cannot be built, or saves more than ``max_saved``.
+        UserError: If a row cannot be built, or saves more than ``max_saved``, or
+            if there is no such device.
     """
-    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    models = {row: build_row(row, backbone_only).to(device) for row in rows}
+    device = choose_device(device)
+    steps = {
+        row: _Step(build_row(row, backbone_only).to(device), _precision(row))
+        for row in rows
+    }
     images = torch.rand(batch_size, 3, *size, device=device)
-    results = {row: {} for row in models}
-    progress = ProgressBar(len(models) * len(MEASURES) * (rounds + 1))
+    batch = Batch(images, None if backbone_only else _samples(images))
+    results = {row: {} for row in steps}
+    progress = ProgressBar(len(steps) * len(MEASURES) * (rounds + 1))
     for measure in MEASURES:
-        times = {row: [] for row in models}
+        runs = {row: step.prepare(measure, batch)
+                for row, step in steps.items()}
+        times = {row: [] for row in steps}
         for _ in range(rounds + 1):
-            for row, model in models.items():
-                times[row].append(
-                    _seconds(_runner(model, measure, images), device))
+            for row, run in runs.items():
+                times[row].append(seconds(run))
                 progress.update()
         first = times[rows[0]][1:]
         for row, values in times.items():
@@ -69,17 +99,17 @@ def benchmark_model(rows: Sequence[str],
                 seconds=statistics.median(values[1:]),
                 ratios=[b / a for a, b in zip(first, values[1:])])
     print()
-    for row, model in models.items():
-        results[row]['saved activations'] = _saved_bytes(model, images)
-        if device.type == 'cuda':
-            results[row]['peak memory'] = _peak_bytes(model, images)
+    for row, step in steps.items():
+        results[row]['saved activations'] = _saved_bytes(step, batch)
+    if device.type == 'cuda':
+        _measure_peaks(steps, batch, results)
     table = _table(results, rows[0])
-    _write(results, rows[0], table, out)
+    _write(results, table, rows[0], out, device)
     saved = [results[row]['saved activations'] for row in (rows[0], rows[-1])]
     if max_saved is not None and saved[1] > max_saved * saved[0]:
         raise UserError(f'{rows[-1]} saves {saved[1] / saved[0]:.3f} of the '
                         f'activations of {rows[0]}, more than {max_saved}')
-    return table
+    return _ascii(table)
 
 
 def build_row(row: str, backbone_only: bool) -> nn.Module:
@@ -88,8 +118,10 @@ def build_row(row: str, backbone_only: bool) -> nn.Module:
     Args:
         row (str): ``CONFIG[@OPTION...]`` or, of the backbones, ``timm:NAME`` or
             ``mmpretrain:TYPE[@OPTION...]``. An option is ``channels_last``,
-            ``efficient_conv_bn_eval`` (mmengine's, for the backbone) or
-            ``KEY=VALUE``, which sets the model's ``KEY``.
+            ``efficient_conv_bn_eval`` (mmengine's, for the backbone),
+            ``KEY=VALUE``, which sets the model's ``KEY``, or, of its steps,
+            ``amp`` (autocast in float16, with a scaled loss) or
+            ``amp_bfloat16``.
         backbone_only (bool): Whether to build ``model.backbone`` alone.
 
     Returns:
@@ -101,10 +133,10 @@ def build_row(row: str, backbone_only: bool) -> nn.Module:
     name, *options = row.split('@')
     settings = dict(o.split('=', 1) for o in options if '=' in o)
     flags = {o for o in options if '=' not in o}
-    unknown = flags - {'channels_last', 'efficient_conv_bn_eval'}
+    unknown = flags.difference(FLAGS)
     if unknown:
         raise UserError(f'{row}: unknown option {min(unknown)!r}; there are '
-                        'channels_last, efficient_conv_bn_eval and KEY=VALUE')
+                        f'{", ".join(FLAGS)} and KEY=VALUE')
     if name.startswith('timm:'):
         model = _peer('timm').create_model(name[5:], features_only=True)
     elif name.startswith('mmpretrain:'):
@@ -150,29 +182,84 @@ def _value(text: str) -> Any:
         return text
 
 
-def _runner(model: nn.Module, measure: str, images: Tensor) -> Callable:
-    if measure == 'training step':
-        model.train()
-        return lambda: _total(model, images).backward()
-    model.eval()
-    images = images if measure == 'inference, whole batch' else images[:1]
-    return torch.no_grad()(lambda: _features(model, images))
+def _precision(row: str) -> Optional[torch.dtype]:
+    """What autocast casts to in the steps of a row, None for no autocast."""
+    return next((AMP[o] for o in row.split('@')[1:] if o in AMP), None)
 
 
-def _total(model: nn.Module, images: Tensor) -> Tensor:
-    """A number that depends on all outputs; the loss of a detector."""
-    model.zero_grad()
-    if not hasattr(model, 'parse_losses'):
-        return sum(out.sum() for out in model(images))
-    torch.manual_seed(0)  # the samplers'
-    losses = model(images, _samples(images), mode='loss')
-    return model.parse_losses(losses)[0]
+class _Step:
+    """How a row is run.
+
+    Args:
+        model (nn.Module): A detector or a backbone.
+        amp (torch.dtype, optional): What autocast casts to. The loss is scaled
+            in float16.
+    """
+
+    def __init__(self,
+                 model: nn.Module,
+                 amp: Optional[torch.dtype] = None) -> None:
+        self.model = model
+        self.is_detector = hasattr(model, 'parse_losses')
+        self.amp = amp
+        self.device = next(model.parameters()).device
+        self.scaler = None
+        if amp == torch.float16:
+            self.scaler = _grad_scaler(self.device)
+            self.optimizer = torch.optim.SGD(model.parameters(), lr=0.)
+
+    def prepare(self, measure: str, batch: Batch) -> Callable:
+        """Sets the model's mode; returns what is measured."""
+        if measure == 'training step':
+            self.model.train()
+            return lambda: self.train(batch)
+        self.model.eval()
+        if measure == 'inference, one image':
+            batch = batch.one()
+        return lambda: self.infer(batch)
+
+    def train(self, batch: Batch) -> None:
+        """Gradients, ready for the optimizer."""
+        total = self.total(batch)
+        if self.scaler is None:
+            total.backward()
+        else:
+            self.scaler.scale(total).backward()
+            self.scaler.unscale_(self.optimizer)
+            self.scaler.update()
+
+    def total(self, batch: Batch) -> Tensor:
+        """A number that depends on all outputs; the loss of a detector."""
+        self.model.zero_grad()
+        with self._autocast():
+            if not self.is_detector:
+                # Means, whose own backward pass would copy the gradient.
+                return sum(out.sum(dtype=torch.float32) / out.numel()
+                           for out in self.model(batch.images))
+            torch.manual_seed(0)  # the samplers'
+            losses = self.model(*batch, mode='loss')
+            return self.model.parse_losses(losses)[0]
+
+    @torch.no_grad()
+    def infer(self, batch: Batch) -> Any:
+        """The raw outputs."""
+        with self._autocast():
+            if not self.is_detector:
+                return self.model(batch.images)
+            return self.model(*batch, mode='tensor')
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, self.amp, enabled=self.amp is not None)
 
 
-def _features(model: nn.Module, images: Tensor) -> Any:
-    if not hasattr(model, 'parse_losses'):
-        return model(images)
-    return model(images, _samples(images), mode='tensor')
+def _grad_scaler(device: torch.device) -> Any:
+    if hasattr(torch.amp, 'GradScaler'):  # since torch 2.3
+        return torch.amp.GradScaler(device.type)
+    if device.type == 'cpu':
+        raise UserError('@amp on a CPU needs torch 2.3 or later; '
+                        '@amp_bfloat16 works with every torch')
+    return torch.cuda.amp.GradScaler()
 
 
 def _samples(images: Tensor) -> List:
@@ -187,21 +274,11 @@ def _samples(images: Tensor) -> List:
     return samples
 
 
-def _seconds(function: Callable, device: torch.device) -> float:
-    if device.type == 'cuda':
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    function()
-    if device.type == 'cuda':
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-def _saved_bytes(model: nn.Module, images: Tensor) -> int:
+def _saved_bytes(step: _Step, batch: Batch) -> int:
     """What autograd keeps for the backward pass, each storage once, without
     parameters and buffers."""
     own = {value.untyped_storage().data_ptr()
-           for value in model.state_dict().values()}
+           for value in step.model.state_dict().values()}
     kept = {}
 
     def keep(tensor):
@@ -210,18 +287,28 @@ def _saved_bytes(model: nn.Module, images: Tensor) -> int:
             kept[storage.data_ptr()] = storage
         return tensor
 
-    model.train()
+    step.model.train()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        total = _total(model, images)
+        total = step.total(batch)
     size = sum(storage.nbytes() for storage in kept.values())
     del total
     return size
 
 
-def _peak_bytes(model: nn.Module, images: Tensor) -> int:
-    torch.cuda.reset_peak_memory_stats()
-    _runner(model, 'training step', images)()
-    return torch.cuda.max_memory_allocated()
+def _measure_peaks(steps: Dict[str, _Step], batch: Batch,
+                   results: Dict) -> None:
+    """Peak memory of a training step of every row, the others off the GPU."""
+    for step in steps.values():
+        step.model.zero_grad()
+        step.model.cpu()
+    for row, step in steps.items():
+        step.model.to(step.device)
+        torch.cuda.reset_peak_memory_stats(step.device)
+        step.prepare('training step', batch)()
+        results[row]['peak memory'] = torch.cuda.max_memory_allocated(
+            step.device)
+        step.model.zero_grad()
+        step.model.cpu()
 
 
 def _relative(results: Dict, row: str, first: str, measure: str) -> List[float]:
@@ -232,32 +319,33 @@ def _relative(results: Dict, row: str, first: str, measure: str) -> List[float]:
     return [value / results[first][measure]]
 
 
-def _table(results: Dict, first: str) -> str:
+def _table(results: Dict, first: str) -> List[List[str]]:
+    """Rows of cells: a header, the ratios, and what the first row's are of."""
     measures = list(results[first])
     data = [['relative to the first', *measures]]
     for row in results:
-        cells = []
-        for measure in measures:
-            ratios = _relative(results, row, first, measure)
-            cell = f'{statistics.median(ratios):.3f}'
-            if len(ratios) > 1:
-                cell += f' ({min(ratios):.2f} to {max(ratios):.2f})'
-            cells.append(cell)
-        data.append([row, *cells])
+        data.append([row, *(spread(_relative(results, row, first, measure))
+                            for measure in measures)])
     absolute = ['the first, absolute']
     for measure in measures:
         value = results[first][measure]
         absolute.append(f'{value["seconds"]:.3f} s' if isinstance(value, dict)
                         else f'{value / 2**20:.0f} MiB')
-    table = AsciiTable([*data, absolute])
+    return [*data, absolute]
+
+
+def _ascii(table: List[List[str]]) -> str:
+    table = AsciiTable(table)
     table.inner_footing_row_border = True
     return table.table
 
 
-def _write(results: Dict, first: str, table: str, out: str) -> None:
+def _write(results: Dict, table: List[List[str]], first: str, out: str,
+           device: torch.device) -> None:
     os.makedirs(out, exist_ok=True)
     with open(osp.join(out, 'model.txt'), 'w') as file:
-        file.write(table + '\n')
+        file.write(_ascii(table) + '\n')
+    write_markdown(osp.join(out, 'model.md'), table, device)
     with open(osp.join(out, 'model.json'), 'w') as file:
         json.dump(results, file, indent=2)
     _draw(results, first, osp.join(out, 'model.png'))

@@ -1,12 +1,15 @@
 import json
+import shlex
+import sys
 
 import pytest
 import torch
 
 from mmdet_eca import AttentionResNet, UserError
-from mmdet_eca.benchmark import benchmark_model
-from mmdet_eca.benchmark.model import _samples, build_row
-from tests.conftest import run
+from mmdet_eca.benchmark import benchmark_model, benchmark_tail
+from mmdet_eca.benchmark.model import (Batch, _samples, _saved_bytes, _Step,
+                                       build_row)
+from tests.conftest import every_amp, run
 
 PLAIN = 'configs/mask_rcnn_r50_fpn_1x.py'
 ECA = 'configs/mask_rcnn_eca_r50_fpn_1x.py'
@@ -30,24 +33,98 @@ def test_tool_compares_backbones(tmp_path):
     assert (tmp_path / 'model.png').stat().st_size > 10000
 
 
-def test_whole_detectors_and_the_limit_of_what_is_saved(tmp_path):
+def test_whole_detectors_and_the_limit_of_what_is_saved(device, tmp_path):
     direct = f'{DIGITS}@backbone.folded=False@backbone.norm_eval=True'
     rows = [direct, f'{DIGITS}@backbone.norm_eval=True']
-    table = benchmark_model(rows, False, 2, (96, 128), 1, str(tmp_path))
+    arguments = (rows, False, 2, (96, 128), 1, str(tmp_path))
+    table = benchmark_model(*arguments, device=device.type)
     results = json.loads((tmp_path / 'model.json').read_text())
     saved = [results[row]['saved activations'] for row in rows]
     assert saved[1] < saved[0] and f'{saved[1] / saved[0]:.3f}' in table
     with pytest.raises(UserError, match=r'saves \d\.\d+ of the.*more than 0.1'):
-        benchmark_model(rows, False, 2, (96, 128), 1, str(tmp_path), 0.1)
+        benchmark_model(*arguments, 0.1, device.type)
+    peaks = [row.get('peak memory') for row in results.values()]
+    assert peaks == [None, None] if device.type == 'cpu' else (
+        saved[1] < peaks[1] < peaks[0])
+
+
+def test_markdown_says_where_and_how_it_was_made(device, tmp_path):
+    rows = [f'{DIGITS}@amp_bfloat16', DIGITS]
+    benchmark_model(rows, True, 2, (96, 128), 1, str(tmp_path),
+                    device=device.type)
+    lines = (tmp_path / 'model.md').read_text().splitlines()
+    header, rule, first, second, absolute = (
+        line.strip('|').split('|') for line in lines[:5])
+    assert [cell.strip() for cell in header[:2]] == [
+        'relative to the first', 'training step']
+    assert set(''.join(rule)) == {'-'}
+    assert [row[0].strip() for row in (first, second)] == rows
+    assert float(first[1]) == 1 and float(second[1]) > 0
+    assert float(absolute[1].split(' s')[0]) > 0
+    machine, command = lines[6], lines[8]
+    assert f'torch {torch.__version__}' in machine and 'mmcv 2.' in machine
+    if device.type == 'cuda':
+        assert torch.cuda.get_device_name() in machine
+    assert shlex.split(command)[1:] == sys.argv
+
+
+@every_amp
+def test_amp_casts_the_steps(device, dtype):
+    """Outputs and what is kept for the backward pass are of that type, the
+    gradients are of float32, as the loss had not been scaled, and inference of
+    one image is that of the first."""
+    row = f'{ECA}@amp' + ('_bfloat16' if dtype == torch.bfloat16 else '')
+    settings = '@backbone.base_channels=8'
+    batch = Batch(torch.rand(2, 3, 192, 256))
+    steps = [
+        _Step(build_row(text + settings, True).to(device), amp)
+        for text, amp in ((row, dtype), (ECA, None))]
+    steps[0].model.load_state_dict(steps[1].model.state_dict())
+    outs = steps[0].prepare('inference, one image', batch)()
+    assert all(out.dtype == dtype and len(out) == 1 for out in outs)
+    gradients = []
+    for step in steps:
+        step.prepare('training step', batch)()
+        gradients.append(torch.cat([
+            p.grad.flatten() for p in step.model.parameters()
+            if p.grad is not None]))
+    half, full = gradients
+    assert half.dtype == full.dtype == torch.float32
+    assert (half - full).norm() < 0.1 * full.norm()
+    assert _saved_bytes(steps[0], batch) < 0.7 * _saved_bytes(steps[1], batch)
+
+
+@pytest.mark.parametrize(('name', 'message'), [
+    ('gpu', "device must be cpu, cuda or cuda:N, got 'gpu'"),
+    ('meta', "device must be cpu, cuda or cuda:N, got 'meta'"),
+    ('cuda:99', "device 'cuda:99': torch sees \\d+ GPUs here")])
+def test_wrong_devices_are_named(name, message):
+    with pytest.raises(UserError, match=message):
+        benchmark_tail(1, (64, 64), 1, 'nowhere', name)
+
+
+def test_tail_compares_both_forms_for_every_stage_and_layout(device, tmp_path):
+    table = benchmark_tail(2, (64, 96), 1, str(tmp_path), device.type)
+    rows = [line.strip('|').split('|')
+            for line in (tmp_path / 'tail.md').read_text().splitlines()
+            if line.startswith('| ')][1:]
+    dtypes = ['float32'] + ['float16'] * (device.type == 'cuda')
+    assert [[cell.strip() for cell in row[1:4]] for row in rows] == [
+        [shape, layout, dtype] for dtype in dtypes
+        for layout in ('channels_first', 'channels_last')
+        for shape in ('2x256x16x24', '2x512x8x12', '2x1024x4x6', '2x2048x2x3')]
+    for row in rows:
+        first, second, ratio = (float(cell.split()[0]) for cell in row[4:])
+        assert ratio == pytest.approx(second / first, abs=0.02 + 0.02 * ratio)
+        assert row[6].strip() in table
 
 
 def test_saved_activations_are_counted_once():
     """A ReLU in place shares the convolution's output: 2 x 4 x 8 x 8 floats,
     and the input, which the weight's gradient needs."""
-    from mmdet_eca.benchmark.model import _saved_bytes
     network = torch.nn.Sequential(
         torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU(inplace=True))
-    saved = _saved_bytes(network, torch.randn(2, 3, 8, 8))
+    saved = _saved_bytes(_Step(network), Batch(torch.randn(2, 3, 8, 8)))
     assert saved == (2 * 4 * 8 * 8 + 2 * 3 * 8 * 8) * 4
 
 

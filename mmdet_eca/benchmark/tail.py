@@ -1,0 +1,86 @@
+"""The two forms of the attention tail's backward pass, side by side."""
+import os
+import os.path as osp
+import statistics
+import sys
+from functools import partial
+from typing import Callable, List, Optional, Tuple
+
+import torch
+from mmengine.utils import ProgressBar
+from terminaltables import AsciiTable
+
+from ..ops.attention_tail import convolutions, products
+from .measuring import choose_device, seconds, spread, write_markdown
+
+# Of ResNet-50's stages: channels after the last convolution, stride.
+STAGES = ((256, 4), (512, 8), (1024, 16), (2048, 32))
+LAYOUTS = dict(
+    channels_first=torch.contiguous_format, channels_last=torch.channels_last)
+HEADER = ['stage', 'shape', 'layout', 'data type', 'convolutions', 'products',
+          'products / convolutions']
+
+
+def benchmark_tail(batch_size: int,
+                   size: Tuple[int, int],
+                   rounds: int,
+                   out: str,
+                   device: Optional[str] = None) -> str:
+    """Times both forms for every stage of ResNet-50, layout and data type, in
+    turn.
+
+    Args:
+        batch_size (int): Images in a batch.
+        size (tuple[int]): Height and width of the images in pixels.
+        rounds (int): Of every form; one more warms up.
+        out (str): Folder for ``tail.md``.
+        device (str, optional): ``cpu``, ``cuda`` or ``cuda:N``; None takes the
+            GPU if there is one. On it float16 is measured too.
+
+    Returns:
+        str: The table. Times are medians in milliseconds; ratios are medians of
+        the rounds' ratios, with the smallest and the largest.
+
+    Raises:
+        UserError: If there is no such device.
+    """
+    device = choose_device(device)
+    dtypes = [torch.float32]
+    if device.type == 'cuda':
+        dtypes.append(torch.float16)
+    cases = [(stage, layout, dtype) for dtype in dtypes for layout in LAYOUTS
+             for stage in range(len(STAGES))]
+    rows = [HEADER]
+    progress = ProgressBar(len(cases), file=sys.stderr)
+    for stage, layout, dtype in cases:
+        channels, stride = STAGES[stage]
+        shape = (batch_size, channels, *(-(-side // stride) for side in size))
+        forms = _forms(shape, LAYOUTS[layout], dtype, device)
+        rows.append([
+            str(stage + 1), 'x'.join(map(str, shape)), layout,
+            str(dtype).split('.')[1], *_compare(forms, rounds)])
+        progress.update()
+    print(file=sys.stderr)  # ends the line of the progress bar
+    os.makedirs(out, exist_ok=True)
+    write_markdown(osp.join(out, 'tail.md'), rows, device)
+    return AsciiTable(rows).table
+
+
+def _forms(shape: Tuple[int, ...], layout: torch.memory_format,
+           dtype: torch.dtype, device: torch.device) -> List[Callable]:
+    """Both forms of a tail of this output, all gradients wanted."""
+    n, channels, h, w = shape
+    options = dict(device=device, dtype=dtype)
+    grad = torch.randn(shape, **options).contiguous(memory_format=layout)
+    x = torch.randn(
+        n, channels // 4, h, w, **options).contiguous(memory_format=layout)
+    weights = torch.randn(n, channels, channels // 4, **options)
+    return [partial(form, grad, x, weights, (True, True, True))
+            for form in (convolutions, products)]
+
+
+def _compare(forms: List[Callable], rounds: int) -> List[str]:
+    times = [[seconds(form) for form in forms] for _ in range(rounds + 1)][1:]
+    cells = [f'{1e3 * statistics.median(column):.3f} ms'
+             for column in zip(*times)]
+    return [*cells, spread([second / first for first, second in times])]
