@@ -38,7 +38,7 @@ def deformable():
 
 
 @pytest.mark.parametrize('build', [Crops, deformable])
-def test_mmcvs_operators_give_the_same_outputs_and_gradients(build):
+def test_mmcvs_operators_give_the_same_outputs_and_gradients(build, device):
     plain = build()
     converted = to_channels_last(to_channels_last(copy.deepcopy(plain)))
     x = torch.randn(2, 3, 16, 16)
@@ -51,12 +51,12 @@ def test_mmcvs_operators_give_the_same_outputs_and_gradients(build):
 
 
 @pytest.mark.parametrize('detector', ['mask_rcnn', 'retinanet'])
-def test_detector_has_the_same_losses(detector):
+def test_detector_has_the_same_losses(detector, device):
     cfg = Config.fromfile(config_path(f'digits/{detector}_eca_r50_digits.py'))
     assert dict(type='ChannelsLastHook') in cfg.custom_hooks
     assert HOOKS.get('ChannelsLastHook') is ChannelsLastHook
     with DefaultScope.overwrite_default_scope('mmdet'):
-        model = MODELS.build(cfg.model).train()
+        model = MODELS.build(cfg.model).to(device).train()
         converted = to_channels_last(copy.deepcopy(model))
         data = demo_mm_inputs(2, (3, 96, 128), num_items=[3, 4], with_mask=True)
         losses = []

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import mmdet_eca as ours
 from mmdet_eca import (AttentionMobileNetV2, AttentionResNet, ChannelAttention,
                        ECALayer, ECAResNet, SqueezeExcitation, UserError)
+from tests.conftest import every_amp
 
 SMALL = dict(base_channels=16)
 NEXT = dict(depth=50, groups=4, base_width=4, **SMALL)
@@ -72,7 +73,7 @@ def test_every_block_has_attention(name):
 
 
 @every_backbone
-def test_compiles_to_one_graph(name):
+def test_compiles_to_one_graph(name, device):
     torch.compiler.reset()  # one compilation cache for all blocks
     backbone, x = build(name), torch.randn(IMAGES)
     compiled = torch.compile(backbone, fullgraph=True, backend='aot_eager')
@@ -104,34 +105,90 @@ def test_onnx_gives_the_same_output(name):
     assert_same([torch.from_numpy(out) for out in outs], backbone(x))
 
 
+@every_amp
 @every_backbone
-def test_autocast_gives_the_eager_output(name):
+def test_autocast_gives_the_eager_output(name, device, dtype):
+    """Within some roundings to the data type, which every layer's output has to
+    take on every device."""
     backbone, x = build(name), torch.randn(IMAGES)
     expected = backbone(x)
-    for dtype in (torch.bfloat16, torch.float16):
-        with torch.autocast('cpu', dtype):
-            outs = backbone(x)
-        for out, wanted in zip(outs, expected):
-            assert out.dtype == dtype
-            error = (out.float() - wanted).norm() / wanted.norm()
-            assert error < 8 * torch.finfo(dtype).eps
+    with torch.autocast(device.type, dtype):
+        outs = backbone(x)
+    for out, wanted in zip(outs, expected):
+        assert out.dtype == dtype
+        error = (out.float() - wanted).norm() / wanted.norm()
+        assert error < 8 * torch.finfo(dtype).eps
+
+
+@every_amp
+@every_backbone
+def test_a_scaled_loss_gives_the_gradients_of_float32(name, device, dtype):
+    """The scale is the one that torch's GradScaler starts with; the gradients are
+    as far off as layer by layer under the same autocast, at most half more."""
+    scale = 2.**16 if dtype == torch.float16 else 1.
+    gradients = {}
+    for folded in (True, False):
+        for amp in (True, False):
+            torch.manual_seed(0)
+            options = {} if 'Mobile' in name else dict(folded=folded)
+            backbone = build(name, **options)
+            x = torch.randn(IMAGES)
+            with torch.autocast(device.type, dtype, enabled=amp):
+                outs = backbone(x)
+            loss = sum(out.float().square().mean() for out in outs)
+            (scale * loss).backward()
+            gradients[folded, amp] = torch.cat([
+                p.grad.flatten() for p in backbone.parameters()]) / scale
+    ours, theirs = (
+        (gradients[folded, True] - gradients[False, False]).norm()
+        for folded in (True, False))
+    assert ours <= 1.5 * theirs
+    assert theirs < 0.1 * gradients[False, False].norm()
 
 
 @every_backbone
-def test_channels_last_gives_the_same_output(name):
-    backbone, x = build(name), torch.randn(IMAGES)
-    expected = backbone(x)
-    outs = backbone.to(memory_format=torch.channels_last)(x)
-    assert all(
-        out.is_contiguous(memory_format=torch.channels_last) for out in outs)
-    assert_same(outs, expected)
+def test_channels_last_gives_the_same_outputs_and_gradients(name, device):
+    """In float64, since the layouts have algorithms of their own."""
+    backbone, x = build(name).double(), torch.randn(IMAGES).double()
+    outs, gradients = [], []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        backbone.zero_grad()
+        outs.append(backbone.to(memory_format=layout)(x))
+        sum(out.square().mean() for out in outs[-1]).backward()
+        gradients.append([p.grad.clone() for p in backbone.parameters()])
+    outs_in_float32 = copy.deepcopy(backbone).float()(x.float())
+    assert all(out.is_contiguous(memory_format=torch.channels_last)
+               for out in (*outs[1], *outs_in_float32))
+    assert_same(outs[1], outs[0], 1e-9, 1e-12)
+    scale = max(grad.abs().max() for grad in gradients[0])
+    for one, other in zip(*gradients):
+        assert (one - other).abs().max() <= 1e-9 * scale
 
 
 @every_backbone
-def test_with_cp_gives_the_same_outputs_and_gradients(name):
+@pytest.mark.parametrize('learns', [True, False])
+def test_an_empty_batch_has_gradients_of_zero(name, learns, device):
+    """Of the weights, or of the images alone, as through a frozen network."""
+    backbone = build(name).requires_grad_(learns)
+    images = torch.empty(0, 3, 64, 64, requires_grad=True)
+    outs = backbone(images)
+    shapes = [out.shape[1:] for out in backbone(torch.randn(IMAGES))]
+    assert [out.shape for out in outs] == [(0, *shape) for shape in shapes]
+    sum(out.sum() for out in outs).backward()
+    assert images.grad.shape == images.shape
+    for parameter in backbone.parameters():
+        assert (parameter.grad is not None) == learns
+        if learns:
+            assert parameter.grad.shape == parameter.shape
+            assert parameter.grad.eq(0).all()
+
+
+@every_backbone
+def test_with_cp_gives_the_same_outputs_and_gradients(name, device):
     backbone, checkpointed = build(name), build(name, with_cp=True)
     checkpointed.load_state_dict(backbone.state_dict())
-    x = torch.randn(IMAGES)
+    backbone.double(), checkpointed.double()
+    x = torch.randn(IMAGES).double()
     losses = []
     for network in (backbone, checkpointed):
         loss = network.train()(x)[-1].square().mean()
