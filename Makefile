@@ -3,6 +3,7 @@
 # make drop-in: our backbones in every config of mmdet (15 minutes)
 # make demo:    Digits-COCO: data, training, evaluation, pictures (6 minutes)
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
+# make gpu:     on a machine with a GPU: tests, benchmarks and demo on it
 # make tables:  #Param and GFLOPs of Tables 3, 5 and 6 beside the paper's
 #
 # PYTHON chooses the interpreter, VENV the folder of the environment, TORCH_VERSION=2.1.2
@@ -34,4 +35,7 @@ benchmark: install
 		--rounds 1 --max-saved 0.70 configs/mask_rcnn_r50_fpn_1x.py \
 		configs/mask_rcnn_eca_r50_fpn_1x.py
 
-.PHONY: install test drop-in demo tables benchmark
+gpu:
+	@tools/gpu.sh
+
+.PHONY: install test drop-in demo tables benchmark gpu
