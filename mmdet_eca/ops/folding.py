@@ -11,6 +11,7 @@ from mmengine.model.efficient_conv_bn_eval import \
     efficient_conv_bn_eval_forward
 from mmengine.utils import digit_version
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 try:
@@ -41,6 +42,8 @@ def is_foldable(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
     Weights that may change are folded in every step, and kept for the backward
     pass if they learn: that pays if the maps are larger than the weights.
     """
+    if isinstance(x, Proxy):
+        return False  # torch.fx is to find both layers in its graph
     if (type(conv) is not nn.Conv2d or type(norm) is not nn.BatchNorm2d
             or norm.training or norm.running_var is None or has_hooks(conv)
             or has_hooks(norm)):

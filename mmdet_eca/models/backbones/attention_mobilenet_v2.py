@@ -4,7 +4,9 @@ from mmdet.models.backbones import MobileNetV2
 from mmdet.models.layers import InvertedResidual
 from mmdet.registry import MODELS
 from torch import Tensor, nn
+from torch.fx import Proxy
 
+from ...ops import as_node
 from .attention_backbone import (Attention, AttentionBackbone, AttentionBlock,
                                  KernelSize, eca_per_stage, one_per_stage)
 
@@ -24,6 +26,8 @@ class AttentionInvertedResidual(AttentionBlock, InvertedResidual):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, C_in, H, W) to (N, C_out, H / stride, W / stride)."""
+        if isinstance(x, Proxy) and self.with_cp:
+            return as_node(self, x)
         if self.with_cp and x.requires_grad:
             return cp.checkpoint(self._forward_direct, x, use_reentrant=False)
         return self._forward_direct(x)

@@ -8,11 +8,12 @@ from mmdet.models.backbones.resnet import BasicBlock, Bottleneck, ResNet
 from mmdet.models.backbones.resnext import Bottleneck as ResNeXtBottleneck
 from mmdet.registry import MODELS
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.nn import functional as F
 
 from ...errors import UserError
-from ...ops import (attention_tail, conv_norm, folded_conv_norm, forget_folded,
-                    has_hooks, is_foldable, run_folded)
+from ...ops import (as_node, attention_tail, conv_norm, folded_conv_norm,
+                    forget_folded, has_hooks, is_foldable, run_folded)
 from .attention_backbone import (Attention, AttentionBackbone, AttentionBlock,
                                  KernelSize, eca_per_stage, one_per_stage)
 
@@ -33,6 +34,8 @@ class _ResidualBlock(AttentionBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, C_in, H, W) to (N, C_out, H / stride, W / stride)."""
+        if isinstance(x, Proxy) and (self.folded or self.with_cp):
+            return as_node(self, x)
         if self.with_cp and x.requires_grad:
             return cp.checkpoint(self._forward, x, use_reentrant=False)
         return self._forward(x)

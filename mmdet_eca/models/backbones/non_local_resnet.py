@@ -3,9 +3,18 @@ from collections import OrderedDict
 from mmcv.cnn.bricks import NonLocal2d
 from mmdet.models.backbones import ResNet
 from mmdet.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
+from torch.fx import Proxy
 
+from ...ops import as_node
 from .attention_backbone import AttentionBackbone
+
+
+class _NonLocalBlock(NonLocal2d):
+    """mmcv's non-local block, which torch.fx cannot trace, as one node."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return as_node(self, x) if isinstance(x, Proxy) else super().forward(x)
 
 
 @MODELS.register_module()
@@ -34,5 +43,5 @@ class NonLocalResNet(AttentionBackbone, ResNet):
         *blocks, last = stage.named_children()
         channels = kwargs['planes'] * self.block.expansion
         return nn.Sequential(
-            OrderedDict([*blocks, ('nonlocal_block', NonLocal2d(channels)),
+            OrderedDict([*blocks, ('nonlocal_block', _NonLocalBlock(channels)),
                          last]))
