@@ -1,5 +1,7 @@
+import logging
 from numbers import Integral
 
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ...errors import UserError
@@ -20,6 +22,8 @@ class ChannelAttention(nn.Module):
     """
 
     _abbr_: str
+    # Whether the backbone says itself what a checkpoint leaves untrained.
+    in_attention_backbone = False
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
@@ -40,6 +44,20 @@ class ChannelAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Rescales feature maps of shape (N, C, H, W)."""
         return x * self.gate(x.mean(dim=(2, 3)))[:, :, None, None]
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
+                              **kwargs) -> None:
+        weights = dict(self.named_parameters())
+        if (weights and not self.in_attention_backbone
+                and not any(p.requires_grad for p in weights.values())
+                and not any(prefix + name in state_dict for name in weights)):
+            print_log(
+                f'The checkpoint has no weights for {prefix[:-1]}: this channel '
+                'attention stays untrained: its stage is frozen. Set '
+                'frozen_stages=0 in the backbone to train it.',
+                logger='current',
+                level=logging.WARNING)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def extra_repr(self) -> str:
         return str(self.in_channels)

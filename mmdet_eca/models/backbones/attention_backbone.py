@@ -47,7 +47,22 @@ class AttentionBlock(nn.Module):
 
 
 class AttentionBackbone(nn.Module):
-    """A backbone that loads its attention strictly."""
+    """A backbone that loads its attention strictly.
+
+    Args:
+        strict_attention (bool): Whether a checkpoint with another attention
+            (kind, kernel size, shape) is refused. If not, the layers that it
+            does not fit keep their initialisation, a warning names them, and
+            everything else is loaded.
+        **kwargs: Arguments of mmdet's backbone.
+    """
+
+    def __init__(self, *args, strict_attention: bool = True, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.strict_attention = strict_attention
+        for module in self.modules():
+            if isinstance(module, ChannelAttention):
+                module.in_attention_backbone = True
 
     def train(self, mode: bool = True) -> 'AttentionBackbone':
         """Sets the mode, keeping frozen stages and, with ``norm_eval``, the

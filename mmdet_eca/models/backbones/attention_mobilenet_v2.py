@@ -49,6 +49,7 @@ class AttentionMobileNetV2(AttentionBackbone, MobileNetV2):
             attention layer, or one config for each of the seven stages.
             ``in_channels`` is filled in. The paper compares with
             ``dict(type='SqueezeExcitation', ratio=8)``.
+        strict_attention (bool): As of :class:`AttentionResNet`.
         **kwargs: Every argument of :class:`mmdet.models.MobileNetV2`.
 
     Raises:
@@ -56,10 +57,13 @@ class AttentionMobileNetV2(AttentionBackbone, MobileNetV2):
             loaded, if the attention in a checkpoint does not fit.
     """
 
-    def __init__(self, attention: Attention = None, **kwargs) -> None:
+    def __init__(self,
+                 attention: Attention = None,
+                 strict_attention: bool = True,
+                 **kwargs) -> None:
         self.stage_attention = one_per_stage('attention', attention,
                                              len(self.arch_settings))
-        super().__init__(**kwargs)
+        super().__init__(strict_attention=strict_attention, **kwargs)
 
     def make_layer(self, out_channels: int, num_blocks: int, stride: int,
                    expand_ratio: int) -> nn.Sequential:
@@ -92,7 +96,8 @@ class ECAMobileNetV2(AttentionMobileNetV2):
             attention, or one for each of the seven stages. None takes the
             adaptive size of :func:`eca_kernel_size`. The authors' code has
             (1, 1, 1, 1, 1, 3, 3).
-        **kwargs: Every argument of :class:`mmdet.models.MobileNetV2`.
+        **kwargs: ``strict_attention`` as of :class:`AttentionResNet`, and every
+            argument of :class:`mmdet.models.MobileNetV2`.
 
     Raises:
         UserError: If a kernel size is not a positive odd integer or None, there

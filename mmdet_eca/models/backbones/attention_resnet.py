@@ -140,6 +140,10 @@ class AttentionResNet(AttentionBackbone, ResNet):
             of it has hooks, it runs layer by layer. In evaluation mode weights
             are folded once, and again when they change; after writing into
             their ``.data``, which leaves no trace, call ``eval()``.
+        strict_attention (bool): Whether a checkpoint with another attention
+            (kind, kernel size, shape) is refused. If not, the layers that it
+            does not fit keep their initialisation, a warning names them, and
+            everything else is loaded.
         **kwargs: Every other argument of :class:`mmdet.models.ResNet`.
 
     Raises:
@@ -158,6 +162,7 @@ class AttentionResNet(AttentionBackbone, ResNet):
                  depth: int,
                  attention: Attention = None,
                  folded: bool = True,
+                 strict_attention: bool = True,
                  **kwargs) -> None:
         if depth not in self.arch_settings:
             raise UserError(f'depth must be one of {list(self.arch_settings)}, '
@@ -165,7 +170,7 @@ class AttentionResNet(AttentionBackbone, ResNet):
         self.stage_attention = one_per_stage('attention', attention,
                                              kwargs.get('num_stages', 4))
         self.folded = folded
-        super().__init__(depth, **kwargs)
+        super().__init__(depth, strict_attention=strict_attention, **kwargs)
 
     def make_res_layer(self, block: type, **kwargs) -> nn.Sequential:
         """Builds the next stage out of blocks that take ``attention``."""
@@ -273,7 +278,9 @@ class ECAResNet(AttentionResNet):
             :func:`eca_kernel_size`: (5, 5, 5, 7) from depth 50 on. The
             authors' ImageNet weights have (3, 5, 5, 7) at depth 50 and
             (3, 3, 5, 7) at 101 and 152.
-        **kwargs: Every other argument of :class:`mmdet.models.ResNet`.
+        **kwargs: ``folded`` and ``strict_attention`` as of
+            :class:`AttentionResNet`, and every other argument of
+            :class:`mmdet.models.ResNet`.
 
     Raises:
         UserError: If the depth is unknown, a kernel size is not a positive odd
@@ -321,7 +328,9 @@ class SEResNet(AttentionResNet):
         depth (int): Depth of the network, one of 18, 34, 50, 101 and 152.
         ratio (int): Reduction r.
         bias (bool): Whether the layers of the attention add a bias.
-        **kwargs: Every other argument of :class:`mmdet.models.ResNet`.
+        **kwargs: ``folded`` and ``strict_attention`` as of
+            :class:`AttentionResNet`, and every other argument of
+            :class:`mmdet.models.ResNet`.
 
     Raises:
         UserError: If the depth is unknown, the ratio does not fit, or, while

@@ -5,7 +5,7 @@ run with untrained attention and lose accuracy in silence.
 """
 import logging
 from collections import defaultdict
-from typing import Dict
+from typing import Dict, Iterable, Optional, Set
 
 from mmdet.registry import MODELS
 from mmengine.logging import print_log
@@ -17,56 +17,118 @@ from ..attention import ChannelAttention
 
 def check_attention_weights(backbone: nn.Module, state_dict: Dict[str, Tensor],
                             prefix: str) -> None:
-    """Raises unless the checkpoint's attention fits the backbone, or has none.
+    """Sees to it that no attention is left untrained in silence.
+
+    A checkpoint without any attention may be loaded, and with
+    ``backbone.strict_attention=False`` one with another attention too; the log
+    then says what starts untrained.
 
     Args:
         backbone (nn.Module): The model that is about to load.
-        state_dict (dict[str, Tensor]): The checkpoint's parameters.
+        state_dict (dict[str, Tensor]): The checkpoint's parameters. Without
+            ``strict_attention`` the attention layers that it does not fit get
+            the model's own in it.
         prefix (str): Of the backbone's parameters in it, '' or 'backbone.'.
 
     Raises:
-        UserError: If attention weights of the backbone are missing in a
-            checkpoint that has others, are of another kind, or have another
-            shape.
+        UserError: With ``strict_attention``, if attention weights of the
+            backbone are missing in a checkpoint that has others, are of another
+            kind, or have another shape.
     """
     layers = {
         f'{prefix}{name}.': layer
         for name, layer in backbone.named_modules()
         if isinstance(layer, ChannelAttention)
     }
-    expected = {
-        layer_name + name: parameter
-        for layer_name, layer in layers.items()
-        for name, parameter in layer.named_parameters()
-    }
+    expected = _weights(layers)
     others = _attention_names(state_dict, prefix) - set(expected)
+    if expected and not others and not any(
+            name in state_dict for name in expected):
+        if any(name.startswith(f'{prefix}layer') for name in state_dict):
+            _say_untrained(
+                backbone, 'The checkpoint has no weights for the channel '
+                f'attention of {type(backbone).__name__}: the attention starts '
+                'untrained', [name[len(prefix):] for name in expected])
+        return
+    mistake = _difference(backbone, layers, state_dict, prefix, others)
+    if mistake is None:
+        return
+    if backbone.strict_attention:
+        raise UserError(f'{mistake}, or strict_attention=False to start the '
+                        'attention that differs untrained')
+    for name in others:
+        del state_dict[name]
+    untrained = {
+        name: layer
+        for name, layer in layers.items() if not _fits(layer, state_dict, name)
+    }
+    state_dict.update({
+        name: weight.detach()
+        for name, weight in _weights(untrained).items()
+    })
+    names = [name[len(prefix):-1] for name in untrained]
+    _say_untrained(
+        backbone, 'The checkpoint has another channel attention than '
+        f'{type(backbone).__name__}, whose own starts untrained: '
+        f'{", ".join(names) or "none"}', names)
+
+
+def _say_untrained(backbone: nn.Module, message: str,
+                   names: Iterable[str]) -> None:
+    """Logs the message, and which of the named layers will never learn."""
+    stages = {name.split('.')[0] for name in names}
+    frozen = [f'layer{number}'
+              for number in range(1, backbone.frozen_stages + 1)
+              if f'layer{number}' in stages]
+    if frozen:
+        message += (
+            f'; that of {" and ".join(frozen)} stays untrained: its stage is '
+            'frozen. Set frozen_stages=0 in the backbone to train it')
+    print_log(f'{message}.', logger='current', level=logging.WARNING)
+
+
+def _difference(backbone: nn.Module, layers: Dict[str, ChannelAttention],
+                state_dict: Dict[str, Tensor], prefix: str,
+                others: Set[str]) -> Optional[str]:
+    """What about the checkpoint's attention does not fit, and the remedy."""
     if others:
         wanted = sorted({layer._abbr_ for layer in layers.values()})
-        raise UserError(
+        return (
             f'the checkpoint has channel attention, {min(others)!r}, that this '
             f'{type(backbone).__name__} has no place for; its own is '
-            f'{" and ".join(wanted) or "none"}: its network is not the one of '
-            'this config')
+            f'{" and ".join(wanted) or "none"}: take the config of the '
+            "checkpoint's network")
+    expected = _weights(layers)
     missing = [name for name in expected if name not in state_dict]
-    if expected and len(missing) == len(expected):
-        if any(name.startswith(f'{prefix}layer') for name in state_dict):
-            print_log(
-                'The checkpoint has no weights for the channel attention of '
-                f'{type(backbone).__name__}: the attention starts untrained.',
-                logger='current',
-                level=logging.WARNING)
-        return
     if missing:
-        raise UserError(
+        return (
             f'the checkpoint has channel attention, but not {missing[0]!r} '
             f'({len(missing)} of {len(expected)} attention weights missing): '
-            'its network is not the one of this config')
-    _check_kernel_sizes(layers, state_dict, prefix)
-    for name, parameter in expected.items():
-        if state_dict[name].shape != parameter.shape:
-            raise UserError(
-                f'{name} is of shape {tuple(state_dict[name].shape)} in the '
-                f'checkpoint and {tuple(parameter.shape)} in the model')
+            "take the config of the checkpoint's network")
+    kernel_sizes = _differing_kernel_sizes(layers, state_dict, prefix)
+    if kernel_sizes:
+        return kernel_sizes
+    for name, weight in expected.items():
+        if state_dict[name].shape != weight.shape:
+            return (f'{name} is of shape {tuple(state_dict[name].shape)} in the '
+                    f'checkpoint and {tuple(weight.shape)} in the model: take '
+                    "the config of the checkpoint's network")
+    return None
+
+
+def _weights(layers: Dict[str, ChannelAttention]) -> Dict[str, Tensor]:
+    return {
+        layer_name + name: weight
+        for layer_name, layer in layers.items()
+        for name, weight in layer.named_parameters()
+    }
+
+
+def _fits(layer: ChannelAttention, state_dict: Dict[str, Tensor],
+          layer_name: str) -> bool:
+    return all(
+        name in state_dict and state_dict[name].shape == weight.shape
+        for name, weight in _weights({layer_name: layer}).items())
 
 
 def _attention_names(state_dict: Dict[str, Tensor], prefix: str) -> set:
@@ -82,8 +144,9 @@ def _attention_names(state_dict: Dict[str, Tensor], prefix: str) -> set:
     }
 
 
-def _check_kernel_sizes(layers: Dict[str, ChannelAttention],
-                        state_dict: Dict[str, Tensor], prefix: str) -> None:
+def _differing_kernel_sizes(layers: Dict[str, ChannelAttention],
+                            state_dict: Dict[str, Tensor],
+                            prefix: str) -> Optional[str]:
     found, wanted = defaultdict(set), {}
     for name, layer in layers.items():
         if hasattr(layer, 'kernel_size'):
@@ -93,12 +156,13 @@ def _check_kernel_sizes(layers: Dict[str, ChannelAttention],
             wanted[stage] = layer.kernel_size
     differing = [stage for stage in wanted if found[stage] != {wanted[stage]}]
     if not differing:
-        return
+        return None
     details = '; '.join(
         f'{stage}: {" and ".join(map(str, sorted(found[stage])))} in the '
         f'checkpoint, {wanted[stage]} in the model' for stage in differing)
-    remedy = 'the checkpoint has several in one stage, which no setting fits'
+    remedy = ('the checkpoint has several in one stage, which no setting fits: '
+              'take other weights')
     if all(len(sizes) == 1 for sizes in found.values()):
         fitting = tuple(next(iter(sizes)) for sizes in found.values())
         remedy = f'set kernel_size={fitting} in the backbone to load it'
-    raise UserError(f'ECA kernel sizes differ ({details}); {remedy}')
+    return f'ECA kernel sizes differ ({details}); {remedy}'

@@ -6,7 +6,7 @@ from mmdet.models.backbones import ResNet
 from mmengine.logging import MMLogger
 from mmengine.runner import load_checkpoint
 
-from mmdet_eca import ECAResNet, UserError
+from mmdet_eca import ECAMobileNetV2, ECAResNet, SEResNet, UserError
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def log(monkeypatch):
     return lines
 
 
-def backbone(kernel_size=(3, 5, 5, 7)):
-    return ECAResNet(50, kernel_size, base_channels=4)
+def backbone(kernel_size=(3, 5, 5, 7), **kwargs):
+    return ECAResNet(50, kernel_size, base_channels=4, **kwargs)
 
 
 def test_the_authors_file_loads_whole(tmp_path):
@@ -92,5 +92,97 @@ def test_plain_resnet_weights_load_with_one_line(log):
 
 
 def test_nothing_is_said_where_all_fits(log):
-    backbone().load_state_dict(backbone().state_dict())
+    for strict in (True, False):
+        backbone(frozen_stages=1, strict_attention=strict).load_state_dict(
+            backbone().state_dict())
     assert not log
+
+
+STAYS = ('stays untrained: its stage is frozen. Set frozen_stages=0 in the '
+         'backbone to train it.')
+
+
+@pytest.mark.parametrize(('frozen_stages', 'stages'), [
+    (0, None), (1, 'layer1'), (2, 'layer1 and layer2')])
+@pytest.mark.parametrize('build', [
+    backbone, lambda **kwargs: ECAMobileNetV2(widen_factor=0.25, **kwargs)])
+def test_untrained_attention_in_a_frozen_stage_is_named(
+        log, build, frozen_stages, stages):
+    """In mmdet's MobileNetV2 the stages are frozen by train() only."""
+    model = build(frozen_stages=frozen_stages)
+    plain = {name: weight for name, weight in model.state_dict().items()
+             if '.eca.' not in name}
+    model.load_state_dict(plain, strict=False)
+    assert len(log) == 1
+    assert log[0].endswith(f'; that of {stages} {STAYS}' if stages else
+                           'the attention starts untrained.')
+    model.train()
+    frozen = {name.split('.')[0] for name, weight in model.named_parameters()
+              if '.eca.' in name and not weight.requires_grad}
+    assert frozen == set(stages.split(' and ') if stages else ())
+
+
+@pytest.mark.parametrize(('frozen_stages', 'count'), [(1, 3), (0, 0)])
+def test_an_untrained_plugin_in_a_frozen_stage_is_named(
+        log, tmp_path, frozen_stages, count):
+    """In mmdet's own backbone, as its Pretrained initialisation loads it."""
+    path = tmp_path / 'resnet50.pth'
+    torch.save(ResNet(50, base_channels=4).state_dict(), path)
+    model = ResNet(
+        50,
+        base_channels=4,
+        frozen_stages=frozen_stages,
+        plugins=[
+            dict(cfg=dict(type='mmdet.ECALayer'), position='after_conv3')
+        ],
+        init_cfg=dict(type='Pretrained', checkpoint=str(path)))
+    model.init_weights()
+    assert [line for line in log if 'attention' in line] == [
+        f'The checkpoint has no weights for layer1.{block}.eca: this channel '
+        f'attention {STAYS}' for block in range(count)
+    ]
+    log.clear()
+    model.load_state_dict(model.state_dict())
+    assert not log
+
+
+def test_without_strict_attention_the_layers_that_fit_are_loaded(log):
+    """From sizes (3, 5, 5, 7) to 5: the second and third stage."""
+    model = backbone(5, strict_attention=False, frozen_stages=1)
+    initial = {k: v.clone() for k, v in model.state_dict().items()}
+    state = backbone().state_dict()
+    given = {name: weight.clone() for name, weight in state.items()}
+    model.load_state_dict(state)  # strict for all the rest
+    assert state.keys() == given.keys() and all(
+        torch.equal(state[name], given[name]) for name in state)
+    untrained = [name for name in initial if '.eca.' in name
+                 and name.startswith(('layer1', 'layer4'))]
+    for name, weight in model.state_dict().items():
+        source = initial if name in untrained else given
+        assert torch.equal(weight, source[name]), name
+    names = ', '.join(name[:-len('.conv.weight')] for name in untrained)
+    assert names.startswith('layer1.0.eca, layer1.1.eca') and log == [
+        'The checkpoint has another channel attention than ECAResNet, whose own '
+        f'starts untrained: {names}; that of layer1 {STAYS}'
+    ]
+
+
+def test_without_strict_attention_another_kind_is_left_out(log, tmp_path):
+    """By mmengine's loader, in a detector; some layers missing, too."""
+    source = SEResNet(50, base_channels=4, ratio=4)
+    state = {f'backbone.{k}': v for k, v in source.state_dict().items()}
+    torch.save(state, tmp_path / 'se.pth')
+    model = torch.nn.ModuleDict(dict(backbone=backbone(strict_attention=False)))
+    gates = {k: v.clone() for k, v in model.state_dict().items() if '.eca.' in k}
+    load_checkpoint(model, str(tmp_path / 'se.pth'), map_location='cpu')
+    for name, weight in model.state_dict().items():
+        expected = gates[name] if name in gates else state[name]
+        assert torch.equal(weight, expected), name
+    assert len(log) == 1 and 'layer1.0.eca, layer1.1.eca' in log[0]
+    assert log[0].count('.eca') == 16
+
+
+def test_the_refusal_names_the_switch():
+    with pytest.raises(UserError, match='set kernel_size=.*or strict_attention='
+                       'False to start the attention that differs untrained'):
+        backbone(5).load_state_dict(backbone().state_dict())
