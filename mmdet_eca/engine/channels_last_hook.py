@@ -1,4 +1,4 @@
-from typing import Any, Tuple
+from typing import Any, Dict, Tuple
 
 import torch
 from mmdet.registry import HOOKS
@@ -6,14 +6,17 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
     """Keeps the feature maps in memory as (N, H, W, C).
 
-    The convolutions' weights are converted; their outputs follow. Shapes and
-    results stay as they are. mmcv's own operators (RoIAlign, deformable
+    The weights of torch's convolutions are converted; their outputs follow.
+    Shapes and results stay as they are. Convolutions with a forward pass of
+    their own, such as weight-standardised ones, may look into their weights and
+    keep them as they are. mmcv's own operators (RoIAlign, deformable
     convolutions) read any input as (N, C, H, W) in memory without looking: they
     are given contiguous ones.
     """
@@ -36,16 +39,25 @@ class ChannelsLastHook(Hook):
 
 def to_channels_last(model: nn.Module) -> nn.Module:
     """Converts a detector in place and returns it."""
-    model.to(memory_format=torch.channels_last)
+    for module in model.modules():
+        # mmcv's wrappers differ from torch's convolutions in empty inputs only.
+        if isinstance(module, _ConvNd) and type(module).__module__.startswith(
+            ('torch.nn.', 'mmcv.cnn.bricks.wrappers')):
+            module.to(memory_format=torch.channels_last)
     for module in model.modules():
         if type(module).__module__.startswith('mmcv.ops.'):
             module.to(memory_format=torch.contiguous_format)
             if _contiguous_inputs not in module._forward_pre_hooks.values():
-                module.register_forward_pre_hook(_contiguous_inputs)
+                module.register_forward_pre_hook(
+                    _contiguous_inputs, with_kwargs=True)
     return model
 
 
-def _contiguous_inputs(module: nn.Module, inputs: Tuple[Any, ...]) -> Tuple:
-    return tuple(
-        value.contiguous() if isinstance(value, Tensor) else value
-        for value in inputs)
+def _contiguous_inputs(module: nn.Module, args: Tuple[Any, ...],
+                       kwargs: Dict[str, Any]) -> Tuple[tuple, dict]:
+    return (tuple(_contiguous(value) for value in args),
+            {name: _contiguous(value) for name, value in kwargs.items()})
+
+
+def _contiguous(value: Any) -> Any:
+    return value.contiguous() if isinstance(value, Tensor) else value
