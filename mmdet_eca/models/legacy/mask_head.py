@@ -44,7 +44,7 @@ class InclusiveMaskHead(FCNMaskHead):
         shape = img_meta['ori_shape' if rescale else 'img_shape'][:2]
         masks = np.zeros((len(bboxes), *shape), dtype=bool)
         for mask, probability, (x1, y1, x2, y2) in zip(
-                masks, probabilities[:, 0].cpu().numpy(),
+                masks, probabilities[:, 0].float().cpu().numpy(),
                 bboxes.int().tolist()):
             size = (max(x2 - x1 + 1, 1), max(y2 - y1 + 1, 1))
             pixels = mask[y1:y1 + size[1], x1:x1 + size[0]]

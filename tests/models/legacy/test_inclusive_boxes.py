@@ -150,6 +150,21 @@ def test_masks_are_resized_to_whole_pixels(rescale):
     assert masks.any(dim=(1, 2)).sum() >= 4
 
 
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_masks_of_half_precision_are_those_of_their_values(dtype):
+    """OpenCV knows neither; both are exact in float32."""
+    logits = torch.randn(6, 3, 28, 28).to(dtype)
+    masks = [
+        InclusiveMaskHead(num_classes=3)._predict_by_feat_single(
+            probabilities, torch.tensor(boxes(6)).float(),
+            torch.tensor([0, 1, 2, 0, 1, 2]),
+            dict(ori_shape=(160, 200), img_shape=(160, 200)),
+            dict(mask_thr_binary=0.5), activate_map=True)
+        for probabilities in (logits.sigmoid(), logits.sigmoid().float())
+    ]
+    assert torch.equal(*masks) and masks[0].any(dim=(1, 2)).sum() >= 4
+
+
 def test_evaluation_counts_the_last_pixel():
     metric = InclusiveCocoMetric.__new__(InclusiveCocoMetric)
     assert metric.xyxy2xywh(np.array([2., 3., 11., 13.])) == [2, 3, 10, 11]
