@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Usage: tools/dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]
+# GPUS as for dist_train.sh.
 # Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT, as for torchrun.
 if [ $# -lt 3 ]; then
     echo "usage: $0 CONFIG CHECKPOINT GPUS [options of test.py]" >&2

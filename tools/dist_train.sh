@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Usage: tools/dist_train.sh CONFIG GPUS [options of train.py]
+# GPUS is the number of processes on this machine, or gpu, cpu or auto.
 # Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT, as for torchrun.
 if [ $# -lt 2 ]; then
     echo "usage: $0 CONFIG GPUS [options of ${TOOL:-train.py}]" >&2

@@ -13,8 +13,12 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 def main():
     args = run.get_args_parser().parse_args()
     gpus = torch.cuda.device_count()
-    if gpus and int(args.nproc_per_node) > gpus:
-        sys.exit(f'error: {args.nproc_per_node} processes, but {gpus} GPUs on '
+    try:  # a number, or torchrun's words: gpu, cpu, auto
+        processes = run.determine_local_world_size(args.nproc_per_node)
+    except ValueError as error:
+        sys.exit(f'error: --nproc-per-node={args.nproc_per_node}: {error}')
+    if gpus and processes > gpus:
+        sys.exit(f'error: {processes} processes, but {gpus} GPUs on '
                  'this machine: start at most one process a GPU')
     try:
         run.run(args)
