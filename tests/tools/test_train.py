@@ -228,7 +228,9 @@ def test_a_users_mistake_is_one_line_of_many_processes(tmp_path):
     done = run('tools/dist_train.sh', 'configs/none.py', 2, '--work-dir',
                tmp_path, check=False, PORT=str(free_port()))
     assert done.returncode == 1
-    assert done.stderr.count('config configs/none.py does not exist') == 1
+    message, = [line for line in done.stderr.splitlines()
+                if 'config configs/none.py does not exist' in line]
+    assert re.search(r'train\.py: error \(rank [01]\): config', message)
     assert 'Traceback' not in done.stderr
 
 
@@ -242,14 +244,38 @@ def test_other_kernel_sizes_in_the_checkpoint(trained, digits, tmp_path):
     assert 'Traceback' not in done.stderr
 
 
-def test_more_processes_than_gpus(monkeypatch):
-    """Without GPUs here, torch is told that it has one."""
-    code = ('import runpy, sys, torch; torch.cuda.device_count = lambda: 1; '
-            'sys.argv = ["torchrun", "--nproc-per-node=2", "tools/train.py"]; '
-            'runpy.run_path("tools/torchrun.py", run_name="__main__")')
-    done = subprocess.run([PYTHON, '-c', code], cwd=ROOT, text=True,
-                          capture_output=True)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
-        'error: 2 processes, but 1 GPUs on this machine: start at most one '
-        'process a GPU')
+@pytest.mark.parametrize(('processes', 'gpus', 'message'), [
+    ('2', 1, 'error: 2 processes, but 1 GPUs on this machine: start at most one '
+     'process a GPU'),
+    ('cpu', 1, 'error: 3 processes, but 1 GPUs on this machine: start at most '
+     'one process a GPU'),
+    ('all', 1, 'error: --nproc-per-node=all: Unsupported nproc_per_node value: '
+     'all'),
+    ('gpu', 0, 'error: --nproc-per-node=gpu: Cuda is not available.'),
+    ('gpu', 2, 'torchrun starts gpu'),
+    ('auto', 2, 'torchrun starts auto'),
+    ('2', 2, 'torchrun starts 2'),
+    ('cpu', 0, 'torchrun starts cpu'),
+    ('9', 0, 'torchrun starts 9'),
+])
+def test_number_of_processes(processes, gpus, message):
+    """Without GPUs here, torch is told that it has some; nothing is started."""
+    code = f'''
+import os, runpy, sys, torch
+from torch.distributed import run
+torch.cuda.device_count = lambda: {gpus}
+torch.cuda.is_available = lambda: {gpus} > 0
+if hasattr(torch, 'accelerator'):  # torch 2.6
+    torch.accelerator.is_available = torch.cuda.is_available
+    torch.accelerator.device_count = torch.cuda.device_count
+    torch.accelerator.current_accelerator = lambda: torch.device('cuda')
+os.cpu_count = lambda: 3
+torch._utils.cpu_count = lambda: 3
+run.run = lambda args: print('torchrun starts', args.nproc_per_node,
+                             file=sys.stderr)
+sys.argv = ['torchrun', '--nproc-per-node={processes}', 'tools/train.py']
+runpy.run_path('tools/torchrun.py', run_name='__main__')
+'''
+    done = run(PYTHON, '-c', code, check=False)
+    assert done.returncode == message.startswith('error')
+    assert done.stderr.splitlines()[-1] == message
