@@ -4,10 +4,10 @@ import os
 import os.path as osp
 
 from mmengine.config import Config, DictAction
-from mmengine.device import is_cuda_available
 
 from ..errors import UserError
 from .config import find_config
+from .distributed import has_accelerator
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,12 +18,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         action=DictAction,
         help='override settings of the config, as key=value; lists as '
-        'key="[a,b]" or key=a,b, nested as key="[(a,b),(c,d)]", without spaces')
+        'key="[a,b]" or key=a,b, nested as key="[(a,b),(c,d)]", without spaces; '
+        'check_config=False starts without checking the config beforehand')
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='job launcher; without CUDA the processes talk through gloo')
+        help='job launcher; on the CPU the processes talk through gloo')
     # torch.distributed.launch of torch 1.x gives --local_rank, later ones
     # --local-rank, torchrun the environment variable.
     parser.add_argument(
@@ -81,7 +82,7 @@ def load_train_config(args: argparse.Namespace) -> Config:
     """
     cfg = load_config(args)
     if args.amp:
-        if not is_cuda_available():
+        if not has_accelerator():
             raise UserError('--amp needs a GPU; leave it out on the CPU')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.loss_scale = 'dynamic'

@@ -1,9 +1,10 @@
-"""Distributed runs without CUDA, on gloo."""
+"""Distributed runs on the CPU, on gloo."""
 import os
 import subprocess
 
 import torch
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import is_distributed
 
 # What torch's rendezvous reads, by the names that each launcher gives it.
@@ -18,17 +19,23 @@ _LAUNCHER_VARIABLES = dict(
         WORLD_SIZE='OMPI_COMM_WORLD_SIZE'))
 
 
+def has_accelerator() -> bool:
+    """Whether mmengine runs on a device with its own communication and mixed
+    precision: CUDA, NPU, MLU or MUSA, but not the CPU or MPS."""
+    return get_device() not in ('cpu', 'mps')
+
+
 def prepare_distributed(cfg: Config) -> None:
-    """Initialises gloo for a distributed run on a machine without CUDA.
+    """Initialises gloo for a distributed run on the CPU.
 
     mmengine's launchers put every process on a CUDA device; with a process
     group already there and DDP told of no device they work on the CPU too.
-    With CUDA nothing is changed.
+    With CUDA, NPU, MLU and the like nothing is changed.
 
     Args:
         cfg (Config): The run's config, changed in place.
     """
-    if cfg.launcher == 'none' or torch.cuda.is_available():
+    if cfg.launcher == 'none' or has_accelerator():
         return
     default = dict(
         type='MMDistributedDataParallel',

@@ -1,0 +1,50 @@
+"""Which devices are taken for a CPU; the machine has only that, so mmengine's
+detection is told otherwise."""
+import argparse
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.device import utils as device
+
+from mmdet_eca import UserError
+from mmdet_eca.engine import add_train_arguments, load_train_config
+from mmdet_eca.engine.distributed import prepare_distributed
+from tests.tools.test_train import DIGITS
+
+ACCELERATORS = ('cuda', 'npu', 'mlu', 'musa')
+OTHERS = ('cpu', 'mps')
+
+
+def distributed(monkeypatch, name):
+    """What a run by torchrun gets on such a device: process groups, wrapper."""
+    groups = []
+    monkeypatch.setattr(device, 'DEVICE', name)
+    monkeypatch.setattr(torch.distributed, 'init_process_group', groups.append)
+    cfg = Config(dict(launcher='pytorch'))
+    prepare_distributed(cfg)
+    return groups, cfg.get('model_wrapper_cfg')
+
+
+@pytest.mark.parametrize('name', ACCELERATORS)
+def test_accelerators_keep_mmengines_own_backend(monkeypatch, name):
+    assert distributed(monkeypatch, name) == ([], None)
+
+
+@pytest.mark.parametrize('name', OTHERS)
+def test_a_cpu_gets_gloo(monkeypatch, name):
+    groups, wrapper = distributed(monkeypatch, name)
+    assert groups == ['gloo'] and wrapper['device_ids'] is None
+
+
+@pytest.mark.parametrize('name', ACCELERATORS + OTHERS)
+def test_amp_needs_an_accelerator(monkeypatch, name):
+    monkeypatch.setattr(device, 'DEVICE', name)
+    parser = argparse.ArgumentParser()
+    add_train_arguments(parser)
+    args = parser.parse_args([DIGITS, '--amp'])
+    if name in ACCELERATORS:
+        assert load_train_config(args).optim_wrapper.type == 'AmpOptimWrapper'
+    else:
+        with pytest.raises(UserError, match='--amp needs a GPU'):
+            load_train_config(args)
