@@ -3,11 +3,17 @@ import copy
 import json
 import mmap
 import os.path as osp
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterator, List, Set, Tuple
 
+from mmcv.cnn import VGG
+from mmdet.datasets import CocoDataset
+from mmdet.models.dense_heads import (GARPNHead, RPNHead,
+                                      StageCascadeRPNHead)
+from mmdet.models.roi_heads.mask_heads import FusedSemanticHead
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from torch import nn
 
 from ..checkpoints import local_path
 from ..errors import UserError
@@ -20,22 +26,25 @@ def check_config(cfg: Config, loaders: Tuple[str, ...]) -> None:
     """Raises UserError if the run that ``cfg`` describes cannot succeed.
 
     Checks the model's arguments, the files and folders that the run reads and
-    the class counts; it reads no images and changes nothing.
+    the class counts; it reads no images and changes nothing. With
+    ``check_config=False`` in the config nothing is checked.
 
     Args:
         cfg (Config): A whole config.
         loaders (tuple[str]): The data loaders that the run uses, of 'train',
             'val' and 'test'.
     """
+    if not cfg.get('check_config', True):
+        return
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     _check_file(cfg.get('load_from'), 'checkpoint')
     if 'train' in loaders:
         _check_pretrained(cfg.model)
-    MODELS.build(copy.deepcopy(cfg.model))
+    model = MODELS.build(copy.deepcopy(cfg.model))
     for loader in loaders:
         if cfg.get(f'{loader}_dataloader') is not None:
             for dataset in _datasets(cfg[f'{loader}_dataloader'].dataset):
-                _check_dataset(dataset, loader, cfg.model)
+                _check_dataset(dataset, loader, model)
             for ann_file in _values(cfg.get(f'{loader}_evaluator'), 'ann_file'):
                 _check_file(ann_file, 'annotation file',
                             f'set {loader}_evaluator.ann_file')
@@ -63,7 +72,7 @@ def _is_local(path: str) -> bool:
     return '://' not in path
 
 
-def _check_dataset(dataset: Config, loader: str, model: Config) -> None:
+def _check_dataset(dataset: Config, loader: str, model: nn.Module) -> None:
     if dataset.get('backend_args') is not None:
         return  # not a local file system
     root = dataset.get('data_root') or ''
@@ -81,31 +90,62 @@ def _check_dataset(dataset: Config, loader: str, model: Config) -> None:
         _check_classes(dataset, osp.join(root, dataset.ann_file), model)
 
 
-def _check_classes(dataset: Config, ann_file: str, model: Config) -> None:
+def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
     metainfo = dataset.get('metainfo') or {}
+    kind = dataset.type
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
     declared = metainfo.get('classes')
-    default = getattr(DATASETS.get(dataset.type), 'METAINFO', {})
-    classes = declared or default.get('classes')
+    metainfo = {**(getattr(kind, 'METAINFO', None) or {}), **metainfo}
+    classes = metainfo.get('classes')
     if classes is None:
         return
     if isinstance(classes, str):
         raise UserError(f'metainfo.classes must be a tuple of names, got the '
                         f'string {classes!r}: a comma after it makes a tuple')
-    found = _read_categories(ann_file)
-    missing = [name for name in classes if name not in found]
-    if missing or (declared is None and len(found) != len(classes)):
-        raise UserError(
-            f'{ann_file} has {len(found)} classes ({_shorten(found)}), the '
-            f'config {len(classes)} ({_shorten(classes)}): set '
-            'dataset.metainfo=dict(classes=...) and num_classes='
-            f'{len(found)} in the heads')
-    heads = {key: head for key, head in model.items() if key != 'rpn_head'}
-    for num_classes in _values(heads, 'num_classes'):
-        if num_classes != len(classes):
+    if isinstance(kind, type) and issubclass(kind, CocoDataset):
+        found = _read_categories(ann_file)
+        missing = [name for name in classes if name not in found]
+        if missing or (declared is None and len(found) != len(classes)):
             raise UserError(
-                f'num_classes={num_classes} in a head, but {ann_file} is used '
+                f'{ann_file} has {len(found)} classes ({_shorten(found)}), the '
+                f'config {len(classes)} ({_shorten(classes)}): set '
+                'dataset.metainfo=dict(classes=...) and num_classes='
+                f'{len(found)} in the heads')
+    for name, num_classes in _class_counts(model):
+        if num_classes not in _fitting_counts(metainfo):
+            raise UserError(
+                f'num_classes={num_classes} in {name}, but {ann_file} is used '
                 f'with {len(classes)} classes ({_shorten(classes)}): set '
-                f'num_classes={len(classes)}')
+                f'num_classes={len(classes)}, or check_config=False to start '
+                'without this check')
+
+
+def _class_counts(model: nn.Module) -> Iterator[Tuple[str, int]]:
+    """Names and ``num_classes`` of the modules that tell classes apart.
+
+    The rule of mmdet's NumClassCheckHook, which exempts a VGG backbone and
+    HTC's semantic branch. It knows proposal heads by their name only; those of
+    other names are exempt here too.
+    """
+    for name, module in model.named_modules():
+        if hasattr(module, 'num_classes') and not name.endswith(
+                'rpn_head') and not isinstance(
+                    module, (VGG, FusedSemanticHead, RPNHead, GARPNHead,
+                             StageCascadeRPNHead)):
+            yield name or type(module).__name__, module.num_classes
+
+
+def _fitting_counts(metainfo: dict) -> Set[int]:
+    """Numbers of classes that a head may have for a data set.
+
+    In panoptic segmentation some are for things, others for stuff, where all
+    things may be one more class.
+    """
+    counts = {len(metainfo['classes'])}
+    if metainfo.get('thing_classes') and metainfo.get('stuff_classes'):
+        stuff = len(metainfo['stuff_classes'])
+        counts |= {len(metainfo['thing_classes']), stuff, stuff + 1}
+    return counts
 
 
 def _read_categories(ann_file: str) -> List[str]:
@@ -116,13 +156,24 @@ def _read_categories(ann_file: str) -> List[str]:
                 key = text.rfind(b'"categories"')
                 start = text.find(b'[', max(key, 0))
                 if key >= 0 and start >= 0:
-                    head = text[start:start + 2**22].decode(errors='ignore')
-                    categories, _ = json.JSONDecoder().raw_decode(head)
-                    return [category['name'] for category in categories]
+                    return [c['name'] for c in _read_list(text, start)]
         except (ValueError, KeyError, TypeError):
             pass
     raise UserError(f'{ann_file} is not a COCO annotation file: it has no list '
                     '"categories" of ids and names')
+
+
+def _read_list(text: mmap.mmap, start: int) -> list:
+    """The JSON list that starts there; more is read until it is whole."""
+    size = 2**22
+    while True:
+        piece = text[start:start + size].decode(errors='ignore')
+        try:
+            return json.JSONDecoder().raw_decode(piece)[0]
+        except json.JSONDecodeError:
+            if start + size >= len(text):
+                raise
+            size *= 4
 
 
 def _shorten(names: List[str]) -> str:

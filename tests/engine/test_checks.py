@@ -1,11 +1,17 @@
+import argparse
 import json
 import os
+import os.path as osp
+import re
 import shutil
 
+import mmdet
 import pytest
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 
 from mmdet_eca import UserError, config_path
+from mmdet_eca.engine import add_run_arguments, build_runner
 from mmdet_eca.engine.checks import check_config
 
 TRAIN = ('train', 'val')
@@ -69,8 +75,72 @@ def test_annotation_file_of_another_kind(cfg, digits, tmp_path):
 def test_fewer_classes_in_the_heads(cfg):
     cfg.model.roi_head.mask_head.num_classes = 80
     message = refusal(cfg)
-    assert message.startswith('num_classes=80 in a head')
-    assert message.endswith('set num_classes=10')
+    assert message.startswith('num_classes=80 in roi_head.mask_head')
+    assert message.endswith('set num_classes=10, or check_config=False to start '
+                            'without this check')
+
+
+def test_the_check_can_be_turned_off(cfg, digits, tmp_path):
+    cfg.model.roi_head.mask_head.num_classes = 80
+    cfg.work_dir, cfg.launcher = str(tmp_path / 'work'), 'none'
+    with pytest.raises(UserError, match='num_classes=80'):
+        build_runner(cfg, TRAIN)
+    assert not list(tmp_path.iterdir())
+    cfg.merge_from_dict({'check_config': False})  # as --cfg-options does
+    assert build_runner(cfg, TRAIN).model.roi_head.mask_head.num_classes == 80
+
+
+def test_the_check_turned_off_is_in_the_help(capsys):
+    parser = argparse.ArgumentParser()
+    add_run_arguments(parser)
+    assert 'check_config=False' in parser.format_help()
+
+
+@pytest.mark.parametrize('data', ['coco_panoptic', 'cityscapes_instance'])
+def test_heads_of_panoptic_segmentation(data, tmp_path):
+    """80 things and 53 stuff classes of COCO; Cityscapes has eight."""
+    path = osp.join(osp.dirname(mmdet.__file__), '.mim/configs')
+    cfg = Config.fromfile(
+        f'{path}/panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py')
+    dataset = Config.fromfile(
+        f'{path}/_base_/datasets/{data}.py').train_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    classes = DATASETS.get(dataset.type).METAINFO['classes']
+    (tmp_path / 'train.json').write_text(
+        json.dumps(dict(categories=[dict(name=name) for name in classes])))
+    dataset.data_prefix = {}
+    dataset.update(data_root=f'{tmp_path}/', ann_file='train.json')
+    cfg.model.backbone.init_cfg = None
+    cfg = Config(dict(model=cfg.model, train_dataloader=dict(dataset=dataset)))
+    if data == 'coco_panoptic':
+        check_config(cfg, ('train', ))
+        cfg.model.roi_head.bbox_head.num_classes = 81
+    assert re.match('num_classes=(81 in roi_head.bbox_head|133 in PanopticFPN)',
+                    refusal(cfg, ('train', )))
+
+
+def test_a_list_of_categories_of_many_megabytes(cfg, digits, tmp_path):
+    folder = shutil.copytree(digits, tmp_path / 'digits')
+    use(cfg, str(folder))
+    path = folder / 'annotations/instances_train.json'
+    content = json.loads(path.read_text())
+    for number, category in enumerate(content['categories']):
+        category['synonyms'] = [f'Wort {i} für {number}'
+                                for i in range(50000)]
+    for at_the_end in (True, False):
+        categories = content.pop('categories')
+        content = (dict(content, categories=categories) if at_the_end else
+                   dict(categories=categories, **content))
+        text = json.dumps(content, ensure_ascii=False)
+        assert len(text) > 2 * 2**22
+        path.write_text(text, encoding='utf-8')
+        check_config(cfg, TRAIN)
+    content['categories'][-1]['name'] = 'other'
+    path.write_text(json.dumps(content))
+    assert 'has 10 classes (0, 1, 2, 3, 4, ...)' in refusal(cfg)
+    path.write_text(json.dumps(content)[:2 * 2**22])
+    assert 'is not a COCO annotation file' in refusal(cfg)
 
 
 def test_other_classes_than_in_the_annotation_file(cfg):

@@ -1,6 +1,7 @@
 """Ours in the place of mmdet's own, in every config that mmdet ships."""
 import copy
 import glob
+import hashlib
 import json
 import os.path as osp
 import traceback
@@ -8,12 +9,15 @@ import traceback
 import mmdet
 import pytest
 import torch
-from mmdet.registry import MODELS
+from mmdet.registry import DATASETS, MODELS
 from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
 from mmengine.runner import checkpoint
+
+from mmdet_eca import UserError
+from mmdet_eca.engine.checks import check_config
 
 OURS = {
     'ResNet': 'ECAResNet',
@@ -22,6 +26,10 @@ OURS = {
 }
 KINDS = ('atss', 'cascade_rcnn', 'faster_rcnn', 'mask_rcnn', 'retinanet',
          'solov2', 'yolof')
+# Folders with other numbers of classes in the model than its data set has.
+CLASS_COUNTS = ('cascade_rpn', 'cityscapes', 'detectors', 'guided_anchoring',
+                'htc', 'lvis', 'maskformer', 'panoptic_fpn', 'rpn', 'scnet',
+                'soft_teacher')
 CONFIGS = osp.join(osp.dirname(mmdet.__file__), '.mim', 'configs')
 
 
@@ -194,6 +202,75 @@ def test_every_config_builds_and_its_backbone_gives_the_same_shapes(
     with torch.device('meta'):
         for model in distinct.values():
             assert shapes(with_eca(model), OURS.values()) == shapes(model, OURS)
+
+
+def datasets(node):
+    """The configs of the data sets inside wrappers."""
+    if 'dataset' in node or 'datasets' in node:
+        for inner in node.get('datasets') or [node.dataset]:
+            yield from datasets(inner)
+    else:
+        yield node
+
+
+def own_annotations(cfg, folder):
+    """Gives every data set of a config an annotation file of its classes."""
+    for loader in ('train', 'val', 'test'):
+        for dataset in datasets((cfg.get(f'{loader}_dataloader') or
+                                 ConfigDict(dataset=ConfigDict())).dataset):
+            kind = DATASETS.get(dataset.get('type', ''))
+            metainfo = {
+                **(getattr(kind, 'METAINFO', None) or {}),
+                **(dataset.get('metainfo') or {})
+            }
+            text = json.dumps(dict(categories=[
+                dict(id=i, name=name)
+                for i, name in enumerate(metainfo.get('classes') or ())]))
+            ending = osp.splitext(dataset.get('ann_file', '.json'))[1]
+            path = folder / f'{hashlib.md5(text.encode()).hexdigest()}{ending}'
+            path.write_text(text)
+            dataset.data_root, dataset.data_prefix = None, {}
+            dataset.ann_file = str(path)
+        evaluators = cfg.get(f'{loader}_evaluator') or []
+        for evaluator in (evaluators if isinstance(evaluators, list) else
+                          [evaluators]):
+            if evaluator.get('ann_file') is not None:
+                evaluator.ann_file = str(path)
+
+
+def without_weights(node):
+    """Without the files of pretrained weights, which are not here."""
+    if isinstance(node, dict):
+        return {key: without_weights(value) for key, value in node.items()
+                if key not in ('init_cfg', 'pretrained')}
+    return ([without_weights(value) for value in node]
+            if isinstance(node, (list, tuple)) else node)
+
+
+def test_the_check_before_a_run_passes_every_config(
+        models, capsys, pytestconfig, tmp_path):
+    """Each with its own classes; of a few folders, or of all configs."""
+    passed, impossible = 0, {}
+    for name in sorted(name for _, names in models for name in names):
+        if not (pytestconfig.option.every_config
+                or name.split('/')[0] in CLASS_COUNTS):
+            continue
+        cfg = Config.fromfile(osp.join(CONFIGS, name))
+        own_annotations(cfg, tmp_path)
+        cfg.model = with_eca(ConfigDict(without_weights(cfg.model.to_dict())))
+        cfg.load_from = None
+        try:
+            with torch.device('meta'):
+                check_config(cfg, ('train', 'val', 'test'))
+            passed += 1
+        except UserError as error:
+            raise AssertionError(f'{name} is refused: {error}') from error
+        except Exception as error:
+            impossible[name] = str(error)
+            with pytest.raises(type(error)), torch.device('meta'):
+                build(cfg.model)
+    report(capsys, 'passed the check', passed, impossible)
+    assert passed > 0.9 * (passed + len(impossible)) and passed >= 10
 
 
 def test_forward_pass_with_losses(models, capsys, pytestconfig):
