@@ -2,8 +2,10 @@
 import mmdet
 import pytest
 from mmdet.registry import MODELS
+from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from torch import nn
 
 from mmdet_eca import ECAResNet, config_path
 from mmdet_eca.tables import distinct_rows
@@ -79,6 +81,8 @@ def test_the_d_variant_is_the_same_detector_on_timms_weights():
 
 MMPRETRAIN = ('mmpretrain://https://download.openmmlab.com/mmclassification/v0/'
               'se-resnet/')
+# GCNet's runs, from which the figures of the rows NL and GC are.
+SYNC_BN = dict(norm_cfg=dict(type='SyncBN', requires_grad=True), norm_eval=False)
 # What the backbone of a row has that the plain one has not.
 BLOCKS = {
     ('se', 50): dict(type='SEResNet', bias=True, init_cfg=dict(
@@ -91,16 +95,17 @@ BLOCKS = {
         type='Pretrained', checkpoint='pretrained/eca_resnet50_k3557.pth.tar')),
     ('eca', 101): dict(type='ECAResNet', kernel_size=(3, 3, 5, 7), init_cfg=dict(
         type='Pretrained', checkpoint='pretrained/eca_resnet101_k3357.pth.tar')),
-    ('nl', 50): dict(type='NonLocalResNet'),
+    ('nl', 50): dict(type='NonLocalResNet', **SYNC_BN),
     ('gc', 50): dict(plugins=[dict(
         cfg=dict(type='ContextBlock', ratio=1 / 16),
-        stages=(False, True, True, True), position='after_conv3')]),
+        stages=(False, True, True, True), position='after_conv3')], **SYNC_BN),
 }
 
 
 @pytest.mark.parametrize(
     'row', [row for row in distinct_rows() if row.attention], ids=lambda r: r.name)
 def test_rows_differ_in_their_block_and_its_weights(row):
+    """And NL and GC in their norms, which learn and use the batch."""
     plain, ours = (
         Config.fromfile(config_path(f'{name}.py')).to_dict() for name in
         (row.name.replace(f'_{row.attention}', ''), row.name))
@@ -113,6 +118,28 @@ def test_rows_differ_in_their_block_and_its_weights(row):
     expected.update(BLOCKS[row.attention, row.depth])
     assert ours['model'].pop('backbone') == expected
     assert ours == plain
+
+
+@pytest.mark.parametrize('block', ['nl', 'gc'])
+def test_rows_with_sync_bn_train_in_one_process_without_a_gpu(block):
+    """Norms past the frozen stage learn, and follow the batch's statistics."""
+    cfg = Config.fromfile(config_path(f'mask_rcnn_{block}_r50_fpn_1x.py'))
+    cfg.model.backbone.init_cfg = None
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(cfg.model).train()
+        data = model.data_preprocessor(
+            demo_mm_inputs(2, (3, 64, 64), num_items=[1, 1], with_mask=True),
+            True)
+        loss, _ = model.parse_losses(model(**data, mode='loss'))
+    loss.backward()
+    norms = {name: module for name, module in model.backbone.named_modules()
+             if isinstance(module, nn.SyncBatchNorm)}
+    assert len(norms) == 53
+    for name, norm in norms.items():
+        frozen = name.startswith(('bn1', 'layer1'))
+        assert (norm.weight.grad is None) == frozen, name
+        assert norm.num_batches_tracked == (not frozen), name
+        assert norm.running_mean.any() == (not frozen), name
 
 
 @pytest.mark.parametrize('detector', DETECTORS)

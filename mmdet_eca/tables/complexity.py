@@ -69,6 +69,9 @@ def count_complexity(cfg: Config) -> Complexity:
     model.backbone = dict(model.backbone, init_cfg=None)
     if model.backbone['type'].startswith('SE'):
         model.backbone['bias'] = False
+    if model.backbone.get('norm_cfg', {}).get('type') == 'SyncBN':
+        # On one device it is a BN, and mmcv counts that only.
+        model.backbone['norm_cfg'] = dict(model.backbone['norm_cfg'], type='BN')
     with torch.device('meta'):
         detector = MODELS.build(model)
     detector.train()  # freezes the stages

@@ -43,6 +43,14 @@ def test_gcnets_rows_count_all_parameters():
         assert ours == pytest.approx(paper, abs=0.05)
 
 
+def test_sync_bn_is_counted_as_bn():
+    """NL adds its convolutions on c4's 50x80 positions, and nothing else."""
+    nl, plain = (count(f'mask_rcnn{block}_r50_fpn_1x')['gflops']
+                 for block in ('_nl', ''))
+    convs = 50 * 80 * (4 * 1024 * 512 + 3 * 512 + 1024)
+    assert nl - plain == pytest.approx(convs / 1e9, abs=1e-3)
+
+
 def test_mask_head_upsamples_at_its_outputs_resolution():
     """mmcv counts at the input's; here the head is counted by hand."""
     mask, faster = (count(f'{d}_rcnn_r50_fpn_1x')['gflops']
