@@ -11,6 +11,11 @@ from mmdet_eca import UserError, config_path, demo
 from mmdet_eca.demo import run_demo
 from tests.conftest import ROOT, run
 
+
+class Interrupted(Exception):
+    """Ctrl-C, which would end the tests as well."""
+
+
 CONFIG = 'configs/digits/mask_rcnn_eca_r50_digits.py'
 
 
@@ -72,18 +77,18 @@ def interrupted(monkeypatch, tmp_path):
 
     def train(config, work_dir, seed):
         gone_on.append((config, work_dir, seed))
-        raise KeyboardInterrupt
+        raise Interrupted
 
     monkeypatch.setattr(demo, '_train', train)
     folder = str(tmp_path / 'work')
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         run_demo(CONFIG, folder, seed=1)
     return folder, gone_on
 
 
 def test_interrupted_run_goes_on(interrupted):
     folder, gone_on = interrupted
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         run_demo(osp.abspath(CONFIG), folder, seed=1)
     assert gone_on == [(CONFIG, folder, 1), (osp.abspath(CONFIG), folder, 1)]
 
@@ -130,11 +135,11 @@ def test_fused_optimizer_is_only_asked_of_torch_that_has_it(monkeypatch, version
 
     def build_runner(cfg, loaders):
         built.append(cfg)
-        raise KeyboardInterrupt
+        raise Interrupted
 
     monkeypatch.setattr(demo, 'build_runner', build_runner)
     cfg = Config.fromfile(config_path('digits/mask_rcnn_eca_r50_digits.py'))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         demo._run(cfg, str(tmp_path), 0)
     assert built[0].optim_wrapper.optimizer.fused == (
         version in ('2.4.0', '2.13.0+cpu'))
