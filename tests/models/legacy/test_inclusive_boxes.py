@@ -147,7 +147,7 @@ def test_masks_are_resized_to_whole_pixels(rescale):
         expected[y1:y2 + 1, x1:x2 + 1] = cv2.resize(
             1 / (1 + np.exp(-logit[label])), (x2 - x1 + 1, y2 - y1 + 1)) > 0.5
         assert (mask != expected).mean() < 1e-4  # rounding at the threshold
-    assert masks.any(dim=(1, 2)).sum() >= 4
+    assert masks.flatten(1).any(1).sum() >= 4
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
@@ -162,7 +162,7 @@ def test_masks_of_half_precision_are_those_of_their_values(dtype):
             dict(mask_thr_binary=0.5), activate_map=True)
         for probabilities in (logits.sigmoid(), logits.sigmoid().float())
     ]
-    assert torch.equal(*masks) and masks[0].any(dim=(1, 2)).sum() >= 4
+    assert torch.equal(*masks) and masks[0].flatten(1).any(1).sum() >= 4
 
 
 def test_evaluation_counts_the_last_pixel():
