@@ -126,10 +126,12 @@ class ECANonShared(_LocalAttention):
 
     def gate(self, pooled: Tensor) -> Tensor:
         """``sigmoid(sum_j weight[c, j] pooled[c - k // 2 + j])``, (N, C)."""
-        k = self.kernel_size
-        neighbours = F.pad(pooled, (k // 2, k // 2)).unfold(1, k, 1)
+        k, channels = self.kernel_size, self.in_channels
+        padded = F.pad(pooled, (k // 2, k // 2))
         # Cast, since autocast leaves products of elements alone.
-        return (neighbours * self.weight.to(pooled)).sum(-1).sigmoid()
+        weight = self.weight.to(pooled)
+        return sum(padded[:, j:j + channels] * weight[:, j]
+                   for j in range(k)).sigmoid()
 
 
 def _check_kernel_size(kernel_size: int, in_channels: int) -> None:

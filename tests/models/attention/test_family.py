@@ -1,7 +1,5 @@
 """Every member of the family against its equation in Table 2."""
-import io
 import re
-import warnings
 
 import numpy as np
 import pytest
@@ -15,6 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmdet_eca import (ECALayer, ECANonShared, SEGroup, SEVar1, SEVar2, SEVar3,
                        SqueezeExcitation, UserError)
 from mmdet_eca.models.attention import __main__ as table
+from tests.conftest import every_amp
+from tests.models.exporting import export, run_onnx
 
 C = 48
 
@@ -115,17 +115,17 @@ def test_gradients_in_float64(layer, f, weights):
         forward, (x, *layer.parameters()), fast_mode=True)
 
 
+@every_amp
 @members
-def test_bf16_and_fp16_autocast_give_the_eager_output(layer, f, weights):
+def test_autocast_gives_the_eager_output(layer, f, weights, device, dtype):
     kind, arguments = layer
     layer = kind(C, **arguments)
     x = torch.randn(2, C, 4, 4)
     expected = layer(x)
-    for dtype in (torch.bfloat16, torch.float16):
-        with torch.autocast('cpu', dtype):
-            out = layer(x.to(dtype))
-        error = (out.float() - expected).abs().max() / expected.abs().max()
-        assert out.dtype == dtype and error < 4 * torch.finfo(dtype).eps
+    with torch.autocast(device.type, dtype):
+        out = layer(x.to(dtype))
+    error = (out.float() - expected).abs().max() / expected.abs().max()
+    assert out.dtype == dtype and error < 4 * torch.finfo(dtype).eps
 
 
 @members
@@ -152,20 +152,11 @@ def test_compiles_to_one_graph_with_inductor(whole_family):
 
 
 def test_exports_and_runs_in_onnxruntime(whole_family):
-    import onnxruntime
     x = torch.randn(2, C, 4, 4)
     expected = whole_family(x)
-    exported = torch.export.export(whole_family, (x, ))
-    torch.testing.assert_close(exported.module()(x), expected)
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        torch.onnx.export(
-            whole_family, (x, ), dynamo=True, verbose=False).save(file)
-    session = onnxruntime.InferenceSession(file.getvalue())
-    out, = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-    torch.testing.assert_close(
-        torch.from_numpy(out), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(export(whole_family, x)(x), expected)
+    out, = run_onnx(whole_family, x)
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize('kind', [

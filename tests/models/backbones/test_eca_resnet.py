@@ -1,6 +1,4 @@
 import copy
-import io
-import warnings
 
 import pytest
 import torch
@@ -9,6 +7,7 @@ from mmdet.registry import MODELS
 from torch import nn
 
 from mmdet_eca import AttentionResNet, ECALayer, ECAResNet, UserError
+from tests.models.exporting import HAS_DYNAMO, run_onnx
 
 BLOCKS = {
     18: (2, 2, 2, 2),
@@ -249,23 +248,18 @@ def test_compiles_to_one_graph(small):
 
 @pytest.mark.parametrize('layout', [torch.contiguous_format,
                                     torch.channels_last], ids=str)
-@pytest.mark.parametrize('dynamo', [False, True])
+@pytest.mark.parametrize('dynamo', [
+    False,
+    pytest.param(True, marks=pytest.mark.skipif(
+        not HAS_DYNAMO, reason='this torch has no torch.onnx.export(dynamo=)'))
+])
 def test_onnx_gives_the_same_output(small, dynamo, layout):
     """By tracing, as MMDeploy exports, and by torch.export."""
-    import onnxruntime
     backbone, x = small
     backbone.to(memory_format=layout)
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        torch.onnx.export(
-            backbone, (x.contiguous(memory_format=layout), ), file,
-            dynamo=dynamo, verbose=False)
-    session = onnxruntime.InferenceSession(file.getvalue())
-    outs = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    outs = run_onnx(backbone, x.contiguous(memory_format=layout), dynamo)
     for ours, expected in zip(outs, backbone(x)):
-        torch.testing.assert_close(
-            torch.from_numpy(ours), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_backbone_is_in_mmdets_registry():

@@ -1,7 +1,5 @@
 """What holds for every backbone and every member of the family in one."""
 import copy
-import io
-import warnings
 
 import mmdet.models.backbones as theirs
 import pytest
@@ -15,6 +13,7 @@ import mmdet_eca as ours
 from mmdet_eca import (AttentionMobileNetV2, AttentionResNet, ChannelAttention,
                        ECALayer, ECAResNet, SqueezeExcitation, UserError)
 from tests.conftest import every_amp
+from tests.models.exporting import export, run_onnx
 
 SMALL = dict(base_channels=16)
 NEXT = dict(depth=50, groups=4, base_width=4, **SMALL)
@@ -84,8 +83,7 @@ def test_compiles_to_one_graph(name, device):
 @every_backbone
 def test_exports(name):
     backbone, x = build(name), torch.randn(IMAGES)
-    exported = torch.export.export(backbone, (x, ))
-    assert_same(exported.module()(x), backbone(x))
+    assert_same(export(backbone, x)(x), backbone(x))
 
 
 @pytest.mark.parametrize('name', [
@@ -93,16 +91,8 @@ def test_exports(name):
     'AttentionResNet ECANonShared'
 ])
 def test_onnx_gives_the_same_output(name):
-    import onnxruntime
     backbone, x = build(name), torch.randn(IMAGES)
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        torch.onnx.export(
-            backbone, (x, ), dynamo=True, verbose=False).save(file)
-    session = onnxruntime.InferenceSession(file.getvalue())
-    outs = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-    assert_same([torch.from_numpy(out) for out in outs], backbone(x))
+    assert_same(run_onnx(backbone, x), backbone(x))
 
 
 @every_amp
