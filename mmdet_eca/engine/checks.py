@@ -102,15 +102,16 @@ def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
     if isinstance(classes, str):
         raise UserError(f'metainfo.classes must be a tuple of names, got the '
                         f'string {classes!r}: a comma after it makes a tuple')
-    if isinstance(kind, type) and issubclass(kind, CocoDataset):
-        found = _read_categories(ann_file)
-        missing = [name for name in classes if name not in found]
-        if missing or (declared is None and len(found) != len(classes)):
-            raise UserError(
-                f'{ann_file} has {len(found)} classes ({_shorten(found)}), the '
-                f'config {len(classes)} ({_shorten(classes)}): set '
-                'dataset.metainfo=dict(classes=...) and num_classes='
-                f'{len(found)} in the heads')
+    if not (isinstance(kind, type) and issubclass(kind, CocoDataset)):
+        return  # of another format; trackers detect some of the classes only
+    found = _read_categories(ann_file)
+    missing = [name for name in classes if name not in found]
+    if missing or (declared is None and len(found) != len(classes)):
+        raise UserError(
+            f'{ann_file} has {len(found)} classes ({_shorten(found)}), the '
+            f'config {len(classes)} ({_shorten(classes)}): set '
+            'dataset.metainfo=dict(classes=...) and num_classes='
+            f'{len(found)} in the heads')
     for name, num_classes in _class_counts(model):
         if num_classes not in _fitting_counts(metainfo):
             raise UserError(

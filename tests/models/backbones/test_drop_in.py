@@ -28,8 +28,8 @@ KINDS = ('atss', 'cascade_rcnn', 'faster_rcnn', 'mask_rcnn', 'retinanet',
          'solov2', 'yolof')
 # Folders with other numbers of classes in the model than its data set has.
 CLASS_COUNTS = ('cascade_rpn', 'cityscapes', 'detectors', 'guided_anchoring',
-                'htc', 'lvis', 'maskformer', 'panoptic_fpn', 'rpn', 'scnet',
-                'soft_teacher')
+                'htc', 'lvis', 'maskformer', 'panoptic_fpn', 'qdtrack', 'rpn',
+                'scnet', 'soft_teacher')
 CONFIGS = osp.join(osp.dirname(mmdet.__file__), '.mim', 'configs')
 
 
@@ -216,9 +216,10 @@ def datasets(node):
 def own_annotations(cfg, folder):
     """Gives every data set of a config an annotation file of its classes."""
     for loader in ('train', 'val', 'test'):
-        for dataset in datasets((cfg.get(f'{loader}_dataloader') or
-                                 ConfigDict(dataset=ConfigDict())).dataset):
-            kind = DATASETS.get(dataset.get('type', ''))
+        if cfg.get(f'{loader}_dataloader') is None:
+            continue
+        for dataset in datasets(cfg[f'{loader}_dataloader'].dataset):
+            kind = DATASETS.get(dataset.type)
             metainfo = {
                 **(getattr(kind, 'METAINFO', None) or {}),
                 **(dataset.get('metainfo') or {})
