@@ -48,6 +48,8 @@ setup(
     install_requires=[
         'torch>=2.1.2,<2.14',
         'pycocotools',
+        'pillow',
+        'filelock',  # torch's own
         # mmengine finds `mmdet::` configs through pkg_resources, which later
         # releases no longer have.
         'setuptools<81',

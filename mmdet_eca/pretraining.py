@@ -3,12 +3,12 @@ from typing import Iterator
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
-from mmengine.device import is_cuda_available
 from mmengine.registry import init_default_scope
 from torch.utils.data import Dataset
 
 from .datasets import ImageFolder
 from .engine import build_runner
+from .engine.distributed import has_accelerator
 from .errors import UserError
 
 
@@ -25,7 +25,7 @@ def pretrain(cfg: Config) -> None:
             images are corrupt than allowed.
     """
     if (cfg.optim_wrapper.type == 'AmpOptimWrapper'
-            and not is_cuda_available()):
+            and not has_accelerator()):
         raise UserError('mixed precision (AmpOptimWrapper) needs a GPU: take a '
                         'config without it')
     check_classes(cfg)
