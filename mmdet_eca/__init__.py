@@ -2,16 +2,15 @@
 
 Importing this package registers its modules in mmdet's registries, makes
 ``_base_ = 'mmdet_eca::...'`` and ``checkpoint='timm://...'`` known to mmengine,
-and lets torch's safe loading read mmengine's checkpoints.
+and makes mmengine read every checkpoint without running code that is in it.
 """
 from .dependencies import check_dependencies
 
 check_dependencies()
 
 from . import datasets, evaluation  # noqa: E402, F401, registers them
-from .checkpoints import register_schemes
-from .engine import (allow_mmengine_checkpoints, config_path,
-                     register_config_prefix)
+from .checkpoints import allow_mmengine_checkpoints, register_schemes
+from .engine import config_path, register_config_prefix
 from .errors import UserError
 from .models import *  # noqa: F403
 from .models import __all__ as _models

@@ -1,9 +1,16 @@
-"""Reads other people's weights, and converts them to this package's names.
+"""Reads checkpoints safely, and converts other people's to this package's names.
+
+Every file comes in through ``files.py``, whoever asks for it: mmengine (by
+``schemes.py``), the converter (``convert.py``).
 
 A source is one file: ``NAME`` in a few words, ``matches(state_dict, meta)``
 whether a checkpoint is of it, ``convert(state_dict)`` its weights, renamed.
 """
 from .convert import convert_checkpoint
 from .schemes import local_path, register_schemes
+from .unpickling import allow_mmengine_checkpoints
 
-__all__ = ['convert_checkpoint', 'local_path', 'register_schemes']
+__all__ = [
+    'allow_mmengine_checkpoints', 'convert_checkpoint', 'local_path',
+    'register_schemes'
+]

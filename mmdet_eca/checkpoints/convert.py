@@ -4,7 +4,7 @@ from typing import Optional, Tuple
 
 from ..errors import UserError
 from . import authors_imagenet, mmdet1, mmpretrain, ours, timm, torchvision
-from .files import StateDict, read_checkpoint, write_checkpoint
+from .files import StateDict, read_weights, write_checkpoint
 from .resnet import Backbone, check_resnet
 
 SOURCES = (authors_imagenet, timm, mmpretrain, torchvision, mmdet1, ours)
@@ -27,7 +27,7 @@ def convert_checkpoint(path: str, out: str) -> str:
     """
     if osp.realpath(path) == osp.realpath(out):
         raise UserError(f'{out} is the file to convert: give another name')
-    state_dict, meta = read_checkpoint(path)
+    state_dict, meta = read_weights(path)
     source = recognise(path, state_dict, meta, SOURCES)
     converted, backbone = convert_state_dict(source, state_dict)
     kept = {

@@ -7,13 +7,12 @@ from .corrupt_images_hook import CorruptImagesHook
 from .export_backbone_hook import ExportBackboneHook
 from .iter_seed_hook import IterSeedHook
 from .runner import build_runner
-from .safe_loading import allow_mmengine_checkpoints
 from .user_errors import one_line_errors
 
 __all__ = [
     'ChannelsLastHook', 'CorruptImagesHook', 'ExportBackboneHook',
     'IterSeedHook', 'add_run_arguments', 'add_train_arguments',
-    'allow_mmengine_checkpoints', 'build_runner', 'config_path', 'find_config',
-    'load_config', 'load_train_config', 'one_line_errors',
-    'register_config_prefix', 'tool_path'
+    'build_runner', 'config_path', 'find_config', 'load_config',
+    'load_train_config', 'one_line_errors', 'register_config_prefix',
+    'tool_path'
 ]

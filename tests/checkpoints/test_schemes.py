@@ -1,25 +1,25 @@
 """Downloads, from a server of this process."""
-import functools
-import http.server
+import json
 import os
-import threading
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import mmdet
 import pytest
 import torch
 from mmengine.config import ConfigDict
+from mmengine.fileio import BaseStorageBackend, register_backend
 from mmengine.runner import CheckpointLoader
+from safetensors.torch import save_file
 
 from mmdet_eca import UserError
 from mmdet_eca.checkpoints import local_path, schemes
+from mmdet_eca.checkpoints.downloads import download, hash_in_name
 from mmdet_eca.engine.checks import _check_pretrained
 from tests.checkpoints.layouts import fill, other_layout
-
-
-class Command:
-    """Pickled as a call of os.system."""
-
-    def __reduce__(self):
-        return os.system, ('true', )
+from tests.checkpoints.server import named_by_hash, serve
+from tests.conftest import ROOT
 
 
 def timm_resnet(seed):
@@ -29,65 +29,258 @@ def timm_resnet(seed):
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
-    """A folder, and the address at which it is served."""
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
-    folder = tmp_path / 'served'
-    requests = []
+def cache(tmp_path, monkeypatch):
+    """Where downloads go: torch.hub's folder and Hugging Face's."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
+    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE',
+                        str(tmp_path / 'hub'))
+    return tmp_path / 'torch/hub/checkpoints'
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
 
-        def log_message(self, _, request, *args):
-            requests.append(request)
+@pytest.fixture
+def folder(tmp_path):
+    """What is served."""
+    (tmp_path / 'served').mkdir()
+    return tmp_path / 'served'
 
-    httpd = http.server.ThreadingHTTPServer(
-        ('127.0.0.1', 0), functools.partial(Handler, directory=str(folder)))
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    yield folder, f'http://127.0.0.1:{httpd.server_port}', requests
-    httpd.shutdown()
-    httpd.server_close()
+
+@pytest.fixture
+def server(cache, folder, monkeypatch):
+    with serve(folder) as server:
+        monkeypatch.setenv('HF_ENDPOINT', server.address)
+        yield server
 
 
 def load(filename):
     return CheckpointLoader.load_checkpoint(filename)['state_dict']
 
 
-def test_timms_models_are_downloaded_once_and_told_apart(server, monkeypatch):
-    folder, address, requests = server
-    assert schemes.TIMM_URL.format('ecaresnet50d.miil_in1k') == (
-        'https://huggingface.co/timm/ecaresnet50d.miil_in1k/'
-        'resolve/main/pytorch_model.bin')
-    monkeypatch.setattr(schemes, 'TIMM_URL', address + '/{}/pytorch_model.bin')
-    models = {}
-    for seed, name in enumerate(('ecaresnet50.a_in1k', 'ecaresnet50.b_in1k')):
-        (folder / name).mkdir(parents=True)
-        models[name] = timm_resnet(seed)
-        torch.save(models[name], folder / name / 'pytorch_model.bin')
+def files_in(cache):
+    return {
+        name for _, _, names in os.walk(cache) for name in names
+        if not name.endswith('.lock')
+    }
+
+
+def write_model(folder, name, seed=0):
+    """As on the hub; returns the path of its weights."""
+    path = folder / 'timm' / name / 'resolve/main/model.safetensors'
+    path.parent.mkdir(parents=True)
+    save_file(timm_resnet(seed), path)
+    return path
+
+
+def test_timms_models_are_downloaded_once_and_told_apart(server, folder):
+    names = ('ecaresnet50.a_in1k', 'ecaresnet50.b_in1k')
+    for seed, name in enumerate(names):
+        write_model(folder, name, seed)
     for _ in range(2):
-        for name, theirs in models.items():
+        for seed, name in enumerate(names):
             ours = load(f'timm://{name}')
             assert torch.equal(ours['layer4.2.eca.conv.weight'],
-                               theirs['layer4.2.se.conv.weight'])
-    assert len(requests) == 2
+                               timm_resnet(seed)['layer4.2.se.conv.weight'])
+    downloads = [line for line in server.requests if line.startswith('GET')]
+    assert downloads == [
+        f'GET /timm/{name}/resolve/{revision}/model.safetensors HTTP/1.1'
+        for name in names for revision in ['main']
+    ]
 
 
-def test_a_url_is_read_safely(server):
-    """mmengine's loader would run the command."""
-    folder, address, _ = server
-    folder.mkdir()
-    torch.save(dict(state_dict=Command()), folder / 'model.pth')
-    for scheme in ('ecanet', 'timm', 'mmpretrain'):
-        with pytest.raises(UserError, match='system would have to be run'):
-            load(f'{scheme}://{address}/model.pth')
+def test_timms_models_by_the_environment_alone(server, folder, tmp_path):
+    """Nothing is patched; the second process has no network."""
+    write_model(folder, 'ecaresnet50.a_in1k')
+    code = ('import mmdet_eca; from mmengine.runner import CheckpointLoader; '
+            'loaded = CheckpointLoader.load_checkpoint('
+            '"timm://ecaresnet50.a_in1k"); print(len(loaded["state_dict"]))')
+    for offline, address in (('0', server.address), ('1', 'http://127.0.0.1:9')):
+        done = subprocess.run(
+            [sys.executable, '-c', code], cwd=ROOT, text=True,
+            capture_output=True,
+            env=dict(os.environ, HF_HOME=str(tmp_path / 'home'),
+                     HF_ENDPOINT=address, HF_HUB_OFFLINE=offline))
+        assert done.stdout.split()[-1:] == [str(len(timm_resnet(0)))], done.stderr
+
+
+def test_timms_models_that_cannot_be_had(server, folder, monkeypatch):
+    with pytest.raises(UserError, match='timm://none.in1k cannot be downloaded'
+                       r' \(.*404.*\): fetch model.safetensors of timm/none'):
+        load('timm://none.in1k')
+    path = write_model(folder, 'ecaresnet50.a_in1k')
+    load('timm://ecaresnet50.a_in1k')
+    blobs = [
+        os.path.join(place, name)
+        for place, _, names in os.walk(folder.parent / 'hub') for name in names
+        if os.path.getsize(os.path.join(place, name)) == path.stat().st_size
+    ]
+    blob = os.path.realpath(blobs[0])
+    with open(blob, 'r+b') as file:
+        file.seek(-4, os.SEEK_END)
+        file.write(b'1234')
+    with pytest.raises(UserError, match='damaged .*: delete it') as error:
+        load('timm://ecaresnet50.a_in1k')
+    assert str(error.value).startswith(blob)
+    monkeypatch.setitem(sys.modules, 'huggingface_hub', None)
+    for ask in (load, local_path):
+        with pytest.raises(
+                UserError, match='pip install safetensors huggingface_hub'):
+            ask('timm://ecaresnet50.a_in1k')
+
+
+def test_a_file_is_downloaded_once_for_all_processes(server, folder, cache):
+    torch.save(fill(other_layout()), folder / 'model.pth')
+    with ThreadPoolExecutor(4) as pool:
+        paths = set(pool.map(download, 4 * [f'{server.address}/model.pth']))
+    assert len(server.requests) == len(paths) == 1
+    assert files_in(cache) == {'model.pth'}
+
+
+def test_every_process_ends_where_the_download_fails(server, cache):
+
+    def refusal(_):
+        with pytest.raises(UserError, match='404.*name the file instead') as error:
+            download(f'{server.address}/none.pth')
+        return str(error.value)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(list(pool.map(refusal, range(4)))) == 4
+    assert not files_in(cache)
+
+
+def test_the_same_name_at_two_addresses(server, folder):
+    for seed, name in enumerate('ab'):
+        (folder / name).mkdir()
+        torch.save(dict(w=torch.tensor(seed)), folder / name / 'model.pth')
+    found = [CheckpointLoader.load_checkpoint(
+        f'{server.address}/{name}/model.pth')['w'] for name in 'ab']
+    assert found == [0, 1]
+
+
+def test_the_hash_in_a_name_is_checked(server, folder, cache):
+    torch.save(fill(other_layout()), folder / 'resnet50.pth')
+    good = named_by_hash(folder / 'resnet50.pth').name
+    load_whole = CheckpointLoader.load_checkpoint
+    assert len(load_whole(f'{server.address}/{good}')) == len(other_layout())
+    (folder / 'other-0676ba61.pth').write_bytes((folder / good).read_bytes())
+    with pytest.raises(UserError, match='SHA-256 does not begin with 0676ba61'):
+        load_whole(f'{server.address}/other-0676ba61.pth')
+    assert files_in(cache) == {good}  # where torch.hub has it, too
+    os.truncate(cache / good, 1000)
+    with pytest.raises(UserError, match='is cut off or damaged.*delete it') as error:
+        load_whole(f'{server.address}/{good}')
+    assert str(error.value).startswith(str(cache / good))
+    os.remove(cache / good)
+    assert load_whole(f'{server.address}/{good}')
+
+
+@pytest.mark.parametrize(('name', 'digits'), [
+    ('resnet50-0676ba61.pth', '0676ba61'),
+    ('shufflenetv2_x1-5666bf0f80.pth', '5666bf0f80'),
+    ('se-resnet50_batch256_imagenet_20200804-ae206104.pth', 'ae206104'),
+    ('my-model-20240131.pth', None), ('model.pth', None), ('a-0123.pth', None),
+    ('eca_resnet50_k3557.pth.tar', None),
+])
+def test_which_names_carry_a_hash(name, digits):
+    assert hash_in_name(name) == digits
+
+
+def test_a_download_that_is_cut_off(server, folder, cache):
+    torch.save(fill(other_layout()), folder / 'model.pth')
+    server.cut_off.add('/model.pth')
+    size = (folder / 'model.pth').stat().st_size
+    with pytest.raises(UserError, match=f'cut off after 100 of {size} bytes'):
+        download(f'{server.address}/model.pth')
+    assert not files_in(cache)
+    server.cut_off.clear()
+    assert os.path.getsize(download(f'{server.address}/model.pth')) == size
+
+
+def test_a_cut_off_file_is_to_be_deleted(server, folder):
+    torch.save(fill(other_layout()), folder / 'model.pth')
+    os.truncate(download(f'{server.address}/model.pth'), 1000)
+    with pytest.raises(UserError, match='model.pth is cut off.* delete it and'):
+        CheckpointLoader.load_checkpoint(f'{server.address}/model.pth')
 
 
 def test_what_cannot_be_downloaded(server):
-    _, address, _ = server
-    with pytest.raises(UserError, match='404.*name the file instead'):
-        load(f'timm://{address}/none.pth')
     for filename in ('mmpretrain://ftp://host/a.pth', 'ecanet://s3://a.pth'):
         with pytest.raises(UserError, match='neither a file, nor a URL'):
             load(filename)
+    with pytest.raises(UserError, match='is not among http://, https://, ecane'):
+        load('swift://host/a.pth')
+    with pytest.raises(UserError, match='torchvision://resnet51: no model of'):
+        load('torchvision://resnet51')
+
+
+def test_torchvisions_weights_do_not_need_torchvision(server, folder, cache,
+                                                      monkeypatch):
+    """The configs name the addresses that mmengine has for them."""
+    monkeypatch.setitem(sys.modules, 'torchvision', None)
+    for depth, digits in ((50, '0676ba61'), (101, '63fe2227')):
+        address = f'https://download.pytorch.org/models/resnet{depth}-{digits}.pth'
+        for scheme in ('torchvision', 'modelzoo'):
+            name = f'{scheme}://resnet{depth}'
+            assert schemes._resolve(name) == ('url', address)
+            assert local_path(name) is None
+        with open(f'{ROOT}/configs/_base_/r{depth}.py') as file:
+            assert address in file.read()
+
+
+def test_mmdets_configs_name_known_models(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'torchvision', None)
+    names = subprocess.run(
+        ['grep', '-rhoE', "'(torchvision|open-mmlab)://[^']*'",
+         f'{mmdet.__path__[0]}/.mim/configs'], text=True, capture_output=True)
+    names = {name.strip("'") for name in names.stdout.split()}
+    assert len(names) > 30
+    for name in names:
+        assert local_path(name) is None, name
+
+
+def test_mmengines_other_schemes(server, folder, tmp_path, monkeypatch):
+    """Its tables of models, a user's own in MMENGINE_HOME, and buckets."""
+    torch.save(dict(state_dict={'backbone.w': torch.ones(1), 'head.w':
+                                torch.ones(2)}), folder / 'model.pth')
+    monkeypatch.setenv('MMENGINE_HOME', str(tmp_path))
+    address = f'{server.address}/model.pth'
+    (tmp_path / 'open_mmlab.json').write_text(
+        json.dumps(dict(mine=address, local='served/model.pth')))
+    monkeypatch.setattr(schemes.mmengines, 'get_mmcls_models',
+                        lambda: dict(mine=address))
+    both = ['backbone.w', 'head.w']
+    for name in ('open-mmlab://mine', 'openmmlab://local', address):
+        assert sorted(load(name)) == both
+    assert local_path('openmmlab://local') == str(tmp_path / 'served/model.pth')
+    assert list(load('mmcls://mine')) == ['w']
+
+    class Bucket(BaseStorageBackend):
+
+        def get(self, filepath):
+            assert filepath == 's3://bucket/model.pth'
+            return (folder / 'model.pth').read_bytes()
+
+        def get_text(self, filepath):
+            raise NotImplementedError
+
+    register_backend('petrel', Bucket, force=True)
+    assert sorted(load('s3://bucket/model.pth')) == both
+    assert local_path('s3://bucket/model.pth') is None
+
+
+def test_safetensors_are_read(tmp_path, monkeypatch):
+    path = str(tmp_path / 'model.safetensors')
+    state_dict = timm_resnet(0)
+    save_file(state_dict, path)
+    loaded = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    assert set(loaded) == set(state_dict)
+    assert all(torch.equal(loaded[name], state_dict[name]) for name in loaded)
+    assert 'layer1.0.eca.conv.weight' in load(f'timm://{path}')
+    os.truncate(path, 1000)
+    with pytest.raises(UserError, match='model.safetensors is cut off'):
+        load(path)
+    monkeypatch.setitem(sys.modules, 'safetensors.torch', None)
+    for ask in (load, local_path):
+        with pytest.raises(UserError, match='pip install safetensors$'):
+            ask(path)
 
 
 @pytest.mark.parametrize(('filename', 'path'), [
@@ -96,6 +289,8 @@ def test_what_cannot_be_downloaded(server):
     ('ecanet://resnet50', 'resnet50'),
     ('timm://a.bin', 'a.bin'),
     ('timm://folder/weights', 'folder/weights'),
+    (r'timm://folder\weights', r'folder\weights'),
+    (r'C:\weights\a.pth', r'C:\weights\a.pth'),
     ('timm://ecaresnet50d.miil_in1k', None),
     ('timm://https://host/a.bin', None),
     ('mmpretrain://https://host/a.pth', None),
@@ -105,6 +300,19 @@ def test_what_cannot_be_downloaded(server):
 ])
 def test_what_is_a_file_here(filename, path):
     assert local_path(filename) == path
+
+
+def test_the_separator_of_another_system(monkeypatch):
+    """On Windows os.sep is another, and paths have '/' all the same."""
+    monkeypatch.setattr(os, 'sep', '\\')
+    assert local_path('timm://folder/weights') == 'folder/weights'
+
+
+def test_somebody_elses_scheme_is_left_alone():
+    CheckpointLoader.register_scheme(
+        'mine://', lambda filename, map_location: dict(state_dict=dict(a=1)))
+    assert load('mine://anything') == dict(a=1)
+    assert local_path('mine://anything') is None
 
 
 @pytest.mark.parametrize(
