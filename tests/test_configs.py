@@ -83,6 +83,11 @@ MMPRETRAIN = ('mmpretrain://https://download.openmmlab.com/mmclassification/v0/'
               'se-resnet/')
 # GCNet's runs, from which the figures of the rows NL and GC are.
 SYNC_BN = dict(norm_cfg=dict(type='SyncBN', requires_grad=True), norm_eval=False)
+# What mmdet's configs name 'torchvision://resnet50' and 'torchvision://resnet101'.
+TORCHVISION = {
+    depth: f'https://download.pytorch.org/models/resnet{depth}-{digits}.pth'
+    for depth, digits in ((50, '0676ba61'), (101, '63fe2227'))
+}
 # What the backbone of a row has that the plain one has not.
 BLOCKS = {
     ('se', 50): dict(type='SEResNet', bias=True, init_cfg=dict(
@@ -114,7 +119,7 @@ def test_rows_differ_in_their_block_and_its_weights(row):
     expected = plain['model'].pop('backbone')
     assert expected['type'] == 'ResNet'
     assert expected['init_cfg'] == dict(
-        type='Pretrained', checkpoint=f'torchvision://resnet{row.depth}')
+        type='Pretrained', checkpoint=TORCHVISION[row.depth])
     expected.update(BLOCKS[row.attention, row.depth])
     assert ours['model'].pop('backbone') == expected
     assert ours == plain
