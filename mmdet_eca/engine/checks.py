@@ -3,7 +3,7 @@ import copy
 import json
 import mmap
 import os.path as osp
-from typing import Any, Iterator, List, Set, Tuple
+from typing import Any, Iterator, List, Optional, Set, Tuple
 
 from mmcv.cnn import VGG
 from mmdet.datasets import CocoDataset
@@ -12,6 +12,7 @@ from mmdet.models.dense_heads import (GARPNHead, RPNHead,
 from mmdet.models.roi_heads.mask_heads import FusedSemanticHead
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
+from mmengine.model import PretrainedInit
 from mmengine.registry import init_default_scope
 from torch import nn
 
@@ -37,7 +38,10 @@ def check_config(cfg: Config, loaders: Tuple[str, ...]) -> None:
     if not cfg.get('check_config', True):
         return
     init_default_scope(cfg.get('default_scope', 'mmdet'))
-    _check_file(cfg.get('load_from'), 'checkpoint')
+    if isinstance(cfg.get('resume'), str):  # mmengine takes it for True
+        raise UserError(f'resume={cfg.resume!r} must be True or False: the '
+                        'checkpoint to resume from is load_from')
+    _check_checkpoint(cfg.get('load_from'), 'checkpoint', 'check its path')
     if 'train' in loaders:
         _check_pretrained(cfg.model)
     model = MODELS.build(copy.deepcopy(cfg.model))
@@ -51,15 +55,28 @@ def check_config(cfg: Config, loaders: Tuple[str, ...]) -> None:
 
 
 def _check_pretrained(model: Any) -> None:
+    """All that the model starts from, in the ways of mmengine and mmdet 2.x."""
+    remedy = (f'the ECA-Net authors share theirs at {AUTHORS_PAGE}; to train '
+              'without: --cfg-options model.backbone.init_cfg=None '
+              'model.backbone.frozen_stages=-1 model.backbone.norm_eval=False')
     for init_cfg in _values(model, 'init_cfg'):
-        for init in init_cfg if isinstance(init_cfg, list) else [init_cfg]:
-            if init is not None and init.get('type') == 'Pretrained':
-                _check_file(
-                    local_path(init.checkpoint), 'pretrained weights',
-                    f'the ECA-Net authors share theirs at {AUTHORS_PAGE}; to '
-                    'train without: --cfg-options model.backbone.init_cfg=None '
-                    'model.backbone.frozen_stages=-1 '
-                    'model.backbone.norm_eval=False')
+        for init in (init_cfg if isinstance(init_cfg, (list, tuple)) else
+                     [init_cfg]):
+            if init is not None and init.get('type') in ('Pretrained',
+                                                         PretrainedInit):
+                if not isinstance(init.get('checkpoint'), str):
+                    raise UserError(f'{dict(init)} in init_cfg has no '
+                                    'checkpoint: name a file or a URL')
+                _check_checkpoint(init['checkpoint'], 'pretrained weights',
+                                  remedy)
+    for pretrained in _values(model, 'pretrained'):
+        if isinstance(pretrained, str):
+            _check_checkpoint(pretrained, 'pretrained weights', remedy)
+
+
+def _check_checkpoint(name: Optional[str], what: str, remedy: str) -> None:
+    if name is not None:
+        _check_file(local_path(name), what, remedy)
 
 
 def _check_file(path: Any, what: str, remedy: str = 'check its path') -> None:

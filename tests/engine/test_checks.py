@@ -4,11 +4,13 @@ import os
 import os.path as osp
 import re
 import shutil
+import sys
 
 import mmdet
 import pytest
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.model import PretrainedInit
 
 from mmdet_eca import UserError, config_path
 from mmdet_eca.engine import add_run_arguments, build_runner
@@ -197,6 +199,60 @@ def test_missing_checkpoint(cfg):
     cfg.load_from = 'work_dirs/none.pth'
     assert refusal(cfg).startswith(
         'checkpoint work_dirs/none.pth does not exist')
+
+
+@pytest.mark.parametrize(('checkpoint', 'message'), [
+    ('none.pth', 'pretrained weights none.pth does not exist'),
+    ('ecanet://none.pth.tar', 'pretrained weights none.pth.tar does not exist'),
+    ('swift://none.pth', 'its scheme is not among http://, https://, ecanet://'),
+    ('torchvision://resnet51', 'no model of this name is known'),
+    ('open-mmlab://none', 'no model of this name is known'),
+    ('mmpretrain://ftp://none.pth', 'neither a file, nor a URL'),
+    ('timm://ecaresnet50d.miil_in1k', 'pip install safetensors huggingface_hub'),
+    ('https://host/model.safetensors', 'pip install safetensors'),
+])
+def test_weights_that_cannot_be_had(cfg, checkpoint, message, monkeypatch):
+    """Wherever the config names them."""
+    for package in ('huggingface_hub', 'safetensors.torch'):
+        monkeypatch.setitem(sys.modules, package, None)
+    pretrained = dict(type='Pretrained', checkpoint=checkpoint)
+    for init_cfg in (pretrained, [dict(type='Kaiming', layer='Conv2d'), pretrained],
+                     dict(pretrained, prefix='backbone.'),
+                     dict(pretrained, type=PretrainedInit)):
+        for module in (cfg.model.backbone, cfg.model.neck, cfg.model):
+            module.init_cfg = init_cfg
+            assert message in refusal(cfg)
+            module.init_cfg = None
+    cfg.model.backbone.pretrained = checkpoint
+    assert message in refusal(cfg)
+    cfg.model.backbone.pretrained = None
+    cfg.load_from = checkpoint
+    assert message.replace('pretrained weights', 'checkpoint') in refusal(cfg)
+
+
+@pytest.mark.parametrize('checkpoint', [
+    'torchvision://resnet50', 'open-mmlab://detectron2/resnet50_caffe',
+    'https://host/a.pth', 'mmpretrain://https://host/a.pth', 's3://bucket/a.pth',
+    'timm://ecaresnet50d.miil_in1k'
+])
+def test_weights_that_are_downloaded_pass(cfg, checkpoint, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'torchvision', None)
+    cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=checkpoint)
+    cfg.load_from = checkpoint
+    check_config(cfg, TRAIN)
+
+
+def test_init_cfg_without_a_checkpoint(cfg):
+    cfg.model.backbone.init_cfg = dict(type='Pretrained')
+    assert refusal(cfg) == ("{'type': 'Pretrained'} in init_cfg has no "
+                            'checkpoint: name a file or a URL')
+
+
+def test_resume_is_no_path(cfg):
+    cfg.resume = 'work_dirs/epoch_1.pth'
+    assert refusal(cfg).startswith("resume='work_dirs/epoch_1.pth' must be")
+    cfg.update(resume=True, load_from='work_dirs/epoch_1.pth')
+    assert 'checkpoint work_dirs/epoch_1.pth does not exist' in refusal(cfg)
 
 
 def test_missing_annotations_of_the_evaluation(cfg):
