@@ -11,7 +11,8 @@ RPN and RetinaNet have one sigmoid an anchor and class, and no background: they
 stay as they are. (mmdet's own tool rotates their biases, and cuts off the last
 instead of the first biases of the box regressors.)
 """
-from typing import Iterator, List
+import re
+from typing import Iterator, List, Optional
 
 import torch
 
@@ -22,11 +23,32 @@ from .resnet import check_names
 NAME = "an MMDetection 1.x detector, as the ECA-Net authors' are"
 
 
+def major_version(meta: dict) -> Optional[int]:
+    """Of the MMDetection that has written a checkpoint; mmcv's ones say it."""
+    found = re.match(r'v?(\d+)', str(meta.get('mmdet_version', '')))
+    return int(found[1]) if found else None
+
+
 def matches(state_dict: StateDict, meta: dict) -> bool:
-    """A detector without ``roi_head`` that mmengine did not write."""
-    return ('backbone.layer1.0.conv1.weight' in state_dict
-            and any(name.startswith('bbox_head.') for name in state_dict)
-            and 'mmengine_version' not in meta and 'mmdet_eca' not in meta)
+    """A detector by its version, else a two-stage one without ``roi_head``.
+
+    Raises:
+        UserError: If it is a one-stage detector of no version: all MMDetections
+            have the same names for it, but not the same boxes.
+    """
+    heads = [name for name in state_dict if name.startswith('bbox_head.')]
+    if ('backbone.layer1.0.conv1.weight' not in state_dict or not heads
+            or 'mmengine_version' in meta or 'mmdet_eca' in meta):
+        return False
+    version = major_version(meta)
+    if version is None and not any(
+            name.startswith('rpn_head.') for name in state_dict):
+        raise UserError(
+            'the checkpoint does not say which MMDetection has written it '
+            '(meta.mmdet_version), and 1.x, 2.x and 3.x have the same names '
+            f'({heads[0]!r}) but not the same boxes: give its version, as '
+            '--mmdet-version 1.2.0')
+    return version is None or version < 2
 
 
 def detector(state_dict: StateDict) -> str:

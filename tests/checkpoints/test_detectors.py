@@ -250,6 +250,75 @@ def mask_rcnn_1x(tmp_path_factory):
     return as_in_1x(with_numbers(build(config)).state_dict())
 
 
+ONE_STAGE = {'backbone.layer1.0.conv1.weight': (8, 8, 1, 1),
+             'bbox_head.retina_cls.weight': (9, 32, 3, 3)}
+TWO_STAGES_2X = {'backbone.layer1.0.conv1.weight': (8, 8, 1, 1),
+                 'rpn_head.rpn_cls.weight': (3, 32, 1, 1),
+                 'roi_head.bbox_head.fc_cls.weight': (81, 64)}
+V2 = dict(mmdet_version='2.28.2', mmcv_version='1.7.1', CLASSES=('a', 'b'))
+V3 = dict(mmengine_version='0.10.7', dataset_meta=dict(classes=('a', 'b')))
+
+
+@pytest.mark.parametrize(('shapes', 'meta', 'given', 'source'), [
+    (ONE_STAGE, V2, None, 'an MMDetection 2.x detector'),
+    (TWO_STAGES_2X, V2, None, 'an MMDetection 2.x detector'),
+    (TWO_STAGES_2X, {}, None, 'an MMDetection 2.x detector'),
+    (ONE_STAGE, {}, '2.0.0', 'an MMDetection 2.x detector'),
+    (ONE_STAGE, V3, None, 'of this package or of MMDetection 3.x'),
+    (TWO_STAGES_2X, V3, None, 'of this package or of MMDetection 3.x'),
+    (ONE_STAGE, dict(mmdet_version='3.3.0'), None, 'or of MMDetection 3.x'),
+])
+def test_detectors_of_2x_and_3x_keep_their_names(shapes, meta, given, source,
+                                                 tmp_path):
+    state_dict, out = fill(shapes), tmp_path / 'out.pth'
+    torch.save(dict(state_dict=state_dict, meta=meta), tmp_path / 'in.pth')
+    message = convert_checkpoint(str(tmp_path / 'in.pth'), str(out), given)
+    assert source in message and 'nothing to rename' in message
+    assert 'legacy' not in message
+    converted = torch.load(out, weights_only=True)
+    assert {k: tuple(v.shape) for k, v in
+            converted['state_dict'].items()} == shapes
+    assert all(torch.equal(converted['state_dict'][k], state_dict[k])
+               for k in shapes)
+    if meta in (V2, V3):
+        assert converted['meta']['dataset_meta']['classes'] == ('a', 'b')
+
+
+def test_a_retinanet_of_2x_evaluates_as_it_is(tmp_path):
+    """As mmdet 3.x's own, that is, without the pixel of 1.x."""
+    config = small_config('retinanet', tmp_path)
+    known = with_numbers(build(config))
+    torch.save(dict(state_dict=known.state_dict(), meta=V2), tmp_path / 'in.pth')
+    convert_checkpoint(str(tmp_path / 'in.pth'), str(tmp_path / 'out.pth'))
+    model = build(config)
+    load_checkpoint(model, str(tmp_path / 'out.pth'), strict=True)
+    for ours, theirs in zip(detect(model), detect(known)):
+        assert len(theirs.bboxes) > 20
+        assert torch.equal(ours.bboxes, theirs.bboxes)
+
+
+def test_versions_that_are_not_said_or_do_not_fit(tmp_path):
+    path, out = str(tmp_path / 'in.pth'), str(tmp_path / 'out.pth')
+    torch.save(dict(state_dict=fill(ONE_STAGE)), path)
+    for given in (None, 'latest'):
+        with pytest.raises(UserError, match=r'\(meta.mmdet_version\), and 1.x, '
+                           '2.x and 3.x have the same names .* --mmdet-version'):
+            convert_checkpoint(path, out, given)
+    with pytest.raises(UserError, match='of a retinanet of MMDetection 1.x'):
+        convert_checkpoint(path, out, '1.2.0')  # not whole, but taken for it
+    torch.save(dict(state_dict=fill(ONE_STAGE), meta=V2), path)
+    with pytest.raises(UserError, match='is of MMDetection 2.28.2, not 1.2.0'):
+        convert_checkpoint(path, out, '1.2.0')
+    detr = {**ONE_STAGE, 'bbox_head.transformer.encoder.weight': (1, )}
+    torch.save(dict(state_dict=fill(detr), meta=V2), path)
+    with pytest.raises(UserError, match='MMDetection 3.x has rebuilt the DETRs'):
+        convert_checkpoint(path, out)
+    done = run(sys.executable, '-W', 'ignore', 'tools/convert_checkpoint.py',
+               path, out, '--mmdet-version', '1.2.0', check=False)
+    assert done.returncode == 1
+    assert 'leave --mmdet-version out' in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize('detector', DETECTORS)
 @pytest.mark.parametrize('depth', [50, 101])
 def test_legacy_configs_have_the_released_kernel_sizes(detector, depth):
