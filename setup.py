@@ -49,7 +49,8 @@ setup(
         'torch>=2.1.2,<2.14',
         'pycocotools',
         'pillow',
-        'filelock',  # torch's own
+        'filelock',
+        'tqdm',
         # mmengine finds `mmdet::` configs through pkg_resources, which later
         # releases no longer have.
         'setuptools<81',
@@ -59,7 +60,7 @@ setup(
         # onedl-mmdetection) has the same import names, and would be overwritten.
         # mmdet, too, names its own requirements so.
         mim=['mmcv==2.1.0', 'mmengine>=0.10.7,<0.11', 'mmdet==3.3.0'],
-        timm=['safetensors', 'huggingface_hub'],
+        timm=['safetensors>=0.5.3', 'huggingface_hub>=0.36.2,<3'],
         demo=['scikit-learn', 'matplotlib'],
         test=['pytest', 'pytest-xdist', 'scikit-learn', 'matplotlib', 'onnx',
               'onnxruntime', 'onnxscript'],

@@ -50,7 +50,12 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
     # not bring the editable install of this package along.
     packages, = (tmp_path / 'scratch').glob('lib/python*/site-packages')
     (packages / 'installed.pth').write_text(site.getsitepackages()[0])
-    run(python, '-m', 'pip', 'install', '--no-deps', '--no-index', wheel)
+    before = set(os.listdir(packages))
+    # With its dependencies: it must not bring an mmcv, mmengine or mmdet along,
+    # which would overwrite those of the fork.
+    run(python, '-m', 'pip', 'install', '--no-index', wheel)
+    assert {name.partition('-')[0] for name in set(os.listdir(packages)) - before
+            } == {'mmdet_eca'}
 
     (tmp_path / 'theirs.py').write_text(THEIRS)
     (tmp_path / 'train.py').write_text(TRAIN)

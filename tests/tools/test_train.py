@@ -11,6 +11,7 @@ import threading
 
 import pytest
 import torch
+from mmengine.runner import CheckpointLoader
 
 from tests.conftest import ROOT, run
 
@@ -123,7 +124,7 @@ def test_resume_goes_on(trained, digits, tmp_path):
     assert 'resumed epoch: 1, iter: 2' in done.stdout
     assert trained_to('[2][4/4]', done.stdout)
     assert not trained_to('[1][4/4]', done.stdout)
-    state = torch.load(work_dir / 'epoch_2.pth', weights_only=True)
+    state = CheckpointLoader.load_checkpoint(str(work_dir / 'epoch_2.pth'))
     assert state['meta']['epoch'] == 2
 
 
