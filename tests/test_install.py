@@ -46,6 +46,7 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
     wheel, = tmp_path.glob('mmdet_eca-*.whl')
     run(sys.executable, '-m', 'venv', tmp_path / 'scratch')
     python = tmp_path / 'scratch' / 'bin' / 'python'
+    run(python, '-m', 'pip', 'uninstall', '--yes', 'setuptools')  # an old one
     # torch, mmcv and the rest are taken from here; a path in a .pth file does
     # not bring the editable install of this package along.
     packages, = (tmp_path / 'scratch').glob('lib/python*/site-packages')
