@@ -101,7 +101,7 @@ compile_mmcv() { # in the background, its number in $build
     say "compiling ${MMCV/==/ }: about 2 minutes on 2 cores, once"
     mkdir -p "$CACHE"
     scratch=$(mktemp -d "$CACHE/.build-XXXXXX")
-    trap 'kill "$build" 2>/dev/null; rm -rf "$scratch"' EXIT
+    trap 'kill "$build" 2>/dev/null || true; rm -rf "$scratch"' EXIT
     mkdir "$scratch/wheels" "$scratch/tmp" "$scratch/bin"
     cp tools/cxx_with_torch_header.sh "$scratch/bin"
     PATH=$scratch/bin:$PATH CXX=cxx_with_torch_header.sh TORCH_HEADER_DIR=$scratch/tmp \
