@@ -44,7 +44,7 @@ setup(
     package_data=dict(mmdet_eca=['tables/paper_tables.json']),
     cmdclass=dict(build_py=BuildWithConfigs),
     # These ranges are what the tests were run with, see the README.
-    python_requires='>=3.9,<3.14',
+    python_requires='>=3.9,<3.12',
     install_requires=[
         'torch>=2.1.2,<2.14',
         'pycocotools',

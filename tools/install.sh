@@ -49,8 +49,8 @@ if [ -f "$done_file" ] && [ "$recipe" = "$(head -n -1 "$done_file")" ]; then
     say "$VENV was set up for other GPUs than this machine's ($gpus): setting it up anew"
 fi
 
-"$PYTHON" -c 'import sys; sys.exit(not (3, 9) <= sys.version_info < (3, 14))' ||
-    fail "PYTHON=$PYTHON is $("$PYTHON" -V); Python 3.9 to 3.13 is needed"
+"$PYTHON" -c 'import sys; sys.exit(not (3, 9) <= sys.version_info < (3, 12))' ||
+    fail "PYTHON=$PYTHON is $("$PYTHON" -V); Python 3.9 to 3.11 is needed"
 if [ -e "$VENV" ] && [ ! -f "$VENV/pyvenv.cfg" ]; then
     fail "VENV=$VENV exists and is no virtual environment; choose another name"
 fi

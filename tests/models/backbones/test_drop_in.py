@@ -14,9 +14,9 @@ from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
-from mmengine.runner import checkpoint
 
 from mmdet_eca import UserError
+from mmdet_eca.checkpoints import schemes
 from mmdet_eca.engine.checks import check_config
 
 OURS = {
@@ -87,14 +87,14 @@ def models(pytestconfig):
 def surroundings():
     """A process group, which SyncBN asks for, and no downloads of teachers."""
 
-    def refuse(url, *args, **kwargs):
+    def refuse(url):
         raise ConnectionError(f'needs {url}')
 
     torch.distributed.init_process_group(
         'gloo', store=torch.distributed.HashStore(), rank=0, world_size=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(osp.dirname(CONFIGS))  # teachers' configs are found here
-        patch.setattr(checkpoint, 'load_url', refuse)
+        patch.setattr(schemes, 'download', refuse)
         patch.setattr(BaseModule, '_dump_init_info', lambda self: None)
         yield
     torch.distributed.destroy_process_group()
