@@ -7,7 +7,6 @@ cut out in ImageNet's.
 import json
 import os
 import os.path as osp
-import shutil
 import tempfile
 from typing import Dict, List, NamedTuple, Tuple
 

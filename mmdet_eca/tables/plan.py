@@ -111,24 +111,6 @@ def _relative_speed(runs: List[Run]) -> float:
     return median(ratios) if ratios else 1.0
 
 
-def _relative_speed(runs: List[Run]) -> float:
-    """Measured time over the V100s': the median of what has been trained."""
-    rows = {row.name: row for row in distinct_rows()}
-    ratios = []
-    for run in runs:
-        times = [r['time'] for r in run.training if 'time' in r]
-        if run.name in rows and run.state != 'unsound' and times:
-            per_image = median(times) / run.cfg.train_dataloader.batch_size
-            hours = per_image * IMAGES * EPOCHS / 3600
-            ratios.append(hours / _row_hours(rows[run.name]))
-    return median(ratios) if ratios else 1.0
-
-
-def _tool(name: str) -> str:
-    configs = osp.dirname(config_path('mask_rcnn_eca_r50_fpn_1x.py'))
-    return _relative(osp.join(osp.dirname(configs), 'tools', name))
-
-
 def _relative(path: str) -> str:
     relative = osp.relpath(path)
     return path if relative.startswith(osp.pardir) else relative

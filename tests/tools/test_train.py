@@ -5,7 +5,6 @@ import os.path as osp
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import threading
 
