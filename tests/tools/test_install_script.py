@@ -43,7 +43,7 @@ def install(tmp_path):
         path = f'{tmp_path}/cuda:' if target != 'cpu' else ''
         run('env', f'PATH={path}/usr/bin:/bin', 'tools/install.sh', PYTHON=str(python),
             VENV=str(tmp_path / 'venv'), XDG_CACHE_HOME=str(tmp_path / 'cache'),
-            TARGET=target, LOG=str(log))
+            TARGET=target, LOG=str(log), FORK='', TORCH_VERSION='')
         return log.read_text().splitlines()
 
     return install_on
