@@ -8,7 +8,7 @@ from .dependencies import check_dependencies
 
 check_dependencies()
 
-from . import datasets, evaluation  # noqa: E402, F401, registers them
+from . import legacy  # noqa: E402, F401, registers its modules
 from .checkpoints import allow_mmengine_checkpoints, register_schemes
 from .engine import config_path, register_config_prefix
 from .errors import UserError

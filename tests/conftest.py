@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet_eca.datasets import make_digits
+from mmdet_eca.digits import make_digits
 
 ROOT = osp.dirname(osp.dirname(osp.abspath(__file__)))
 # Several processes on few cores: one thread each.

@@ -1,9 +1,9 @@
 """Measures how fast parts of this package are on this machine."""
 import argparse
 
-from mmdet_eca.benchmark import (benchmark_data, benchmark_model,
-                                 benchmark_tail)
-from mmdet_eca.engine import one_line_errors
+from mmdet_eca.benchmark import benchmark_model, benchmark_tail
+from mmdet_eca.errors import one_line_errors
+from mmdet_eca.pretraining import benchmark_data
 
 
 def add_data(commands):

@@ -2,7 +2,7 @@
 import argparse
 
 from mmdet_eca.checkpoints import convert_checkpoint
-from mmdet_eca.engine import one_line_errors
+from mmdet_eca.errors import one_line_errors
 
 
 def parse_args():

@@ -9,8 +9,8 @@ if get_compiling_cuda_version() == 'not available':
 
 import argparse  # noqa: E402
 
-from mmdet_eca.demo import run_demo  # noqa: E402
-from mmdet_eca.engine import one_line_errors  # noqa: E402
+from mmdet_eca.digits import run_demo  # noqa: E402
+from mmdet_eca.errors import one_line_errors  # noqa: E402
 
 
 def parse_args():

@@ -1,8 +1,8 @@
 """Writes Digits-COCO, the embedded detection data set of handwritten digits."""
 import argparse
 
-from mmdet_eca.datasets import make_digits
-from mmdet_eca.engine import one_line_errors
+from mmdet_eca.digits import make_digits
+from mmdet_eca.errors import one_line_errors
 
 
 def parse_args():

@@ -5,7 +5,7 @@ import os.path as osp
 import sys
 import warnings
 
-from mmdet_eca.engine import one_line_errors
+from mmdet_eca.errors import one_line_errors
 from mmdet_eca.tables import (complexity_rows, complexity_text, format_report,
                               make_plan, plan_text, run_rows, write_report)
 

@@ -7,8 +7,8 @@ from mmdet.evaluation import DumpDetResults
 from mmengine.config import ConfigDict
 
 from mmdet_eca import UserError
-from mmdet_eca.engine import (add_run_arguments, build_runner, load_config,
-                              one_line_errors)
+from mmdet_eca.engine import (add_run_arguments, build_runner, load_config)
+from mmdet_eca.errors import one_line_errors
 
 
 def parse_args():

@@ -2,7 +2,8 @@
 import argparse
 
 from mmdet_eca.engine import (add_train_arguments, build_runner,
-                              load_train_config, one_line_errors)
+                              load_train_config)
+from mmdet_eca.errors import one_line_errors
 
 
 def parse_args():

@@ -1,6 +1,6 @@
-from .data import benchmark_data
+"""Time and memory of detectors and operators, side by side in one run."""
 from .measuring import machine
 from .model import benchmark_model
 from .tail import benchmark_tail
 
-__all__ = ['benchmark_data', 'benchmark_model', 'benchmark_tail', 'machine']
+__all__ = ['benchmark_model', 'benchmark_tail', 'machine']

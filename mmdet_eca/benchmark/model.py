@@ -18,7 +18,7 @@ from mmengine.utils import ProgressBar
 from terminaltables import AsciiTable
 from torch import Tensor, nn
 
-from ..engine.channels_last_hook import to_channels_last
+from ..engine.hooks import to_channels_last
 from ..errors import UserError
 from .measuring import choose_device, seconds, spread, write_markdown
 

@@ -1,10 +1,7 @@
 """Reads checkpoints safely, and converts other people's to this package's names.
 
 Every file comes in through ``files.py``, whoever asks for it: mmengine (by
-``schemes.py``), the converter (``convert.py``).
-
-A source is one file: ``NAME`` in a few words, ``matches(state_dict, meta)``
-whether a checkpoint is of it, ``convert(state_dict)`` its weights, renamed.
+``schemes.py``), the converter (``convert.py``). ``sources/`` knows whose is whose.
 """
 from .convert import convert_checkpoint
 from .schemes import local_path, register_schemes

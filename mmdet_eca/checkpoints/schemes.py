@@ -17,20 +17,20 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengines
 
 from ..errors import UserError
-from . import authors_imagenet, mmpretrain, timm
-from .convert import convert_state_dict, recognise
+from .convert import recognise
 from .downloads import download, download_from_hub, require_hub
 from .files import (read_checkpoint, read_stream, read_weights,
                     require_safetensors, to_device)
+from .sources import authors_imagenet, mmpretrain, timm
 from .unpickling import MapLocation
 
-SOURCES = dict(ecanet=authors_imagenet, timm=timm, mmpretrain=mmpretrain)
+SCHEMES = dict(ecanet=authors_imagenet, timm=timm, mmpretrain=mmpretrain)
 _WEB = ('http://', 'https://')
 _NAMED = ('torchvision', 'modelzoo', 'open-mmlab', 'openmmlab', 'mmcls')
 # As mmengine has them: regular expressions, the empty one for files here.
 _BUCKETS = (r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
 PREFIXES = ('', *_WEB, *_BUCKETS, 'pavi://',
-            *(f'{scheme}://' for scheme in (*SOURCES, *_NAMED)))
+            *(f'{scheme}://' for scheme in (*SCHEMES, *_NAMED)))
 _FILES = ('.pth', '.pt', '.tar', '.bin', '.safetensors')
 
 
@@ -67,13 +67,13 @@ def load_from_mmdet_eca(filename: str,
     elif kind == 'hub':
         place = download_from_hub(place)
     scheme = filename.partition('://')[0]
-    if scheme not in SOURCES:
+    if scheme not in SCHEMES:
         loaded = read_checkpoint(place, map_location)
         return mmengines._process_mmcls_checkpoint(
             loaded) if scheme == 'mmcls' else loaded
     state_dict, meta = read_weights(place)
-    source = recognise(place, state_dict, meta, (SOURCES[scheme], ))
-    converted, _ = convert_state_dict(source, state_dict)
+    source = recognise(place, state_dict, meta, (SCHEMES[scheme], ))
+    converted, _ = source.convert(state_dict)
     return dict(state_dict=to_device(converted, map_location))
 
 
@@ -115,9 +115,9 @@ def _resolve(filename: str) -> Tuple[str, str]:
         return 'bucket', filename
     if scheme in _NAMED:
         return _address(scheme, rest)
-    if scheme not in SOURCES:
+    if scheme not in SCHEMES:
         known = ', '.join(
-            f'{known}://' for known in ('http', 'https', *SOURCES, *_NAMED))
+            f'{known}://' for known in ('http', 'https', *SCHEMES, *_NAMED))
         raise UserError(f'{filename}: its scheme is not among {known}')
     if rest.startswith(_WEB):
         return 'url', rest

@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 
 from .checks import check_config
 from .distributed import prepare_distributed
-from .whole_checkpoint_hook import WholeCheckpointHook
+from .hooks import WholeCheckpointHook
 
 
 def build_runner(cfg: Config, loaders: Tuple[str, ...]) -> Runner:

@@ -1,9 +1,5 @@
-from . import attention, backbones, classifiers, legacy
+from . import attention, backbones
 from .attention import *  # noqa: F403
 from .backbones import *  # noqa: F403
-from .classifiers import *  # noqa: F403
-from .legacy import *  # noqa: F403
 
-__all__ = (
-    attention.__all__ + backbones.__all__ + classifiers.__all__ +
-    legacy.__all__)
+__all__ = attention.__all__ + backbones.__all__

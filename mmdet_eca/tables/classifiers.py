@@ -8,7 +8,7 @@ from mmengine.utils import track_iter_progress
 from terminaltables import AsciiTable
 
 from ..engine import config_path
-from ..models import classifier_complexity
+from .classifier_complexity import classifier_complexity
 
 # #Param and FLOPs in the paper's units, 2^20 and 2^30; ECA-18 and ECA-34 are in
 # the authors' repository. MobileNetV2's operations, there in units of 2^20,

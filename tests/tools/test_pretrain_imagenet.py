@@ -22,7 +22,7 @@ PYTHON = sys.executable
 CONFIG = f"""
 _base_ = '{ROOT}/configs/imagenet/BASE.py'
 custom_imports = dict(
-    imports=['mmdet_eca', 'tests.tools.pretraining_hooks'])
+    imports=['mmdet_eca.pretraining', 'tests.tools.pretraining_hooks'])
 _loader = dict(num_workers=1, pin_memory=False)
 train_dataloader = dict(
     **_loader, batch_size=12, dataset=dict(

@@ -1,7 +1,7 @@
 # ImageNet's data as in the paper: random crops to 224 with flips for training; for
 # validation the shorter side to 256 and the central 224. One folder a class, of
 # training and validation images alike.
-custom_imports = dict(imports=['mmdet_eca'])
+custom_imports = dict(imports=['mmdet_eca.pretraining'])
 
 _loader = dict(
     num_workers=8,

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 
 from mmdet_eca import ECALayer, UserError, eca_kernel_size
 

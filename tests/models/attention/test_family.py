@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmdet_eca import (ECALayer, ECANonShared, SEGroup, SEVar1, SEVar2, SEVar3,
                        SqueezeExcitation, UserError)
-from mmdet_eca.models.attention import __main__ as table
+from mmdet_eca.tables import attention_layers as table
 from tests.conftest import every_amp
 from tests.models.exporting import export, run_onnx
 

@@ -1,0 +1,21 @@
+"""The ECA-Net authors' ImageNet weights: our names already.
+
+https://github.com/BangguWu/ECANet, ``models/eca_resnet.py``.
+"""
+from typing import Tuple
+
+from ..files import StateDict
+from ..resnet import check_resnet
+
+NAME = "the ECA-Net authors' ImageNet weights"
+
+
+def matches(state_dict: StateDict, meta: dict) -> bool:
+    """A ResNet by torchvision's names, with ECA and a classifier."""
+    return {'conv1.weight', 'layer1.0.eca.conv.weight',
+            'fc.weight'} <= set(state_dict)
+
+
+def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
+    """Nothing is to be renamed."""
+    return state_dict, str(check_resnet(state_dict))

@@ -1,0 +1,171 @@
+"""The demo: from nothing to a trained, evaluated detector and its pictures."""
+import glob
+import json
+import os
+import os.path as osp
+import time
+from typing import Dict, Optional
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.utils import digit_version
+
+from ..engine import build_runner, config_path, find_config, tool_path
+from ..errors import UserError
+from ..visualization import draw_curves, draw_predictions
+from .dataset import make_digits
+
+PRETRAINING = 'digits/eca_resnet50_digits.py'
+PAPERS = 'configs/mask_rcnn_eca_r50_fpn_1x.py'
+# What a sound installation reaches; the README has the figures.
+BARS = {'bbox': 0.35, 'segm': 0.30}
+NAMES = {'bbox': 'box', 'segm': 'mask'}
+COLUMNS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
+
+
+def run_demo(config: str, work_dir: str, seed: int) -> None:
+    """Makes Digits-COCO, trains, evaluates and draws; then says what came out.
+
+    The backbone first learns to tell the training set's digits apart: without
+    that the detector's classifier hardly moves for half of the training.
+
+    A finished run is only reported, an interrupted one goes on where its last
+    checkpoint was.
+
+    Args:
+        config (str): A config of ``configs/digits``, found as
+            :func:`find_config` does.
+        work_dir (str): Gets ``run.json`` (what the run is, at its start),
+            ``results.json``, ``coco.txt``, ``curves.png``, ``predictions.png``
+            and the checkpoints.
+        seed (int): Of the training.
+
+    Raises:
+        UserError: If ``work_dir`` holds another run, or the AP is below the bar.
+    """
+    config = find_config(config)
+    _claim(work_dir, config, seed)
+    results = _read_json(osp.join(work_dir, 'results.json'))
+    if results is None:
+        results = _train(config, work_dir, seed)
+    table = _coco_table(results['metrics'])
+    with open(osp.join(work_dir, 'coco.txt'), 'w') as file:
+        file.write(table)
+    _report(results, table, work_dir)
+    for task, bar in BARS.items():
+        value = results['metrics'].get(f'coco/{task}_mAP', bar)
+        if not value >= bar:  # nor NaN
+            raise UserError(
+                f'{NAMES[task]} AP {value:.3f} is below {bar}, which this demo '
+                'reaches: something in this installation is off')
+
+
+def _train(config: str, work_dir: str, seed: int) -> Dict:
+    start = time.time()
+    cfg = Config.fromfile(config)
+    print(make_digits(cfg.train_dataloader.dataset.data_root.rstrip('/')))
+    cfg.model.backbone.init_cfg = dict(
+        type='Pretrained', checkpoint=_pretrained_backbone(work_dir, seed))
+    runner = _run(cfg, work_dir, seed)
+    # Once more, since a run that was resumed at its end has not evaluated.
+    metrics = runner.val()
+    draw_predictions(runner.model.eval(), runner.val_dataloader.dataset,
+                     osp.join(work_dir, 'predictions.png'))
+    scalars = glob.glob(
+        osp.join(glob.escape(work_dir), '*', 'vis_data', 'scalars.json'))
+    draw_curves(sorted(scalars), osp.join(work_dir, 'curves.png'))
+    results = dict(
+        config=config,
+        seed=seed,
+        minutes=(time.time() - start) / 60,
+        checkpoint=find_latest_checkpoint(work_dir),
+        metrics={name: float(value) for name, value in metrics.items()})
+    _write_json(osp.join(work_dir, 'results.json'), results)
+    return results
+
+
+def _pretrained_backbone(work_dir: str, seed: int) -> str:
+    """Path of the backbone, trained unless it is there."""
+    folder = osp.join(work_dir, 'pretraining')
+    pattern = osp.join(glob.escape(folder), '*-backbone-*.pth')
+    if not glob.glob(pattern):
+        _run(Config.fromfile(config_path(PRETRAINING)), folder, seed)
+    backbone, = glob.glob(pattern)
+    return backbone
+
+
+def _run(cfg: Config, work_dir: str, seed: int) -> Runner:
+    cfg.launcher = 'none'
+    cfg.work_dir = work_dir
+    cfg.visualizer.name = work_dir  # of the same name there is only one
+    cfg.randomness = dict(seed=seed)
+    cfg.resume = True  # from the latest checkpoint, if there is one
+    # 4 % faster; on the CPU torch has it from 2.4 on.
+    cfg.optim_wrapper.optimizer.fused = (
+        digit_version(torch.__version__) >= digit_version('2.4'))
+    runner = build_runner(cfg, ('train', 'val'))
+    runner.train()
+    return runner
+
+
+def _claim(work_dir: str, config: str, seed: int) -> None:
+    """Writes down what the run is; raises UserError if another one is there."""
+    path = osp.join(work_dir, 'run.json')
+    ours = dict(config=osp.realpath(config), seed=seed)
+    # Before there was run.json, a finished run said in its results what it was.
+    theirs = _read_json(path) or _read_json(osp.join(work_dir, 'results.json'))
+    remedy = 'remove it, or give another --work-dir'
+    if theirs is not None:
+        if (osp.realpath(theirs['config']), theirs['seed']) != (
+                ours['config'], seed):
+            raise UserError(
+                f'{work_dir} holds a run of {theirs["config"]} with seed '
+                f'{theirs["seed"]}, and this one is of {config} with seed '
+                f'{seed}: {remedy}')
+    elif osp.isdir(work_dir) and os.listdir(work_dir):
+        raise UserError(f'{work_dir} holds something that is no run of the demo, '
+                        f'or of an older one: {remedy}')
+    os.makedirs(work_dir, exist_ok=True)
+    _write_json(path, ours)
+
+
+def _read_json(path: str) -> Optional[Dict]:
+    """What a file holds, None without the file."""
+    try:
+        with open(path) as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return None
+
+
+def _write_json(path: str, content: Dict) -> None:
+    """Writes the file whole or not at all."""
+    with open(f'{path}.tmp', 'w') as file:
+        json.dump(content, file, indent=2)
+    os.replace(f'{path}.tmp', path)
+
+
+def _coco_table(metrics: Dict[str, float]) -> str:
+    header = ('', 'AP', 'AP50', 'AP75', 'APS', 'APM', 'APL')
+    rows = [header] + [(NAMES[task], *(f'{metrics[f"coco/{task}_{column}"]:.3f}'
+                                       for column in COLUMNS))
+                       for task in BARS if f'coco/{task}_mAP' in metrics]
+    return ''.join(f'{row[0]:6}' + ''.join(f'{cell:>8}' for cell in row[1:]) +
+                   '\n' for row in rows)
+
+
+def _report(results: Dict, table: str, work_dir: str) -> None:
+    print(f"""
+{'-' * 72}
+Digits-COCO: trained {results['config']}
+(backbone pretrained on the same digits) in {results['minutes']:.1f} minutes.
+
+{table}
+Look at   {osp.join(work_dir, 'predictions.png')}   truth left, predictions right
+          {osp.join(work_dir, 'curves.png')}        loss and AP
+Again     python {tool_path('test.py')} {results['config']} \\
+              {results['checkpoint']}
+Next      the paper's detectors on COCO: see "Tables 5 and 6" in README.md
+          {tool_path('dist_train.sh')} {PAPERS} 4
+{'-' * 72}""")

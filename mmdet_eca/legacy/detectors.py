@@ -1,0 +1,141 @@
+"""Detectors of MMDetection 1.x, the ECA-Net authors' released ones among them.
+
+Against MMDetection 3.x (compare its
+``tools/model_converters/upgrade_model_version.py``):
+
+- the background is the first of a softmax's K + 1 classes, not the last;
+- there is a box regressor and a mask for the background too, never used;
+- the heads of two-stage detectors are not inside a ``roi_head``.
+
+RPN and RetinaNet have one sigmoid an anchor and class, and no background: they
+stay as they are. (mmdet's own tool rotates their biases, and cuts off the last
+instead of the first biases of the box regressors.)
+"""
+from typing import Iterator, List, Tuple
+
+import torch
+
+from ..checkpoints.files import StateDict
+from ..checkpoints.resnet import check_names, check_resnet
+from ..checkpoints.sources import major_version
+from ..errors import UserError
+
+NAME = "an MMDetection 1.x detector, as the ECA-Net authors' are"
+
+
+def matches(state_dict: StateDict, meta: dict) -> bool:
+    """A detector by its version, else a two-stage one without ``roi_head``.
+
+    Raises:
+        UserError: If it is a one-stage detector of no version: all MMDetections
+            have the same names for it, but not the same boxes.
+    """
+    heads = [name for name in state_dict if name.startswith('bbox_head.')]
+    if ('backbone.layer1.0.conv1.weight' not in state_dict or not heads
+            or 'mmengine_version' in meta or 'mmdet_eca' in meta):
+        return False
+    version = major_version(meta)
+    if version is None and not any(
+            name.startswith('rpn_head.') for name in state_dict):
+        raise UserError(
+            'the checkpoint does not say which MMDetection has written it '
+            '(meta.mmdet_version), and 1.x, 2.x and 3.x have the same names '
+            f'({heads[0]!r}) but not the same boxes: give its version, as '
+            '--mmdet-version 1.2.0')
+    return version is None or version < 2
+
+
+def detector(state_dict: StateDict) -> str:
+    """Its name: 'faster_rcnn', 'mask_rcnn' or 'retinanet'."""
+    if 'bbox_head.retina_cls.weight' in state_dict:
+        return 'retinanet'
+    if any(name.startswith('mask_head.') for name in state_dict):
+        return 'mask_rcnn'
+    return 'faster_rcnn'
+
+
+def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
+    """The weights by MMDetection 3.x's names, and the config that they fit.
+
+    Raises:
+        UserError: If it is none of the three detectors, their numbers of
+            classes do not fit each other, or the backbone is none of ours.
+    """
+    name = detector(state_dict)
+    converted = _rename(name, state_dict)
+    prefix = 'backbone.'
+    backbone = check_resnet({
+        key[len(prefix):]: value
+        for key, value in converted.items() if key.startswith(prefix)
+    })
+    fits = f'{name} with {backbone}'
+    if backbone.type == 'ECAResNet':
+        depth = backbone.arguments['depth']
+        fits += f', for configs/legacy/{name}_eca_r{depth}_fpn_1x.py'
+    return converted, fits
+
+
+def _rename(name: str, state_dict: StateDict) -> StateDict:
+    """The background last in the box classifier, dropped elsewhere."""
+    without_backbone = [
+        key for key in state_dict if not key.startswith('backbone.')
+    ]
+    check_names(without_backbone, set(_names(name)),
+                f'a {name} of MMDetection 1.x')
+    if name == 'retinanet':
+        return state_dict
+    classes = len(state_dict['bbox_head.fc_cls.bias'])  # K + 1
+    _check_rows(state_dict, 'bbox_head.fc_reg', 4 * classes)
+    if name == 'mask_rcnn':
+        _check_rows(state_dict, 'mask_head.conv_logits', classes)
+    converted = {}
+    for key, value in state_dict.items():
+        if key.startswith('bbox_head.fc_cls.'):
+            value = torch.cat([value[1:], value[:1]])
+        elif key.startswith('bbox_head.fc_reg.'):
+            value = value[4:].clone()  # else all rows would be written
+        elif key.startswith('mask_head.conv_logits.'):
+            value = value[1:].clone()
+        if key.startswith(('bbox_head.', 'mask_head.')):
+            key = f'roi_head.{key}'
+        converted[key] = value
+    return converted
+
+
+def _names(name: str) -> Iterator[str]:
+    """All parameters outside of the backbone."""
+    for layer in _layers(name):
+        yield f'{layer}.weight'
+        yield f'{layer}.bias'
+
+
+def _layers(name: str) -> List[str]:
+    if name == 'retinanet':
+        return [
+            *(f'neck.lateral_convs.{i}.conv' for i in range(3)),
+            *(f'neck.fpn_convs.{i}.conv' for i in range(5)),
+            *(f'bbox_head.{branch}_convs.{i}.conv'
+              for branch in ('cls', 'reg') for i in range(4)),
+            'bbox_head.retina_cls', 'bbox_head.retina_reg'
+        ]
+    layers = [
+        *(f'neck.{convs}_convs.{i}.conv'
+          for convs in ('lateral', 'fpn') for i in range(4)),
+        *(f'rpn_head.{layer}' for layer in ('rpn_conv', 'rpn_cls', 'rpn_reg')),
+        *(f'bbox_head.{layer}' for layer in
+          ('shared_fcs.0', 'shared_fcs.1', 'fc_cls', 'fc_reg'))
+    ]
+    if name == 'mask_rcnn':
+        layers += [
+            *(f'mask_head.convs.{i}.conv' for i in range(4)),
+            'mask_head.upsample', 'mask_head.conv_logits'
+        ]
+    return layers
+
+
+def _check_rows(state_dict: StateDict, layer: str, rows: int) -> None:
+    for name in (f'{layer}.weight', f'{layer}.bias'):
+        if len(state_dict[name]) != rows:
+            raise UserError(
+                f'{name} has {len(state_dict[name])} rows, not {rows}, which '
+                'the classes of bbox_head.fc_cls, background included, need')

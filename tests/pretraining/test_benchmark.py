@@ -1,0 +1,49 @@
+import re
+import sys
+
+import numpy as np
+import torch
+
+from mmdet_eca.pretraining import ImagePreprocessor
+from mmdet_eca.pretraining.benchmark import MEAN, STD, PlainPipeline, write_jpegs
+from mmdet_eca.pretraining import (LoadRandomResizedCrop, RandomMirror,
+                                collate_images)
+from tests.conftest import run
+
+
+def test_both_pipelines_give_the_same_image(tmp_path):
+    """With the same crop and flip, to one grey level: Pillow resizes for one."""
+    paths = write_jpegs(str(tmp_path), 500, 375, 1)
+    plain = PlainPipeline(paths, 224)
+    preprocessor = ImagePreprocessor(mean=MEAN, std=STD, bgr_to_rgb=True)
+    for seed in range(4):
+        np.random.seed(seed)
+        expected = plain[0]
+        np.random.seed(seed)
+        results = RandomMirror()(
+            LoadRandomResizedCrop(224)(dict(img_path=paths[0])))
+        batch = collate_images([dict(inputs=results['img'], data_samples=0)])
+        batch.pop('corrupt')
+        ours = preprocessor(batch)['inputs'][0]
+        grey_levels = (ours - expected).abs() * torch.tensor(STD)[:, None, None]
+        assert grey_levels.max() < 1.01
+
+
+def test_tool_prints_a_table():
+    done = run(sys.executable, 'tools/benchmark.py', 'data', '--num-images', 2,
+               '--rounds', 1)
+    header, *rows, note = done.stdout.splitlines()
+    assert header.split()[:5] == ['JPEGs', 'in', 'ours', 'plain', 'decoding']
+    assert [row[:25].split() for row in rows] == [
+        [size, *place.split()] for size in ('500x375', '2000x1500')
+        for place in ('this process', 'a worker')]
+    for row in rows:
+        assert re.match(r'( +\d+){3}( +[\d.]+ \([\d.]+ \.\. [\d.]+\)){2}$',
+                        row[25:])
+
+
+def test_wrong_numbers_are_named():
+    done = run(sys.executable, 'tools/benchmark.py', 'data', '--rounds', 0,
+               check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith('rounds must be at least 1, got 0')

@@ -1,0 +1,165 @@
+"""The recipes of the paper's experiments on ImageNet and its Table 3, read off the configs."""
+import glob
+import os.path as osp
+
+import pytest
+import torch
+from mmdet.registry import MODELS, OPTIM_WRAPPERS
+from mmengine.config import Config
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
+
+from mmdet_eca import config_path
+from mmdet_eca.tables.classifier_complexity import classifier_complexity
+from mmdet_eca.models.backbones.attention_backbone import AttentionBackbone
+
+DEPTHS = (18, 34, 50, 101, 152)
+KERNEL_SIZES = {  # of the authors' released weights
+    18: (3, 5, 7, 7),
+    34: (3, 3, 5, 7),
+    50: (3, 5, 5, 7),
+    101: (3, 3, 5, 7),
+    152: (3, 3, 5, 7)
+}
+RESNETS = [f'{attention}resnet{depth}' for depth in DEPTHS
+           for attention in ('', 'se_', 'eca_')]
+MOBILENETS = ['mobilenetv2', 'se_mobilenetv2', 'eca_mobilenetv2']
+MODERN = ['eca_resnet50_modern', 'eca_resnet50d_modern']
+GPUS = 4
+
+
+def load(name):
+    return Config.fromfile(config_path(f'imagenet/{name}.py'))
+
+
+def learning_rates(cfg):
+    """The learning rate of each epoch, from mmengine's own scheduler."""
+    optimizer = torch.optim.SGD(
+        [torch.nn.Parameter(torch.zeros(1))], cfg.optim_wrapper.optimizer.lr)
+    scheduler = PARAM_SCHEDULERS.build(
+        dict(cfg.param_scheduler), default_args=dict(optimizer=optimizer))
+    rates = []
+    for _ in range(cfg.train_cfg.max_epochs):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+def test_these_are_all_configs():
+    files = glob.glob(osp.join(osp.dirname(config_path('imagenet/resnet50.py')),
+                               '*.py'))
+    assert sorted(RESNETS + MOBILENETS + MODERN) == sorted(
+        osp.basename(file)[:-3] for file in files)
+
+
+@pytest.mark.parametrize('name', RESNETS + MOBILENETS)
+def test_data_is_that_of_the_paper(name):
+    cfg = load(name)
+    train, val = cfg.train_dataloader, cfg.val_dataloader
+    crop, mirror, _ = train.dataset.pipeline
+    assert crop == dict(type='LoadRandomResizedCrop', size=224)
+    assert mirror == dict(type='RandomMirror', prob=0.5)
+    assert val.dataset.pipeline[0] == dict(
+        type='LoadCenterCrop', size=224, shorter_side=256)
+    assert train.dataset.type == val.dataset.type == 'ImageFolder'
+    assert train.sampler.shuffle and not val.sampler.shuffle
+    assert train.persistent_workers and cfg.val_evaluator.topk == (1, 5)
+    assert cfg.model.num_classes == 1000
+
+
+@pytest.mark.parametrize('name', RESNETS)
+def test_resnets_are_trained_as_in_the_paper(name):
+    cfg = load(name)
+    assert cfg.optim_wrapper == dict(
+        type='OptimWrapper',
+        optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4))
+    assert GPUS * cfg.train_dataloader.batch_size == 256
+    assert cfg.auto_scale_lr.base_batch_size == 256
+    rates = learning_rates(cfg)
+    assert len(rates) == 100
+    assert rates == pytest.approx([0.1 / 10**(i // 30) for i in range(100)])
+
+
+@pytest.mark.parametrize('name', MOBILENETS)
+def test_mobilenets_are_trained_as_in_the_paper(name):
+    cfg = load(name)
+    assert cfg.optim_wrapper.type == 'OptimWrapper'
+    assert cfg.optim_wrapper.optimizer == dict(
+        type='SGD', lr=0.045, momentum=0.9, weight_decay=4e-5)
+    assert GPUS * cfg.train_dataloader.batch_size == 96
+    assert cfg.auto_scale_lr.base_batch_size == 96
+    rates = learning_rates(cfg)
+    assert len(rates) == 400
+    assert rates == pytest.approx([0.045 * 0.98**i for i in range(400)])
+
+
+@pytest.mark.parametrize('name', RESNETS + MOBILENETS)
+def test_backbone_is_that_of_the_name(name):
+    backbone = load(name).model.backbone
+    kind = {'se': 'SE', 'eca': 'ECA'}.get(name.split('_')[0], '')
+    if name in RESNETS:
+        depth = int(name.split('resnet')[1])
+        assert backbone.type == f'{kind}ResNet' and backbone.depth == depth
+        assert not backbone.zero_init_residual
+        if kind == 'ECA':
+            assert backbone.kernel_size == KERNEL_SIZES[depth]
+    elif kind == 'SE':
+        assert backbone.attention == dict(type='SqueezeExcitation', ratio=8)
+    elif kind == 'ECA':
+        assert backbone.kernel_size == (1, 1, 1, 1, 1, 3, 3)
+    assert not backbone.norm_eval
+
+
+@pytest.mark.parametrize(('name', 'parameters', 'operations', 'off'), [
+    ('resnet50', 24.37, 3.86, 0), ('eca_resnet18', 11.15, 1.70, 0),
+    ('eca_resnet34', 20.79, 3.43, 0), ('eca_resnet50', 24.37, 3.86, 0),
+    ('eca_resnet101', 42.49, 7.35, 0), ('eca_resnet152', 57.41, 10.83, 1),
+    ('se_resnet50', 26.77, 3.87, 0), ('se_resnet101', 47.01, 7.35, 0)
+])
+def test_complexity_of_resnets_in_table_3(name, parameters, operations, off):
+    """In 2^20 and 2^30. The figures of 152 differ by 0.01."""
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        found = classifier_complexity(load(name).model)
+    limit = 0.01 * off + 1e-9
+    assert abs(round(found.parameters / 2**20, 2) - parameters) <= limit
+    assert abs(round(found.operations / 2**30, 2) - operations) <= limit
+
+
+@pytest.mark.parametrize(('name', 'operations'), [('mobilenetv2', 319.4),
+                                                  ('eca_mobilenetv2', 319.9)])
+def test_complexity_of_mobilenets_in_table_3(name, operations):
+    """Here the paper's counter took a product and its sum in the last layer as
+    two, and the unit of the operations is 2^20."""
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        found = classifier_complexity(load(name).model)
+    assert round(found.parameters / 2**20, 2) == 3.34
+    assert round((found.operations + 1280 * 1000) / 2**20, 1) == operations
+
+
+@pytest.mark.parametrize('name', RESNETS + MOBILENETS + MODERN)
+def test_model_builds(name):
+    with DefaultScope.overwrite_default_scope('mmdet'), torch.device('meta'):
+        model = MODELS.build(load(name).model)
+        scores = model.eval()(torch.empty(2, 3, 64, 64))
+    assert scores.shape == (2, 1000)
+    assert all(p.requires_grad for p in model.parameters())
+    assert isinstance(model.backbone, AttentionBackbone) == (
+        name not in [f'resnet{depth}' for depth in DEPTHS] + ['mobilenetv2'])
+
+
+@pytest.mark.parametrize('name', MODERN)
+def test_modern_recipe_is_what_it_says(name):
+    cfg = load(name)
+    assert OPTIM_WRAPPERS.get(cfg.optim_wrapper.type).__name__ == 'AmpOptimWrapper'
+    assert cfg.optim_wrapper.dtype == 'bfloat16'
+    assert cfg.model.label_smoothing > 0
+    hooks = [hook.type for hook in cfg.custom_hooks]
+    assert {'ChannelsLastHook', 'EMAHook'} <= set(hooks)
+    assert [s.type for s in cfg.param_scheduler][-1] == 'CosineAnnealingLR'
+    sizes = [cfg.train_dataloader.dataset.pipeline[0].size] + [
+        hook.switch_pipeline[0].size for hook in cfg.custom_hooks
+        if hook.type == 'PipelineSwitchHook'
+    ]
+    assert sizes == sorted(set(sizes)) == [128, 160, 192]
+    assert GPUS * cfg.train_dataloader.batch_size == (
+        cfg.auto_scale_lr.base_batch_size) == 1024

@@ -1,0 +1,277 @@
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+from bisect import bisect_right
+
+import numpy as np
+import pytest
+import torch
+from mmdet.registry import DATASETS
+from mmengine.registry import DefaultScope
+from torch.utils.data import DataLoader, Subset
+
+from mmdet_eca import UserError
+from mmdet_eca.pretraining import ImagePreprocessor
+from mmdet_eca.pretraining import (CorruptImage, ImageFolder, SeededSampler,
+                                collate_images, image_index)
+from mmdet_eca.pretraining.seeded_index import SeededIndex
+from tests.conftest import write_images
+
+TRAIN = [
+    dict(type='LoadRandomResizedCrop', size=24),
+    dict(type='RandomMirror'),
+    dict(type='PackImage')
+]
+VAL = [dict(type='LoadCenterCrop', size=28, shorter_side=32),
+       dict(type='PackImage')]
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_images(tmp_path / 'train', classes='abc', images_per_class=4)
+    return tmp_path / 'train'
+
+
+def test_images_and_labels_in_order_of_their_names(root):
+    (root / 'b' / 'notes.txt').write_text('no image')
+    (root / '.cache').mkdir()
+    folder = ImageFolder(str(root), VAL)
+    assert folder.metainfo == dict(classes=('a', 'b', 'c'))
+    assert [folder.path(i) for i in (0, 3, 4, 11)] == [
+        f'{root}/a/0.jpg', f'{root}/a/3.jpg', f'{root}/b/0.jpg',
+        f'{root}/c/3.jpg'
+    ]
+    assert [folder[i]['data_samples'] for i in range(len(folder))
+            ] == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_index_is_kept_and_made_again_after_a_change(root, monkeypatch):
+    names = ImageFolder(str(root), VAL).names
+    with monkeypatch.context() as patch:
+        patch.setattr(image_index, '_scan', None)  # would fail
+        np.testing.assert_array_equal(ImageFolder(str(root), VAL).names, names)
+    (root / 'c' / '0.jpg').rename(root / 'c' / '9.JPEG')
+    assert ImageFolder(str(root), VAL).path(11) == f'{root}/c/9.JPEG'
+    (root / 'c').rename(root / 'd')
+    assert ImageFolder(str(root), VAL).classes == ('a', 'b', 'd')
+    (root / '.mmdet_eca_index.npz').write_bytes(b'PK half a file')
+    assert len(ImageFolder(str(root), VAL)) == 12
+    assert [p for p in os.listdir(root) if p.startswith('.')
+            ] == ['.mmdet_eca_index.npz']
+
+
+def test_index_of_a_read_only_folder_is_kept_in_the_cache(
+        root, tmp_path, monkeypatch):
+    replace = os.replace
+
+    def replace_elsewhere(source, destination):
+        if destination.startswith(str(root)):
+            raise PermissionError
+        replace(source, destination)
+
+    monkeypatch.setattr(os, 'replace', replace_elsewhere)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    names = ImageFolder(str(root), VAL).names
+    assert sorted(os.listdir(root)) == ['a', 'b', 'c']
+    with monkeypatch.context() as patch:
+        patch.setattr(image_index, '_scan', None)  # would fail
+        np.testing.assert_array_equal(ImageFolder(str(root), VAL).names, names)
+    (root / 'c' / '0.jpg').rename(root / 'c' / '9.jpg')
+    assert ImageFolder(str(root), VAL).path(11) == f'{root}/c/9.jpg'
+
+
+def test_index_that_can_be_kept_nowhere_is_made_each_time(root, monkeypatch):
+    def denied(*args, **kwargs):
+        raise PermissionError
+
+    monkeypatch.setattr(np, 'savez', denied)
+    for _ in range(2):
+        assert len(ImageFolder(str(root), VAL)) == 12
+    assert sorted(os.listdir(root)) == ['a', 'b', 'c']
+
+
+def in_processes(count, function, *args):
+    """Calls a function in processes of their own at once; returns them and the
+    queue that it may put things into."""
+    fork = multiprocessing.get_context('fork')
+    queue = fork.SimpleQueue()
+    processes = [fork.Process(target=function, args=(queue, *args), daemon=True)
+                 for _ in range(count)]
+    for process in processes:
+        process.start()
+    return processes, queue
+
+
+def put_index(queue, root):
+    try:
+        queue.put(len(image_index.read_index(root).names))
+    except UserError as error:
+        queue.put(str(error))
+
+
+@pytest.fixture
+def slow_scan(monkeypatch, tmp_path):
+    """Makes a scan slow; returns the file that it adds its process to."""
+    scan, log = image_index._scan, tmp_path / 'scans'
+
+    def slow(*args):
+        with open(log, 'a') as file:
+            file.write(f'{os.getpid()}\n')
+        time.sleep(0.5)
+        return scan(*args)
+
+    monkeypatch.setattr(image_index, '_scan', slow)
+    return log
+
+
+def test_one_of_several_processes_scans(root, slow_scan):
+    """Without a process group, which there is not before the runner is built."""
+    processes, queue = in_processes(4, put_index, str(root))
+    assert [queue.get() for _ in processes] == [12] * 4
+    assert len(slow_scan.read_text().split()) == 1
+
+
+def test_every_process_fails_with_the_scan(root, slow_scan):
+    (root / 'd').mkdir()
+    processes, queue = in_processes(3, put_index, str(root))
+    for _ in processes:
+        assert 'has 1 class folders without images (d)' in queue.get()
+
+
+def test_a_process_killed_while_it_scans_keeps_nobody_waiting(root, slow_scan):
+    (killed, ), _ = in_processes(1, put_index, str(root))
+    while not slow_scan.exists():
+        time.sleep(0.01)
+    _, queue = in_processes(1, put_index, str(root))
+    os.kill(killed.pid, signal.SIGKILL)
+    assert queue.get() == 12
+
+
+def test_wrong_folders_are_named(root, tmp_path):
+    with pytest.raises(UserError, match='none is no folder'):
+        ImageFolder(str(tmp_path / 'none'), VAL)
+    (tmp_path / 'bare').mkdir()
+    with pytest.raises(UserError, match='bare has no class folders'):
+        ImageFolder(str(tmp_path / 'bare'), VAL)
+    (root / 'd').mkdir()
+    (root / 'e').mkdir()
+    (root / 'e' / 'list.txt').write_text('')
+    with pytest.raises(UserError, match=r'2 class folders without im.*\(d, e\)'):
+        ImageFolder(str(root), VAL)
+
+
+def load(folder, seed, epoch, num_workers=0):
+    sampler = SeededSampler(folder, seed=seed)
+    sampler.set_epoch(epoch)
+    return list(
+        DataLoader(folder, 5, sampler=sampler, collate_fn=collate_images,
+                   num_workers=num_workers))
+
+
+def test_augmentation_depends_on_seed_epoch_and_image_alone(root):
+    folder = ImageFolder(str(root), TRAIN)
+    one = load(folder, 1, 3)
+    np.random.seed(9)
+    again = load(folder, 1, 3, num_workers=2)
+    for batch, same in zip(one, again):
+        assert torch.equal(batch['inputs'], same['inputs'])
+        assert torch.equal(batch['data_samples'], same['data_samples'])
+    images = [{image.numpy().tobytes() for batch in load(folder, *key)
+               for image in batch['inputs']} for key in ((1, 3), (1, 4), (2, 3))]
+    assert [len(own) for own in images] == [12] * 3
+    assert not images[0] & images[1] and not images[0] & images[2]
+
+
+WRAPPERS = dict(
+    one=lambda a, b: dict(type='ConcatDataset', datasets=[a]),
+    both=lambda a, b: dict(type='ConcatDataset', datasets=[a, b]),
+    repeated=lambda a, b: dict(type='RepeatDataset', times=3, dataset=a),
+    balanced=lambda a, b: dict(
+        type='ClassBalancedDataset', oversample_thr=0.6, dataset=a),
+    nested=lambda a, b: dict(
+        type='RepeatDataset', times=2, dataset=dict(
+            type='ConcatDataset', datasets=[b, dict(
+                type='ClassBalancedDataset', oversample_thr=0.6, dataset=a)])))
+
+
+@pytest.mark.parametrize('name', WRAPPERS)
+@pytest.mark.parametrize('num_workers', [0, 2])
+def test_wrapped_images_are_augmented_as_those_of_the_folder(
+        root, tmp_path, name, num_workers):
+    """By seed, epoch and place in the wrapper, whatever process they fall to."""
+    write_images(tmp_path / 'more', 'abc', images_per_class=3, seed=1)
+    (root / 'c' / '0.jpg').unlink()  # a rarer class, which is repeated
+    (root / 'c' / '1.jpg').unlink()
+    one, more = (dict(type='ImageFolder', root=str(path), pipeline=TRAIN)
+                 for path in (root, tmp_path / 'more'))
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        wrapped = DATASETS.build(WRAPPERS[name](one, more))
+        unaugmented = [dict(folder, pipeline=VAL) for folder in (one, more)]
+        plain = DATASETS.build(WRAPPERS[name](*unaugmented))
+    assert wrapped.metainfo['classes'] == ('a', 'b', 'c')
+    sampler = SeededSampler(wrapped, seed=1)
+    sampler.set_epoch(3)
+    places = [key.index for key in sampler]
+    batches = load(wrapped, 1, 3, num_workers)
+    images = torch.cat([batch['inputs'] for batch in batches])
+    labels = torch.cat([batch['data_samples'] for batch in batches])
+
+    # Which image of which folder is at a place, by its pixels.
+    folders = [DATASETS.build(folder) for folder in (one, more)]
+    origin = {ImageFolder(folder.root, VAL)[i]['inputs'].tobytes(): (folder, i)
+              for folder in folders for i in range(len(folder))}
+    assert len(origin) == 10 + 9
+    for place, image, label in zip(places, images, labels):
+        folder, i = origin[plain[place]['inputs'].tobytes()]
+        direct = folder[SeededIndex(i, (1, 3, place))]
+        np.testing.assert_array_equal(image, direct['inputs'])
+        assert label == direct['data_samples'] == folder.labels[i]
+    assert len({image.numpy().tobytes() for image in images}) == len(wrapped)
+
+
+def test_a_seeded_index_is_a_number_that_seeds():
+    """For whatever a wrapper computes with it or looks up, in any process."""
+    np.random.seed(hash((1, 2, 3)) % 2**32)
+    expected = np.random.random()
+    key = pickle.loads(pickle.dumps(SeededIndex(7, (1, 2, 3))))
+    uses = [(lambda: key % 4, 3), (lambda: key // 4, 1), (lambda: key - 5, 2),
+            (lambda: 10 - key, 3), (lambda: key + 1, 8), (lambda: 1 + key, 8),
+            (lambda: key * 2, 14), (lambda: -key, -7), (lambda: int(key), 7),
+            (lambda: divmod(key, 4), (1, 3)), (lambda: range(20)[key], 7),
+            (lambda: list(range(20))[key], 7), (lambda: np.arange(20)[key], 7),
+            (lambda: torch.arange(20)[key], 7),
+            (lambda: Subset(range(9, 30), range(20))[key], 16)]
+    for use, result in uses:
+        np.random.seed(0)
+        assert use() == result
+        assert np.random.random() == expected
+    assert key == 7 and key != 8 and 6 < key < 8 and key >= 7 and key <= 7
+    assert bisect_right([3, 7, 9], key) == 2 and {key: 1}[7] == 1
+
+
+def test_corrupt_images_are_left_out_and_named(root):
+    (root / 'a' / '1.jpg').write_text('Not found')
+    folder = ImageFolder(str(root), VAL)
+    assert isinstance(folder[1], CorruptImage)
+    batch = collate_images([folder[i] for i in range(4)])
+    assert batch['inputs'].shape == (3, 28, 28, 3)
+    assert batch['inputs'].dtype == torch.uint8
+    assert batch['corrupt'] == [f'{root}/a/1.jpg: not an image']
+    assert batch['img_path'] == [f'{root}/a/{i}.jpg' for i in (0, 2, 3)]
+    nothing = collate_images([folder[1]])
+    assert len(nothing['inputs']) == 0 and len(nothing['corrupt']) == 1
+
+
+def test_preprocessor_is_the_usual_normalisation(root):
+    batch = collate_images([ImageFolder(str(root), VAL)[i] for i in range(2)])
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    preprocessor = ImagePreprocessor(mean=mean, std=std, bgr_to_rgb=True)
+    data = preprocessor(dict(batch))
+    assert set(data) == {'inputs', 'data_samples'}
+    out = data['inputs']
+    rgb = batch['inputs'].numpy()[..., ::-1]
+    expected = ((rgb - np.array(mean)) / std).transpose(0, 3, 1, 2)
+    assert out.is_contiguous()
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
