@@ -1,4 +1,5 @@
 """Installs mmdet_eca, with its configs and tools where mmengine and mim look."""
+
 import os.path as osp
 import re
 import shutil
@@ -22,10 +23,12 @@ class BuildWithConfigs(build_py):
                 osp.join(HERE, folder),
                 osp.join(self.build_lib, 'mmdet_eca', '.mim', folder),
                 ignore=shutil.ignore_patterns('__pycache__'),
-                dirs_exist_ok=True)
+                dirs_exist_ok=True,
+            )
         shutil.copy(
             osp.join(HERE, 'model-index.yml'),
-            osp.join(self.build_lib, 'mmdet_eca', '.mim'))
+            osp.join(self.build_lib, 'mmdet_eca', '.mim'),
+        )
 
 
 def read(path):
@@ -62,7 +65,15 @@ setup(
         mim=['mmcv==2.1.0', 'mmengine>=0.10.7,<0.11', 'mmdet==3.3.0'],
         timm=['safetensors>=0.5.3', 'huggingface_hub>=0.36.2,<3'],
         demo=['scikit-learn', 'matplotlib'],
-        test=['pytest', 'pytest-xdist', 'scikit-learn', 'matplotlib', 'onnx',
-              'onnxruntime', 'onnxscript'],
+        test=[
+            'pytest',
+            'pytest-xdist',
+            'scikit-learn',
+            'matplotlib',
+            'onnx',
+            'onnxruntime',
+            'onnxscript',
+        ],
     ),
-    zip_safe=False)
+    zip_safe=False,
+)

@@ -12,5 +12,8 @@ model = dict(
             dict(
                 cfg=dict(type='ContextBlock', ratio=1 / 16),
                 stages=(False, True, True, True),
-                position='after_conv3')
-        ]))
+                position='after_conv3',
+            )
+        ],
+    )
+)

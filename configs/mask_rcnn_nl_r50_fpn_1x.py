@@ -4,7 +4,5 @@
 _base_ = './mask_rcnn_r50_fpn_1x.py'
 
 model = dict(
-    backbone=dict(
-        type='NonLocalResNet',
-        norm_cfg=dict(type='SyncBN'),
-        norm_eval=False))
+    backbone=dict(type='NonLocalResNet', norm_cfg=dict(type='SyncBN'), norm_eval=False)
+)

@@ -4,11 +4,12 @@ Importing this package registers its modules in mmdet's registries, makes
 ``_base_ = 'mmdet_eca::...'`` and ``checkpoint='timm://...'`` known to mmengine,
 and makes mmengine read every checkpoint without running code that is in it.
 """
+
 from .dependencies import check_dependencies
 
 check_dependencies()
 
-from . import legacy  # noqa: E402, F401, registers its modules
+from . import legacy  # noqa: F401, registers its modules
 from .checkpoints import allow_mmengine_checkpoints, register_schemes
 from .engine import config_path, register_config_prefix
 from .errors import UserError

@@ -1,4 +1,5 @@
 """What this package stands on, and how to get what is missing."""
+
 import sys
 from contextlib import redirect_stdout
 from importlib import import_module
@@ -9,9 +10,13 @@ from importlib.util import find_spec
 DEPENDENCIES = dict(
     mmengine=('0.10.7', 'pip install mmengine'),
     torch=('2.1.2', 'pip install torch==2.13.0'),
-    mmcv=('2.1.0', 'pip install openmim and mim install mmcv==2.1.0, or compile '
-          'it, see "Install" in the README'),
-    mmdet=('3.3.0', 'pip install mmdet==3.3.0'))
+    mmcv=(
+        '2.1.0',
+        'pip install openmim and mim install mmcv==2.1.0, or compile '
+        'it, see "Install" in the README',
+    ),
+    mmdet=('3.3.0', 'pip install mmdet==3.3.0'),
+)
 
 
 def check_dependencies() -> None:
@@ -26,13 +31,18 @@ def check_dependencies() -> None:
     """
     for name, (least, remedy) in DEPENDENCIES.items():
         if find_spec(name) is None:
-            raise ImportError(f'mmdet_eca needs {name} {least} or later, which '
-                              f'is not installed: {remedy}')
+            raise ImportError(
+                f'mmdet_eca needs {name} {least} or later, which '
+                f'is not installed: {remedy}'
+            )
         from mmengine.utils import digit_version  # mmengine is the first
+
         version = import_module(name).__version__
         if digit_version(version) < digit_version(least):
-            raise ImportError(f'mmdet_eca needs {name} {least} or later, '
-                              f'{version} is installed: {remedy}')
+            raise ImportError(
+                f'mmdet_eca needs {name} {least} or later, '
+                f'{version} is installed: {remedy}'
+            )
         if name == 'mmcv':
             try:
                 import_module('mmcv._ext')

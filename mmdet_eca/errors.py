@@ -1,4 +1,5 @@
 """A user's mistake, and how a command-line tool tells it."""
+
 import os
 import os.path as osp
 import sys
@@ -11,8 +12,14 @@ from typing import Iterator, Optional
 _RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 _WORLD_SIZES = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE')
 # What tells one launch from another, beside the process that started it.
-_LAUNCH = ('TORCHELASTIC_RUN_ID', 'TORCHELASTIC_RESTART_COUNT', 'MASTER_PORT',
-           'SLURM_JOB_ID', 'SLURM_STEP_ID', 'PMIX_NAMESPACE')
+_LAUNCH = (
+    'TORCHELASTIC_RUN_ID',
+    'TORCHELASTIC_RESTART_COUNT',
+    'MASTER_PORT',
+    'SLURM_JOB_ID',
+    'SLURM_STEP_ID',
+    'PMIX_NAMESPACE',
+)
 # Processes that fail alike fail within this many seconds of each other.
 _TOGETHER = 60
 
@@ -38,13 +45,13 @@ def one_line_errors() -> Iterator[None]:
         if int(_first_set(_WORLD_SIZES) or 1) == 1:
             sys.exit(f'{sys.argv[0]}: error: {error}')
         rank = _first_set(_RANKS)
-        sys.exit(f'{sys.argv[0]}: error (rank {rank}): {error}'
-                 if _is_first(rank) else 1)
+        sys.exit(
+            f'{sys.argv[0]}: error (rank {rank}): {error}' if _is_first(rank) else 1
+        )
 
 
 def _first_set(names) -> Optional[str]:
-    return next((os.environ[name] for name in names if name in os.environ),
-                None)
+    return next((os.environ[name] for name in names if name in os.environ), None)
 
 
 def _is_first(rank: Optional[str]) -> bool:
@@ -56,8 +63,7 @@ def _is_first(rank: Optional[str]) -> bool:
     """
     launch = '-'.join(os.environ.get(name, '') for name in _LAUNCH)
     name = ''.join(c if c.isalnum() else '-' for c in launch)
-    path = osp.join(tempfile.gettempdir(),
-                    f'mmdet_eca-error-{os.getppid()}-{name}')
+    path = osp.join(tempfile.gettempdir(), f'mmdet_eca-error-{os.getppid()}-{name}')
     try:
         try:
             _create(path, rank)
@@ -65,8 +71,7 @@ def _is_first(rank: Optional[str]) -> bool:
             with open(path) as file:
                 speaker = file.read()
             # Its own file, or an old one, is of an earlier launch.
-            if (speaker != rank
-                    and time.time() - osp.getmtime(path) < _TOGETHER):
+            if speaker != rank and time.time() - osp.getmtime(path) < _TOGETHER:
                 return False
             os.remove(path)
             _create(path, rank)

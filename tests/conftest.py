@@ -22,10 +22,11 @@ if hasattr(torch.amp, 'GradScaler'):  # since torch 2.3, as float16 on the CPU
     AMP.append(('cpu', torch.float16))
 if torch.cuda.is_available():
     DEVICES.append(pytest.param('cuda', marks=pytest.mark.gpu))
-    AMP += [pytest.param('cuda', dtype, marks=pytest.mark.gpu)
-            for dtype in (torch.bfloat16, torch.float16)]
-every_amp = pytest.mark.parametrize(
-    ('device', 'dtype'), AMP, indirect=['device'])
+    AMP += [
+        pytest.param('cuda', dtype, marks=pytest.mark.gpu)
+        for dtype in (torch.bfloat16, torch.float16)
+    ]
+every_amp = pytest.mark.parametrize(('device', 'dtype'), AMP, indirect=['device'])
 
 # COCO's 80 categories have these ids; the numbers in between are unused.
 UNUSED_COCO_IDS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
@@ -37,7 +38,8 @@ def pytest_addoption(parser):
         '--every-config',
         action='store_true',
         help='our backbones in every config of mmdet, not only in one of every '
-        'folder: 15 minutes')
+        'folder: 15 minutes',
+    )
 
 
 def pytest_configure(config):
@@ -48,8 +50,9 @@ def pytest_report_header():
     gpus = torch.cuda.device_count()
     if not gpus:
         return 'devices: the CPU; torch sees no GPU, so that nothing is tested on one'
-    return (f'devices: the CPU and {gpus} x {torch.cuda.get_device_name()}' +
-            ('' if gpus > 1 else '; NCCL is tested on two'))
+    return f'devices: the CPU and {gpus} x {torch.cuda.get_device_name()}' + (
+        '' if gpus > 1 else '; NCCL is tested on two'
+    )
 
 
 def pytest_collection_modifyitems(items):
@@ -60,21 +63,25 @@ def pytest_collection_modifyitems(items):
 def run(*command, check=True, **variables):
     """Runs a command in the repository, without GPUs unless CUDA_VISIBLE_DEVICES
     says which; returns the finished process."""
-    done = subprocess.run([str(word) for word in command],
-                          cwd=ROOT,
-                          env={
-                              **os.environ,
-                              **ONE_THREAD, 'CUDA_VISIBLE_DEVICES': '-1',
-                              'PATH': osp.dirname(sys.executable) +
-                              os.pathsep + os.environ['PATH'],
-                              **variables
-                          },
-                          text=True,
-                          capture_output=True,
-                          timeout=300)
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **ONE_THREAD,
+            'CUDA_VISIBLE_DEVICES': '-1',
+            'PATH': osp.dirname(sys.executable) + os.pathsep + os.environ['PATH'],
+            **variables,
+        },
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
     if check and done.returncode:
-        raise AssertionError(f'{command} ended with {done.returncode}:\n'
-                             f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}')
+        raise AssertionError(
+            f'{command} ended with {done.returncode}:\n'
+            f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
+        )
     return done
 
 
@@ -94,6 +101,7 @@ def coco(tmp_path_factory):
     which are averaged over positives average over the same number in each.
     """
     from mmdet.datasets import CocoDataset
+
     root = tmp_path_factory.mktemp('coco')
     (root / 'annotations').mkdir()
     rng = np.random.default_rng(0)
@@ -106,13 +114,15 @@ def coco(tmp_path_factory):
         images, annotations = [], []
         for image_id in range(1, 5):
             pixels = cv2.resize(
-                rng.integers(0, 256, (12, 16, 3), dtype=np.uint8), (128, 96))
+                rng.integers(0, 256, (12, 16, 3), dtype=np.uint8), (128, 96)
+            )
             name = f'{image_id:012d}.jpg'
             cv2.imwrite(str(root / split / name), pixels)
-            images.append(
-                dict(id=image_id, file_name=name, height=96, width=128))
-            for category, (x, y, w, h) in ((1, (10, 8, 40, 60)),
-                                           (90, (60, 20, 50, 64))):
+            images.append(dict(id=image_id, file_name=name, height=96, width=128))
+            for category, (x, y, w, h) in (
+                (1, (10, 8, 40, 60)),
+                (90, (60, 20, 50, 64)),
+            ):
                 annotations.append(
                     dict(
                         id=len(annotations) + 1,
@@ -121,13 +131,14 @@ def coco(tmp_path_factory):
                         bbox=[x, y, w, h],
                         area=w * h,
                         iscrowd=0,
-                        segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]]))
+                        segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]],
+                    )
+                )
         (root / 'annotations' / f'instances_{split}.json').write_text(
             json.dumps(
-                dict(
-                    images=images,
-                    annotations=annotations,
-                    categories=categories)))
+                dict(images=images, annotations=annotations, categories=categories)
+            )
+        )
     return str(root)
 
 

@@ -1,4 +1,5 @@
 """What the import says where something that it needs is missing or too old."""
+
 import shutil
 import sys
 
@@ -10,8 +11,7 @@ from packaging.specifiers import SpecifierSet
 from mmdet_eca.dependencies import DEPENDENCIES
 from tests.conftest import ROOT, run
 
-IMPORT = 'import sys; sys.modules.update(dict.fromkeys(sys.argv[1:])); ' \
-    'import mmdet_eca'
+IMPORT = 'import sys; sys.modules.update(dict.fromkeys(sys.argv[1:])); import mmdet_eca'
 
 
 def last_line(*missing, **env):
@@ -21,9 +21,15 @@ def last_line(*missing, **env):
     return done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize(('name', 'remedy'), [
-    ('torch', 'pip install torch=='), ('mmengine', 'pip install mmengine'),
-    ('mmcv', 'mim install mmcv==2.1.0'), ('mmdet', 'pip install mmdet==3.3.0')])
+@pytest.mark.parametrize(
+    ('name', 'remedy'),
+    [
+        ('torch', 'pip install torch=='),
+        ('mmengine', 'pip install mmengine'),
+        ('mmcv', 'mim install mmcv==2.1.0'),
+        ('mmdet', 'pip install mmdet==3.3.0'),
+    ],
+)
 def test_missing_packages_are_named_with_the_remedy(name, remedy):
     line = last_line(name)
     assert line.startswith(f'ImportError: mmdet_eca needs {name} ')
@@ -34,14 +40,18 @@ def test_a_package_that_is_too_old(tmp_path):
     (tmp_path / 'mmcv').mkdir()
     (tmp_path / 'mmcv' / '__init__.py').write_text("__version__ = '2.0.0'\n")
     line = last_line(PYTHONPATH=f'{tmp_path}:{ROOT}')
-    assert line.startswith('ImportError: mmdet_eca needs mmcv 2.1.0 or later, '
-                           '2.0.0 is installed: ')
+    assert line.startswith(
+        'ImportError: mmdet_eca needs mmcv 2.1.0 or later, 2.0.0 is installed: '
+    )
 
 
 def test_mmcv_without_compiled_operators(tmp_path):
     """mmcv-lite: the same package without them."""
-    shutil.copytree(mmcv.__path__[0], tmp_path / 'mmcv',
-                    ignore=shutil.ignore_patterns('_ext*.so', 'csrc'))
+    shutil.copytree(
+        mmcv.__path__[0],
+        tmp_path / 'mmcv',
+        ignore=shutil.ignore_patterns('_ext*.so', 'csrc'),
+    )
     line = last_line(PYTHONPATH=f'{tmp_path}:{ROOT}')
     assert 'needs the compiled operators of mmcv' in line
     assert 'mmcv-lite has none' in line and 'mim install' in line
@@ -49,8 +59,11 @@ def test_mmcv_without_compiled_operators(tmp_path):
 
 def test_the_least_versions_are_those_that_setup_declares():
     with open(f'{ROOT}/setup.py') as file:
-        words = [word for word in file.read().split("'") if word.startswith(
-            ('torch>', 'mmcv=', 'mmengine>', 'mmdet='))]
+        words = [
+            word
+            for word in file.read().split("'")
+            if word.startswith(('torch>', 'mmcv=', 'mmengine>', 'mmdet='))
+        ]
     declared = {}
     for word in words:
         requirement = Requirement(word)

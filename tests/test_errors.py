@@ -1,4 +1,5 @@
 """Which of many failing processes speak: real processes, real launchers."""
+
 import os
 import re
 import subprocess
@@ -14,7 +15,7 @@ from tests.tools.test_train import DIGITS, digits_options, free_port
 
 PYTHON = sys.executable
 # Fails on the ranks given; the others would work for a minute.
-WORKER = '''
+WORKER = """
 import sys, time
 from mmdet_eca import UserError
 from mmdet_eca.errors import one_line_errors
@@ -26,7 +27,7 @@ with one_line_errors():
     if rank in sys.argv[1:]:
         raise UserError('there is no data set')
 time.sleep(60)
-'''
+"""
 
 
 @pytest.fixture
@@ -37,8 +38,7 @@ def worker(tmp_path):
 
 
 def torchrun(*arguments):
-    return [PYTHON, 'tools/torchrun.py', f'--master-port={free_port()}',
-            *arguments]
+    return [PYTHON, 'tools/torchrun.py', f'--master-port={free_port()}', *arguments]
 
 
 def errors(done):
@@ -48,8 +48,12 @@ def errors(done):
 
 
 def test_the_only_process_that_fails_speaks(worker, tmp_path):
-    done = run(*torchrun('--nproc-per-node=2', worker, 1), check=False,
-               PYTHONPATH=ROOT, TMPDIR=str(tmp_path))
+    done = run(
+        *torchrun('--nproc-per-node=2', worker, 1),
+        check=False,
+        PYTHONPATH=ROOT,
+        TMPDIR=str(tmp_path),
+    )
     assert errors(done) == [('1', 'there is no data set')]
 
 
@@ -60,34 +64,51 @@ def test_the_only_process_that_fails_speaks(worker, tmp_path):
 ])  # yapf: disable
 def test_other_launchers(worker, tmp_path, variables):
     """One process starts all of a machine, as srun's and mpirun's daemons do."""
-    done = run('bash', '-c', f'for rank in 0 1; do {variables} {PYTHON} {worker} '
-               '0 1 & done; wait -n || { wait; exit 1; }', check=False,
-               PYTHONPATH=ROOT, TMPDIR=str(tmp_path))
-    (_, message), = errors(done)
+    done = run(
+        'bash',
+        '-c',
+        f'for rank in 0 1; do {variables} {PYTHON} {worker} '
+        '0 1 & done; wait -n || { wait; exit 1; }',
+        check=False,
+        PYTHONPATH=ROOT,
+        TMPDIR=str(tmp_path),
+    )
+    ((_, message),) = errors(done)
     assert message == 'there is no data set'
 
 
 def test_a_second_machine_without_the_data_set_says_so(digits, tmp_path):
     """Two processes on each; those of the first wait for the second."""
-    command = torchrun('--nnodes=2', '--nproc-per-node=2',
-                       '--master-addr=127.0.0.1')
-    training = ['tools/train.py', DIGITS, '--launcher=pytorch', '--work-dir',
-                str(tmp_path / 'work')]
+    command = torchrun('--nnodes=2', '--nproc-per-node=2', '--master-addr=127.0.0.1')
+    training = [
+        'tools/train.py',
+        DIGITS,
+        '--launcher=pytorch',
+        '--work-dir',
+        str(tmp_path / 'work'),
+    ]
     environment = dict(PYTHONPATH=ROOT, TMPDIR=str(tmp_path))
     first = subprocess.Popen(
         [*command, '--node-rank=0', *training, *digits_options(digits)],
-        cwd=ROOT, env={**os.environ, **ONE_THREAD, **environment})
+        cwd=ROOT,
+        env={**os.environ, **ONE_THREAD, **environment},
+    )
     try:
-        done = run(*command, '--node-rank=1', *training,
-                   *digits_options('nowhere/'), check=False, **environment)
+        done = run(
+            *command,
+            '--node-rank=1',
+            *training,
+            *digits_options('nowhere/'),
+            check=False,
+            **environment,
+        )
         assert first.poll() is None
     finally:
         first.terminate()
         first.wait()
-    (rank, message), = errors(done)
+    ((rank, message),) = errors(done)
     assert rank in '23'
-    assert message.startswith(
-        'nowhere/annotations/instances_train.json does not exist')
+    assert message.startswith('nowhere/annotations/instances_train.json does not exist')
 
 
 @pytest.fixture
@@ -99,12 +120,18 @@ def folder(monkeypatch, tmp_path):
 def test_a_launch_after_a_launch_from_one_shell_speaks_again(folder):
     """The shell is the parent of the processes of both."""
     assert [user_errors._is_first(rank) for rank in '101201'] == [
-        True, False, True, False, False, True]
+        True,
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_what_an_earlier_launch_left_does_not_silence(folder):
     assert user_errors._is_first('0')
-    mark, = folder.iterdir()
+    (mark,) = folder.iterdir()
     earlier = time.time() - 100
     os.utime(mark, (earlier, earlier))
     assert user_errors._is_first('1')

@@ -4,9 +4,11 @@ from tests.conftest import run
 
 
 def test_importing_brings_in_nothing_heavy_that_mmdet_does_not():
-    code = ('import sys, mmdet.models, mmdet.visualization; '
-            'before = set(sys.modules); import mmdet_eca; '
-            'print(*sorted(set(sys.modules) - before))')
+    code = (
+        'import sys, mmdet.models, mmdet.visualization; '
+        'before = set(sys.modules); import mmdet_eca; '
+        'print(*sorted(set(sys.modules) - before))'
+    )
     added = run(sys.executable, '-c', code).stdout.split()
     assert 'mmdet_eca.models' in added
     others = {name.partition('.')[0] for name in added} - {'mmdet_eca', 'mmdet'}
@@ -21,7 +23,7 @@ def test_importing_prints_nothing():
 
 def test_importing_loads_no_wing_and_registers_none_of_their_names():
     """Names as general as ImageFolder are not for everybody who wants attention."""
-    code = '''
+    code = """
 import sys
 import mmdet.registry as registries
 from mmengine.registry import Registry
@@ -43,6 +45,10 @@ print('ECAResNet' in core, 'InclusiveCocoMetric' in core, 'ChannelsLastHook' in 
 import mmdet_eca.pretraining
 print({'ImageFolder', 'PackImage', 'TopAccuracy', 'ImageClassifier',
        'IterSeedHook'} <= registered().keys() - core.keys())
-'''
+"""
     assert run(sys.executable, '-c', code).stdout.splitlines() == [
-        '[]', '[]', 'True True True', 'True']
+        '[]',
+        '[]',
+        'True True True',
+        'True',
+    ]

@@ -1,4 +1,5 @@
 """Somebody else's environment: the built wheel, without the source tree."""
+
 import os
 import site
 import sys
@@ -41,35 +42,64 @@ _base_ = __import__('mmdet_eca').config_path('mask_rcnn_eca_r50_fpn_1x.py')
 def test_wheel_trains_somebody_elses_config(digits, tmp_path):
     source = tmp_path / 'source'
     run('git', '-C', ROOT, 'checkout-index', '--all', f'--prefix={source}/')
-    run(sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-index',
-        '--no-build-isolation', '--wheel-dir', tmp_path, source)
-    wheel, = tmp_path.glob('mmdet_eca-*.whl')
+    run(
+        sys.executable,
+        '-m',
+        'pip',
+        'wheel',
+        '--no-deps',
+        '--no-index',
+        '--no-build-isolation',
+        '--wheel-dir',
+        tmp_path,
+        source,
+    )
+    (wheel,) = tmp_path.glob('mmdet_eca-*.whl')
     run(sys.executable, '-m', 'venv', tmp_path / 'scratch')
     python = tmp_path / 'scratch' / 'bin' / 'python'
     run(python, '-m', 'pip', 'uninstall', '--yes', 'setuptools')  # an old one
     # torch, mmcv and the rest are taken from here; a path in a .pth file does
     # not bring the editable install of this package along.
-    packages, = (tmp_path / 'scratch').glob('lib/python*/site-packages')
+    (packages,) = (tmp_path / 'scratch').glob('lib/python*/site-packages')
     (packages / 'installed.pth').write_text(site.getsitepackages()[0])
     before = set(os.listdir(packages))
     # With its dependencies: it must not bring an mmcv, mmengine or mmdet along,
     # which would overwrite those of the fork.
     run(python, '-m', 'pip', 'install', '--no-index', wheel)
-    assert {name.partition('-')[0] for name in set(os.listdir(packages)) - before
-            } == {'mmdet_eca'}
+    assert {name.partition('-')[0] for name in set(os.listdir(packages)) - before} == {
+        'mmdet_eca'
+    }
 
     (tmp_path / 'theirs.py').write_text(THEIRS)
     (tmp_path / 'train.py').write_text(TRAIN)
-    done = run('env', '-C', tmp_path, '-u', 'PYTHONPATH', python, 'train.py',
-               'theirs.py', 'work', digits)
+    done = run(
+        'env',
+        '-C',
+        tmp_path,
+        '-u',
+        'PYTHONPATH',
+        python,
+        'train.py',
+        'theirs.py',
+        'work',
+        digits,
+    )
     assert '.mim/configs/mask_rcnn_eca_r50_fpn_1x.py' in done.stdout
     assert 'trained iterations: 1' in done.stdout
     assert 'rows: 28' in done.stdout
 
     (tmp_path / 'mmdets.py').write_text(THEIRS_FOR_MMDETS_TOOLS)
-    done = run('env', '-C', tmp_path, '-u', 'PYTHONPATH', python, '-c',
-               'from mmengine.config import Config; '
-               'print(Config.fromfile("mmdets.py").model.backbone.type)')
+    done = run(
+        'env',
+        '-C',
+        tmp_path,
+        '-u',
+        'PYTHONPATH',
+        python,
+        '-c',
+        'from mmengine.config import Config; '
+        'print(Config.fromfile("mmdets.py").model.backbone.type)',
+    )
     assert done.stdout.strip().endswith('ECAResNet')
     tools = os.listdir(packages / 'mmdet_eca' / '.mim' / 'tools')
     assert {'train.py', 'test.py', 'dist_train.sh'} <= set(tools)
@@ -79,15 +109,40 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
 
     # Its tools find its configs and name each other, in whatever folder.
     tools = packages / 'mmdet_eca' / '.mim' / 'tools'
-    for tool, config in (('pretrain_imagenet.py', 'imagenet/eca_resnet50.py'),
-                         ('train.py', 'digits/retinanet_eca_r50_digits.py')):
-        done = run('env', '-C', tmp_path, '-u', 'PYTHONPATH', python,
-                   tools / tool, f'configs/{config}', check=False)
-        assert done.returncode == 1 and done.stderr.splitlines()[-1].find(
-            f'python {tools.relative_to(tmp_path)}/make_digits.py') > 0
-    done = run('env', '-C', tmp_path, '-u', 'PYTHONPATH', python,
-               tools / 'reproduce_tables.py', 'plan')
-    command, *_ = [line.split() for line in done.stdout.splitlines()
-                   if not line.startswith('#')]
+    for tool, config in (
+        ('pretrain_imagenet.py', 'imagenet/eca_resnet50.py'),
+        ('train.py', 'digits/retinanet_eca_r50_digits.py'),
+    ):
+        done = run(
+            'env',
+            '-C',
+            tmp_path,
+            '-u',
+            'PYTHONPATH',
+            python,
+            tools / tool,
+            f'configs/{config}',
+            check=False,
+        )
+        assert (
+            done.returncode == 1
+            and done.stderr.splitlines()[-1].find(
+                f'python {tools.relative_to(tmp_path)}/make_digits.py'
+            )
+            > 0
+        )
+    done = run(
+        'env',
+        '-C',
+        tmp_path,
+        '-u',
+        'PYTHONPATH',
+        python,
+        tools / 'reproduce_tables.py',
+        'plan',
+    )
+    command, *_ = [
+        line.split() for line in done.stdout.splitlines() if not line.startswith('#')
+    ]
     assert os.access(tmp_path / command[0], os.X_OK)
     assert os.path.isfile(tmp_path / command[1])

@@ -1,4 +1,5 @@
 """What mim and model browsers read."""
+
 import os.path as osp
 
 import mmengine

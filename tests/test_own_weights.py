@@ -3,6 +3,7 @@
 Only the address is another one: a server of this process, with files that have
 the names and shapes of the real ones.
 """
+
 import functools
 import glob
 import os.path as osp
@@ -23,12 +24,17 @@ from tests.conftest import ROOT
 
 # One config for each backbone; the last test says that there is no other.
 STARTS = [
-    'faster_rcnn_r50_fpn_1x.py', 'faster_rcnn_r101_fpn_1x.py',
-    'faster_rcnn_se_r50_fpn_1x.py', 'faster_rcnn_se_r101_fpn_1x.py',
-    'retinanet_eca_r50_fpn_1x.py', 'retinanet_eca_r101_fpn_1x.py',
-    'mask_rcnn_gc_r50_fpn_1x.py', 'mask_rcnn_nl_r50_fpn_1x.py',
-    'mask_rcnn_eca_r50d_fpn_1x.py', 'fcos_eca_r50_fpn_gn-head_1x.py',
-    'dino_eca_r50_4scale_12e.py'
+    'faster_rcnn_r50_fpn_1x.py',
+    'faster_rcnn_r101_fpn_1x.py',
+    'faster_rcnn_se_r50_fpn_1x.py',
+    'faster_rcnn_se_r101_fpn_1x.py',
+    'retinanet_eca_r50_fpn_1x.py',
+    'retinanet_eca_r101_fpn_1x.py',
+    'mask_rcnn_gc_r50_fpn_1x.py',
+    'mask_rcnn_nl_r50_fpn_1x.py',
+    'mask_rcnn_eca_r50d_fpn_1x.py',
+    'fcos_eca_r50_fpn_gn-head_1x.py',
+    'dino_eca_r50_4scale_12e.py',
 ]
 
 
@@ -50,10 +56,12 @@ def mmpretrain_layout(depth):
     shapes = read_layout('mmpretrain_seresnet50')
     last = {k: v for k, v in shapes.items() if '.layer3.5.' in k}
     for block in range(6, {50: 6, 101: 23}[depth]):
-        shapes.update({
-            name.replace('.layer3.5.', f'.layer3.{block}.'): shape
-            for name, shape in last.items()
-        })
+        shapes.update(
+            {
+                name.replace('.layer3.5.', f'.layer3.{block}.'): shape
+                for name, shape in last.items()
+            }
+        )
     return shapes
 
 
@@ -84,11 +92,18 @@ def weights(tmp_path_factory):
         files[name] = name, authors
         for model, state_dict in (
             (f'resnet{depth}', fill(other_layout(depth, None, 64, '', 1000))),
-            (f'se-resnet{depth}_batch256_imagenet_20200804',
-             fill(mmpretrain_layout(depth)))):
+            (
+                f'se-resnet{depth}_batch256_imagenet_20200804',
+                fill(mmpretrain_layout(depth)),
+            ),
+        ):
             path = folder / f'{model}.pth'
-            torch.save(state_dict if model.startswith('resnet') else
-                       dict(meta={}, state_dict=state_dict), path)
+            torch.save(
+                state_dict
+                if model.startswith('resnet')
+                else dict(meta={}, state_dict=state_dict),
+                path,
+            )
             files[model] = named_by_hash(path).name, state_dict
     model = folder / 'timm/ecaresnet50d.miil_in1k/resolve/main'
     model.mkdir(parents=True)
@@ -104,17 +119,19 @@ def at(checkpoint, address, files):
     if checkpoint in files:
         return checkpoint, files[checkpoint][1]
     scheme, host, model = re.fullmatch(
-        r'(mmpretrain://)?(https://[\w.]+)/.*/([\w-]+)-[0-9a-f]{8}\.pth',
-        checkpoint).groups(default='')
-    assert host == ('https://download.openmmlab.com' if scheme else
-                    'https://download.pytorch.org')
+        r'(mmpretrain://)?(https://[\w.]+)/.*/([\w-]+)-[0-9a-f]{8}\.pth', checkpoint
+    ).groups(default='')
+    assert host == (
+        'https://download.openmmlab.com' if scheme else 'https://download.pytorch.org'
+    )
     name, state_dict = files[model]
     return f'{scheme}{address}/{name}', state_dict
 
 
 @pytest.mark.parametrize('config', STARTS)
-def test_a_model_starts_from_its_weights(config, weights, monkeypatch,
-                                         tmp_path_factory):
+def test_a_model_starts_from_its_weights(
+    config, weights, monkeypatch, tmp_path_factory
+):
     folder, address, files = weights
     monkeypatch.chdir(folder)
     cache = tmp_path_factory.getbasetemp() / 'cache'
@@ -130,10 +147,14 @@ def test_a_model_starts_from_its_weights(config, weights, monkeypatch,
     model.init_weights()
     ours = model.backbone.state_dict()
     deep_stem = 'stem.0.weight' in ours
-    theirs = {(our_deep_stem if deep_stem else our_name)(name): value
-              for name, value in theirs.items()}
+    theirs = {
+        (our_deep_stem if deep_stem else our_name)(name): value
+        for name, value in theirs.items()
+    }
     assert [name for name in theirs if name not in ours] in (
-        ['fc.weight', 'fc.bias'], ['head.fc.weight', 'head.fc.bias'])
+        ['fc.weight', 'fc.bias'],
+        ['head.fc.weight', 'head.fc.bias'],
+    )
     for name, value in ours.items():
         if 'context_block' not in name and 'nonlocal_block' not in name:
             assert torch.equal(value, theirs[name].reshape(value.shape)), name

@@ -2,9 +2,10 @@
 
 The options are those of tools/train.py.
 """
+
 import argparse
 
-from mmdet_eca.engine import (add_train_arguments, load_train_config)
+from mmdet_eca.engine import add_train_arguments, load_train_config
 from mmdet_eca.errors import one_line_errors
 from mmdet_eca.pretraining import pretrain
 

@@ -1,4 +1,5 @@
 """Tables 5 and 6 of the paper: what is missing, its cost, what came out."""
+
 import argparse
 import json
 import os.path as osp
@@ -6,8 +7,15 @@ import sys
 import warnings
 
 from mmdet_eca.errors import one_line_errors
-from mmdet_eca.tables import (complexity_rows, complexity_text, format_report,
-                              make_plan, plan_text, run_rows, write_report)
+from mmdet_eca.tables import (
+    complexity_rows,
+    complexity_text,
+    format_report,
+    make_plan,
+    plan_text,
+    run_rows,
+    write_report,
+)
 
 
 def parse_args():
@@ -15,28 +23,40 @@ def parse_args():
     commands = parser.add_subparsers(dest='command', required=True)
     plan = commands.add_parser('plan', help='the runs that are still missing')
     complexity = commands.add_parser(
-        'complexity', help='#Param and GFLOPs beside the paper\'s')
+        'complexity', help="#Param and GFLOPs beside the paper's"
+    )
     report = commands.add_parser(
-        'report', help='tables and pictures of the runs that are there')
+        'report', help='tables and pictures of the runs that are there'
+    )
     run = commands.add_parser(
-        'run', help='run what is missing, one after another; resumable')
+        'run', help='run what is missing, one after another; resumable'
+    )
     run.add_argument('rows', nargs='*', help='names of rows; default: all')
     complexity.add_argument(
-        '--table', type=int, nargs='+', choices=(3, 5, 6), default=[5, 6],
-        help='3: the ImageNet classifiers (default: 5 6)')
+        '--table',
+        type=int,
+        nargs='+',
+        choices=(3, 5, 6),
+        default=[5, 6],
+        help='3: the ImageNet classifiers (default: 5 6)',
+    )
     for command in (plan, report, run):
         command.add_argument(
             '--work-dirs',
             default='work_dirs',
-            help='folder of the work directories (default: %(default)s)')
+            help='folder of the work directories (default: %(default)s)',
+        )
     for command in (plan, run):
         command.add_argument(
-            '--gpus', type=int, default=4, help='GPUs of a run (default: 4)')
+            '--gpus', type=int, default=4, help='GPUs of a run (default: 4)'
+        )
     report.add_argument(
-        '--out', help='folder of the report (default: WORK_DIRS/report)')
+        '--out', help='folder of the report (default: WORK_DIRS/report)'
+    )
     for command in commands.choices.values():
         command.add_argument(
-            '--json', action='store_true', help='print a list of rows as JSON')
+            '--json', action='store_true', help='print a list of rows as JSON'
+        )
     return parser.parse_args()
 
 

@@ -1,4 +1,5 @@
 """Evaluates a detector; the options are those of MMDetection's tools/test.py."""
+
 import argparse
 from copy import deepcopy
 
@@ -7,7 +8,7 @@ from mmdet.evaluation import DumpDetResults
 from mmengine.config import ConfigDict
 
 from mmdet_eca import UserError
-from mmdet_eca.engine import (add_run_arguments, build_runner, load_config)
+from mmdet_eca.engine import add_run_arguments, build_runner, load_config
 from mmdet_eca.errors import one_line_errors
 
 
@@ -16,40 +17,40 @@ def parse_args():
     parser.add_argument('config', help='test config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     add_run_arguments(parser)
+    parser.add_argument('--out', help='write the predictions to this pickle file')
+    parser.add_argument('--show', action='store_true', help='show the predictions')
     parser.add_argument(
-        '--out', help='write the predictions to this pickle file')
+        '--show-dir', help='paint the predictions into work_dir/timestamp/SHOW_DIR'
+    )
     parser.add_argument(
-        '--show', action='store_true', help='show the predictions')
-    parser.add_argument(
-        '--show-dir',
-        help='paint the predictions into work_dir/timestamp/SHOW_DIR')
-    parser.add_argument(
-        '--wait-time', type=float, default=2, help='seconds to show each for')
-    parser.add_argument(
-        '--tta', action='store_true', help='test-time augmentation')
+        '--wait-time', type=float, default=2, help='seconds to show each for'
+    )
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     return parser.parse_args()
 
 
 def use_tta(cfg):
     """Wraps the model in the config's ``tta_model``, by default flipping."""
     if cfg.model.get('roi_head', {}).get('mask_head') is not None:
-        raise UserError('--tta: MMDetection merges boxes, but not masks; leave '
-                        'it out, or test a detector without a mask head')
+        raise UserError(
+            '--tta: MMDetection merges boxes, but not masks; leave '
+            'it out, or test a detector without a mask head'
+        )
     if 'tta_model' not in cfg:
         cfg.tta_model = dict(
             type='DetTTAModel',
-            tta_cfg=dict(
-                nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))
+            tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
+        )
     dataset = cfg.test_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
     if 'tta_pipeline' not in cfg:
         pack = deepcopy(dataset.pipeline[-1])
         pack.meta_keys = (*pack.meta_keys, 'flip', 'flip_direction')
-        flips = [dict(type='RandomFlip', prob=prob) for prob in (1., 0.)]
+        flips = [dict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]
         cfg.tta_pipeline = [
             *dataset.pipeline[:-1],
-            dict(type='TestTimeAug', transforms=[flips, [pack]])
+            dict(type='TestTimeAug', transforms=[flips, [pack]]),
         ]
     dataset.pipeline = cfg.tta_pipeline
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
@@ -65,10 +66,9 @@ def main():
         cfg = trigger_visualization_hook(cfg, args)
     if args.tta:
         use_tta(cfg)
-    runner = build_runner(cfg, ('test', ))
+    runner = build_runner(cfg, ('test',))
     if args.out:
-        runner.test_evaluator.metrics.append(
-            DumpDetResults(out_file_path=args.out))
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
     runner.test()
 
 

@@ -3,6 +3,7 @@
 It also refuses to start more processes than there are GPUs, before any of them
 has begun.
 """
+
 import sys
 
 import torch
@@ -18,8 +19,10 @@ def main():
     except ValueError as error:
         sys.exit(f'error: --nproc-per-node={args.nproc_per_node}: {error}')
     if gpus and processes > gpus:
-        sys.exit(f'error: {processes} processes, but {gpus} GPUs on '
-                 'this machine: start at most one process a GPU')
+        sys.exit(
+            f'error: {processes} processes, but {gpus} GPUs on '
+            'this machine: start at most one process a GPU'
+        )
     try:
         run.run(args)
     except ChildFailedError as error:

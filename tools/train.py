@@ -1,8 +1,8 @@
 """Trains a detector; the options are those of MMDetection's tools/train.py."""
+
 import argparse
 
-from mmdet_eca.engine import (add_train_arguments, build_runner,
-                              load_train_config)
+from mmdet_eca.engine import add_train_arguments, build_runner, load_train_config
 from mmdet_eca.errors import one_line_errors
 
 

@@ -5,5 +5,6 @@ backbone = dict(
     depth=101,
     kernel_size=(3, 3, 5, 7),
     init_cfg=dict(
-        type='Pretrained',
-        checkpoint='pretrained/eca_resnet101_k3357.pth.tar'))
+        type='Pretrained', checkpoint='pretrained/eca_resnet101_k3357.pth.tar'
+    ),
+)

@@ -5,5 +5,6 @@ backbone = dict(
     depth=50,
     kernel_size=(3, 5, 5, 7),
     init_cfg=dict(
-        type='Pretrained',
-        checkpoint='pretrained/eca_resnet50_k3557.pth.tar'))
+        type='Pretrained', checkpoint='pretrained/eca_resnet50_k3557.pth.tar'
+    ),
+)

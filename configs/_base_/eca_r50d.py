@@ -5,5 +5,5 @@ backbone = dict(
     type='ECAResNetV1d',
     depth=50,
     kernel_size=None,
-    init_cfg=dict(
-        type='Pretrained', checkpoint='timm://ecaresnet50d.miil_in1k'))
+    init_cfg=dict(type='Pretrained', checkpoint='timm://ecaresnet50d.miil_in1k'),
+)

@@ -6,4 +6,6 @@ backbone = dict(
     depth=101,
     init_cfg=dict(
         type='Pretrained',
-        checkpoint='https://download.pytorch.org/models/resnet101-63fe2227.pth'))
+        checkpoint='https://download.pytorch.org/models/resnet101-63fe2227.pth',
+    ),
+)

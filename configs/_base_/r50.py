@@ -6,4 +6,6 @@ backbone = dict(
     depth=50,
     init_cfg=dict(
         type='Pretrained',
-        checkpoint='https://download.pytorch.org/models/resnet50-0676ba61.pth'))
+        checkpoint='https://download.pytorch.org/models/resnet50-0676ba61.pth',
+    ),
+)

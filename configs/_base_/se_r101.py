@@ -9,4 +9,6 @@ backbone = dict(
         type='Pretrained',
         checkpoint='mmpretrain://https://download.openmmlab.com/'
         'mmclassification/v0/se-resnet/'
-        'se-resnet101_batch256_imagenet_20200804-ba5b51d4.pth'))
+        'se-resnet101_batch256_imagenet_20200804-ba5b51d4.pth',
+    ),
+)

@@ -9,4 +9,6 @@ backbone = dict(
         type='Pretrained',
         checkpoint='mmpretrain://https://download.openmmlab.com/'
         'mmclassification/v0/se-resnet/'
-        'se-resnet50_batch256_imagenet_20200804-ae206104.pth'))
+        'se-resnet50_batch256_imagenet_20200804-ae206104.pth',
+    ),
+)

@@ -9,14 +9,16 @@ model = dict(
         bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=10),
         mask_roi_extractor=_base_.digits.roi_extractor,
         mask_head=dict(
-            num_convs=2, in_channels=64, conv_out_channels=64, num_classes=10)),
+            num_convs=2, in_channels=64, conv_out_channels=64, num_classes=10
+        ),
+    ),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=128)),
         rpn_proposal=dict(nms_pre=300, max_per_img=100),
-        rcnn=dict(sampler=dict(num=48, pos_fraction=0.5))),
-    test_cfg=dict(
-        rpn=dict(nms_pre=300, max_per_img=100),
-        rcnn=dict(max_per_img=30)))
+        rcnn=dict(sampler=dict(num=48, pos_fraction=0.5)),
+    ),
+    test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=30)),
+)
 
 train_dataloader = _base_.digits.train_dataloader
 val_dataloader = _base_.digits.val_dataloader

@@ -8,7 +8,9 @@ model = dict(
         feat_channels=64,
         num_classes=10,
         anchor_generator=dict(octave_base_scale=2),
-        norm_cfg=dict(type='BN')))
+        norm_cfg=dict(type='BN'),
+    ),
+)
 
 train_dataloader = _base_.digits.train_dataloader
 val_dataloader = _base_.digits.val_dataloader

@@ -2,4 +2,5 @@ _base_ = './_base_/resnet.py'
 
 model = dict(
     backbone=dict(type='ECAResNet', depth=152, kernel_size=(3, 3, 5, 7)),
-    in_channels=2048)
+    in_channels=2048,
+)

@@ -1,4 +1,3 @@
 _base_ = './_base_/modern.py'
 
-model = dict(
-    backbone=dict(type='ECAResNet', depth=50, kernel_size=(3, 5, 5, 7)))
+model = dict(backbone=dict(type='ECAResNet', depth=50, kernel_size=(3, 5, 5, 7)))

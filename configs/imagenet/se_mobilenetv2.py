@@ -2,5 +2,6 @@ _base_ = './_base_/mobilenetv2.py'
 
 model = dict(
     backbone=dict(
-        type='AttentionMobileNetV2',
-        attention=dict(type='SqueezeExcitation', ratio=8)))
+        type='AttentionMobileNetV2', attention=dict(type='SqueezeExcitation', ratio=8)
+    )
+)

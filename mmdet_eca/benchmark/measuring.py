@@ -1,4 +1,5 @@
 """What the benchmarks of models and operators share."""
+
 import datetime
 import os.path as osp
 import platform
@@ -57,22 +58,26 @@ def machine(device: torch.device) -> str:
     versions = f'torch {torch.__version__}'
     if device.type == 'cuda':
         name = torch.cuda.get_device_name(device)
-        versions += (f', CUDA {torch.version.cuda}, '
-                     f'cuDNN {torch.backends.cudnn.version()}')
+        versions += (
+            f', CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}'
+        )
     else:
         name = f'{_cpu_name()}, {torch.get_num_threads()} threads'
-    return (f'{name}; {versions}, mmcv {mmcv.__version__} (operators for CUDA: '
-            f'{get_compiling_cuda_version()}); {datetime.date.today()}')
+    return (
+        f'{name}; {versions}, mmcv {mmcv.__version__} (operators for CUDA: '
+        f'{get_compiling_cuda_version()}); {datetime.date.today()}'
+    )
 
 
-def write_markdown(path: str, rows: List[List[str]],
-                   device: torch.device) -> None:
+def write_markdown(path: str, rows: List[List[str]], device: torch.device) -> None:
     """Writes a table, its first row the header, with the machine and the command
     that made it."""
     with open(path, 'w') as file:
-        file.write(f'{GithubFlavoredMarkdownTable(rows).table}\n\n'
-                   f'{machine(device)}:\n\n'
-                   f'    {shlex.join(["python", *sys.argv])}\n')
+        file.write(
+            f'{GithubFlavoredMarkdownTable(rows).table}\n\n'
+            f'{machine(device)}:\n\n'
+            f'    {shlex.join(["python", *sys.argv])}\n'
+        )
 
 
 def _cpu_name() -> str:

@@ -1,18 +1,19 @@
 """Time and memory of detectors or backbones, side by side in one run."""
+
 import ast
 import json
 import os
 import os.path as osp
 import statistics
-from typing import (Any, Callable, Dict, List, NamedTuple, Optional, Sequence,
-                    Tuple)
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from mmdet.registry import MODELS
 from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config
-from mmengine.model.efficient_conv_bn_eval import \
-    turn_on_efficient_conv_bn_eval_for_single_model
+from mmengine.model.efficient_conv_bn_eval import (
+    turn_on_efficient_conv_bn_eval_for_single_model,
+)
 from mmengine.registry import init_default_scope
 from mmengine.utils import ProgressBar
 from terminaltables import AsciiTable
@@ -35,6 +36,7 @@ class Batch(NamedTuple):
         samples (list[DetDataSample], optional): The objects in them, for a
             detector.
     """
+
     images: Tensor
     samples: Optional[List] = None
 
@@ -43,14 +45,16 @@ class Batch(NamedTuple):
         return Batch(self.images[:1], self.samples and self.samples[:1])
 
 
-def benchmark_model(rows: Sequence[str],
-                    backbone_only: bool,
-                    batch_size: int,
-                    size: Tuple[int, int],
-                    rounds: int,
-                    out: str,
-                    max_saved: Optional[float] = None,
-                    device: Optional[str] = None) -> str:
+def benchmark_model(
+    rows: Sequence[str],
+    backbone_only: bool,
+    batch_size: int,
+    size: Tuple[int, int],
+    rounds: int,
+    out: str,
+    max_saved: Optional[float] = None,
+    device: Optional[str] = None,
+) -> str:
     """Measures every row in turn, round after round, and compares with the first.
 
     Args:
@@ -86,8 +90,7 @@ def benchmark_model(rows: Sequence[str],
     results = {row: {} for row in steps}
     progress = ProgressBar(len(steps) * len(MEASURES) * (rounds + 1))
     for measure in MEASURES:
-        runs = {row: step.prepare(measure, batch)
-                for row, step in steps.items()}
+        runs = {row: step.prepare(measure, batch) for row, step in steps.items()}
         times = {row: [] for row in steps}
         for _ in range(rounds + 1):
             for row, run in runs.items():
@@ -97,7 +100,8 @@ def benchmark_model(rows: Sequence[str],
         for row, values in times.items():
             results[row][measure] = dict(
                 seconds=statistics.median(values[1:]),
-                ratios=[b / a for a, b in zip(first, values[1:])])
+                ratios=[b / a for a, b in zip(first, values[1:])],
+            )
     print()
     for row, step in steps.items():
         results[row]['saved activations'] = _saved_bytes(step, batch)
@@ -107,8 +111,10 @@ def benchmark_model(rows: Sequence[str],
     _write(results, table, rows[0], out, device)
     saved = [results[row]['saved activations'] for row in (rows[0], rows[-1])]
     if max_saved is not None and saved[1] > max_saved * saved[0]:
-        raise UserError(f'{rows[-1]} saves {saved[1] / saved[0]:.3f} of the '
-                        f'activations of {rows[0]}, more than {max_saved}')
+        raise UserError(
+            f'{rows[-1]} saves {saved[1] / saved[0]:.3f} of the '
+            f'activations of {rows[0]}, more than {max_saved}'
+        )
     return _ascii(table)
 
 
@@ -135,27 +141,37 @@ def build_row(row: str, backbone_only: bool) -> nn.Module:
     flags = {o for o in options if '=' not in o}
     unknown = flags.difference(FLAGS)
     if unknown:
-        raise UserError(f'{row}: unknown option {min(unknown)!r}; there are '
-                        f'{", ".join(FLAGS)} and KEY=VALUE')
+        raise UserError(
+            f'{row}: unknown option {min(unknown)!r}; there are '
+            f'{", ".join(FLAGS)} and KEY=VALUE'
+        )
     if name.startswith('timm:'):
         model = _peer('timm').create_model(name[5:], features_only=True)
     elif name.startswith('mmpretrain:'):
         model = _peer('mmpretrain').registry.MODELS.build(
-            dict(type=name[11:], depth=50, out_indices=(0, 1, 2, 3), **{
-                key: _value(value) for key, value in settings.items()}))
+            dict(
+                type=name[11:],
+                depth=50,
+                out_indices=(0, 1, 2, 3),
+                **{key: _value(value) for key, value in settings.items()},
+            )
+        )
     elif not osp.isfile(name):
-        raise UserError(f'{name} does not exist: give a config file, timm:NAME '
-                        'or mmpretrain:TYPE')
+        raise UserError(
+            f'{name} does not exist: give a config file, timm:NAME or mmpretrain:TYPE'
+        )
     else:
         cfg = Config.fromfile(name)
         init_default_scope(cfg.get('default_scope', 'mmdet'))
-        cfg.merge_from_dict({
-            f'model.{key}': _value(value) for key, value in settings.items()})
+        cfg.merge_from_dict(
+            {f'model.{key}': _value(value) for key, value in settings.items()}
+        )
         model = MODELS.build(cfg.model.backbone if backbone_only else cfg.model)
         _make_proposals_equal(model)
     if 'efficient_conv_bn_eval' in flags:
         turn_on_efficient_conv_bn_eval_for_single_model(
-            getattr(model, 'backbone', model))
+            getattr(model, 'backbone', model)
+        )
     return to_channels_last(model) if 'channels_last' in flags else model
 
 
@@ -196,9 +212,7 @@ class _Step:
             in float16.
     """
 
-    def __init__(self,
-                 model: nn.Module,
-                 amp: Optional[torch.dtype] = None) -> None:
+    def __init__(self, model: nn.Module, amp: Optional[torch.dtype] = None) -> None:
         self.model = model
         self.is_detector = hasattr(model, 'parse_losses')
         self.amp = amp
@@ -206,7 +220,7 @@ class _Step:
         self.scaler = None
         if amp == torch.float16:
             self.scaler = _grad_scaler(self.device)
-            self.optimizer = torch.optim.SGD(model.parameters(), lr=0.)
+            self.optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
 
     def prepare(self, measure: str, batch: Batch) -> Callable:
         """Sets the model's mode; returns what is measured."""
@@ -234,8 +248,10 @@ class _Step:
         with self._autocast():
             if not self.is_detector:
                 # Means, whose own backward pass would copy the gradient.
-                return sum(out.sum(dtype=torch.float32) / out.numel()
-                           for out in self.model(batch.images))
+                return sum(
+                    out.sum(dtype=torch.float32) / out.numel()
+                    for out in self.model(batch.images)
+                )
             torch.manual_seed(0)  # the samplers'
             losses = self.model(*batch, mode='loss')
             return self.model.parse_losses(losses)[0]
@@ -249,16 +265,17 @@ class _Step:
             return self.model(*batch, mode='tensor')
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(
-            self.device.type, self.amp, enabled=self.amp is not None)
+        return torch.autocast(self.device.type, self.amp, enabled=self.amp is not None)
 
 
 def _grad_scaler(device: torch.device) -> Any:
     if hasattr(torch.amp, 'GradScaler'):  # since torch 2.3
         return torch.amp.GradScaler(device.type)
     if device.type == 'cpu':
-        raise UserError('@amp on a CPU needs torch 2.3 or later; '
-                        '@amp_bfloat16 works with every torch')
+        raise UserError(
+            '@amp on a CPU needs torch 2.3 or later; '
+            '@amp_bfloat16 works with every torch'
+        )
     return torch.cuda.amp.GradScaler()
 
 
@@ -266,19 +283,19 @@ def _samples(images: Tensor) -> List:
     """Eight objects with masks in every image."""
     n, channels, *size = images.shape
     samples = demo_mm_inputs(
-        n, (channels, *size), num_items=[8] * n, with_mask=True,
-        device=images.device)['data_samples']
+        n, (channels, *size), num_items=[8] * n, with_mask=True, device=images.device
+    )['data_samples']
     for sample in samples:
-        sample.set_metainfo(
-            dict(batch_input_shape=tuple(size), pad_shape=tuple(size)))
+        sample.set_metainfo(dict(batch_input_shape=tuple(size), pad_shape=tuple(size)))
     return samples
 
 
 def _saved_bytes(step: _Step, batch: Batch) -> int:
     """What autograd keeps for the backward pass, each storage once, without
     parameters and buffers."""
-    own = {value.untyped_storage().data_ptr()
-           for value in step.model.state_dict().values()}
+    own = {
+        value.untyped_storage().data_ptr() for value in step.model.state_dict().values()
+    }
     kept = {}
 
     def keep(tensor):
@@ -295,8 +312,7 @@ def _saved_bytes(step: _Step, batch: Batch) -> int:
     return size
 
 
-def _measure_peaks(steps: Dict[str, _Step], batch: Batch,
-                   results: Dict) -> None:
+def _measure_peaks(steps: Dict[str, _Step], batch: Batch, results: Dict) -> None:
     """Peak memory of a training step of every row, the others off the GPU."""
     for step in steps.values():
         step.model.zero_grad()
@@ -305,8 +321,7 @@ def _measure_peaks(steps: Dict[str, _Step], batch: Batch,
         step.model.to(step.device)
         torch.cuda.reset_peak_memory_stats(step.device)
         step.prepare('training step', batch)()
-        results[row]['peak memory'] = torch.cuda.max_memory_allocated(
-            step.device)
+        results[row]['peak memory'] = torch.cuda.max_memory_allocated(step.device)
         step.model.zero_grad()
         step.model.cpu()
 
@@ -324,13 +339,23 @@ def _table(results: Dict, first: str) -> List[List[str]]:
     measures = list(results[first])
     data = [['relative to the first', *measures]]
     for row in results:
-        data.append([row, *(spread(_relative(results, row, first, measure))
-                            for measure in measures)])
+        data.append(
+            [
+                row,
+                *(
+                    spread(_relative(results, row, first, measure))
+                    for measure in measures
+                ),
+            ]
+        )
     absolute = ['the first, absolute']
     for measure in measures:
         value = results[first][measure]
-        absolute.append(f'{value["seconds"]:.3f} s' if isinstance(value, dict)
-                        else f'{value / 2**20:.0f} MiB')
+        absolute.append(
+            f'{value["seconds"]:.3f} s'
+            if isinstance(value, dict)
+            else f'{value / 2**20:.0f} MiB'
+        )
     return [*data, absolute]
 
 
@@ -340,8 +365,9 @@ def _ascii(table: List[List[str]]) -> str:
     return table.table
 
 
-def _write(results: Dict, table: List[List[str]], first: str, out: str,
-           device: torch.device) -> None:
+def _write(
+    results: Dict, table: List[List[str]], first: str, out: str, device: torch.device
+) -> None:
     os.makedirs(out, exist_ok=True)
     with open(osp.join(out, 'model.txt'), 'w') as file:
         file.write(_ascii(table) + '\n')
@@ -353,19 +379,28 @@ def _write(results: Dict, table: List[List[str]], first: str, out: str,
 
 def _draw(results: Dict, first: str, path: str) -> None:
     import matplotlib  # half a second to import
+
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
+
     measures = list(results[first])
     figure, axes = plt.subplots(
-        1, len(measures), sharey=True, layout='constrained',
-        figsize=(3.2 * len(measures), 1 + 0.5 * len(results)))
+        1,
+        len(measures),
+        sharey=True,
+        layout='constrained',
+        figsize=(3.2 * len(measures), 1 + 0.5 * len(results)),
+    )
     for axis, measure in zip(axes, measures):
         ratios = [_relative(results, row, first, measure) for row in results]
         middle = [statistics.median(values) for values in ratios]
-        spread = [[m - min(v) for m, v in zip(middle, ratios)],
-                  [max(v) - m for m, v in zip(middle, ratios)]]
-        bars = axis.barh(list(results), middle, xerr=spread, color='#4878a8',
-                         ecolor='0.4')
+        spread = [
+            [m - min(v) for m, v in zip(middle, ratios)],
+            [max(v) - m for m, v in zip(middle, ratios)],
+        ]
+        bars = axis.barh(
+            list(results), middle, xerr=spread, color='#4878a8', ecolor='0.4'
+        )
         axis.bar_label(bars, fmt='%.2f', padding=3)
         axis.axvline(1, color='0.6', linewidth=1)
         axis.set(title=measure, xlim=(0, 1.25 * max(max(v) for v in ratios)))

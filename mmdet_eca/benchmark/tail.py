@@ -1,4 +1,5 @@
 """The two forms of the attention tail's backward pass, side by side."""
+
 import os
 import os.path as osp
 import statistics
@@ -16,16 +17,26 @@ from .measuring import choose_device, seconds, spread, write_markdown
 # Of ResNet-50's stages: channels after the last convolution, stride.
 STAGES = ((256, 4), (512, 8), (1024, 16), (2048, 32))
 LAYOUTS = dict(
-    channels_first=torch.contiguous_format, channels_last=torch.channels_last)
-HEADER = ['stage', 'shape', 'layout', 'data type', 'convolutions', 'products',
-          'products / convolutions']
+    channels_first=torch.contiguous_format, channels_last=torch.channels_last
+)
+HEADER = [
+    'stage',
+    'shape',
+    'layout',
+    'data type',
+    'convolutions',
+    'products',
+    'products / convolutions',
+]
 
 
-def benchmark_tail(batch_size: int,
-                   size: Tuple[int, int],
-                   rounds: int,
-                   out: str,
-                   device: Optional[str] = None) -> str:
+def benchmark_tail(
+    batch_size: int,
+    size: Tuple[int, int],
+    rounds: int,
+    out: str,
+    device: Optional[str] = None,
+) -> str:
     """Times both forms for every stage of ResNet-50, layout and data type, in
     turn.
 
@@ -48,17 +59,27 @@ def benchmark_tail(batch_size: int,
     dtypes = [torch.float32]
     if device.type == 'cuda':
         dtypes.append(torch.float16)
-    cases = [(stage, layout, dtype) for dtype in dtypes for layout in LAYOUTS
-             for stage in range(len(STAGES))]
+    cases = [
+        (stage, layout, dtype)
+        for dtype in dtypes
+        for layout in LAYOUTS
+        for stage in range(len(STAGES))
+    ]
     rows = [HEADER]
     progress = ProgressBar(len(cases), file=sys.stderr)
     for stage, layout, dtype in cases:
         channels, stride = STAGES[stage]
         shape = (batch_size, channels, *(-(-side // stride) for side in size))
         forms = _forms(shape, LAYOUTS[layout], dtype, device)
-        rows.append([
-            str(stage + 1), 'x'.join(map(str, shape)), layout,
-            str(dtype).split('.')[1], *_compare(forms, rounds)])
+        rows.append(
+            [
+                str(stage + 1),
+                'x'.join(map(str, shape)),
+                layout,
+                str(dtype).split('.')[1],
+                *_compare(forms, rounds),
+            ]
+        )
         progress.update()
     print(file=sys.stderr)  # ends the line of the progress bar
     os.makedirs(out, exist_ok=True)
@@ -66,21 +87,25 @@ def benchmark_tail(batch_size: int,
     return AsciiTable(rows).table
 
 
-def _forms(shape: Tuple[int, ...], layout: torch.memory_format,
-           dtype: torch.dtype, device: torch.device) -> List[Callable]:
+def _forms(
+    shape: Tuple[int, ...],
+    layout: torch.memory_format,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> List[Callable]:
     """Both forms of a tail of this output, all gradients wanted."""
     n, channels, h, w = shape
     options = dict(device=device, dtype=dtype)
     grad = torch.randn(shape, **options).contiguous(memory_format=layout)
-    x = torch.randn(
-        n, channels // 4, h, w, **options).contiguous(memory_format=layout)
+    x = torch.randn(n, channels // 4, h, w, **options).contiguous(memory_format=layout)
     weights = torch.randn(n, channels, channels // 4, **options)
-    return [partial(form, grad, x, weights, (True, True, True))
-            for form in (convolutions, products)]
+    return [
+        partial(form, grad, x, weights, (True, True, True))
+        for form in (convolutions, products)
+    ]
 
 
 def _compare(forms: List[Callable], rounds: int) -> List[str]:
     times = [[seconds(form) for form in forms] for _ in range(rounds + 1)][1:]
-    cells = [f'{1e3 * statistics.median(column):.3f} ms'
-             for column in zip(*times)]
+    cells = [f'{1e3 * statistics.median(column):.3f} ms' for column in zip(*times)]
     return [*cells, spread([second / first for first, second in times])]

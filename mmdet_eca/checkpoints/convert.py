@@ -7,9 +7,7 @@ from .files import StateDict, read_weights, write_checkpoint
 from .sources import SOURCES
 
 
-def convert_checkpoint(path: str,
-                       out: str,
-                       mmdet_version: Optional[str] = None) -> str:
+def convert_checkpoint(path: str, out: str, mmdet_version: Optional[str] = None) -> str:
     """Converts a checkpoint from elsewhere to this package's names.
 
     Args:
@@ -33,8 +31,10 @@ def convert_checkpoint(path: str,
     if mmdet_version is not None:
         written = meta.setdefault('mmdet_version', mmdet_version)
         if written != mmdet_version:
-            raise UserError(f'{path} is of MMDetection {written}, not '
-                            f'{mmdet_version}: leave --mmdet-version out')
+            raise UserError(
+                f'{path} is of MMDetection {written}, not '
+                f'{mmdet_version}: leave --mmdet-version out'
+            )
     source = recognise(path, state_dict, meta, SOURCES)
     converted, fits = source.convert(state_dict)
     kept = {
@@ -47,12 +47,16 @@ def convert_checkpoint(path: str,
     write_checkpoint(
         dict(
             state_dict=converted,
-            meta=dict(kept, mmdet_eca=f'converted from {source.NAME}')), out)
+            meta=dict(kept, mmdet_eca=f'converted from {source.NAME}'),
+        ),
+        out,
+    )
     return f'{path}: {source.NAME}, {fits}; {len(converted)} tensors in {out}'
 
 
-def recognise(path: str, state_dict: StateDict, meta: dict,
-              sources: Sequence[ModuleType]) -> ModuleType:
+def recognise(
+    path: str, state_dict: StateDict, meta: dict, sources: Sequence[ModuleType]
+) -> ModuleType:
     """The source, of those given, that a checkpoint is of.
 
     Raises:
@@ -62,5 +66,6 @@ def recognise(path: str, state_dict: StateDict, meta: dict,
         if source.matches(state_dict, meta):
             return source
     known = '; '.join(source.NAME for source in sources)
-    raise UserError(f'{path} is none of: {known}. Its first tensor is '
-                    f'{next(iter(state_dict))!r}')
+    raise UserError(
+        f'{path} is none of: {known}. Its first tensor is {next(iter(state_dict))!r}'
+    )

@@ -1,4 +1,5 @@
 """Files from the network, each downloaded once for all processes of a machine."""
+
 import hashlib
 import os
 import os.path as osp
@@ -40,8 +41,13 @@ def download(url: str) -> str:
     folder = osp.join(torch.hub.get_dir(), 'checkpoints')
     name = osp.basename(address.path)
     digits = hash_in_name(name)
-    path = osp.join(folder, name) if digits else osp.join(
-        folder, address.netloc.replace(':', '_'), *address.path.split('/'))
+    path = (
+        osp.join(folder, name)
+        if digits
+        else osp.join(
+            folder, address.netloc.replace(':', '_'), *address.path.split('/')
+        )
+    )
     if not osp.exists(path):
         os.makedirs(osp.dirname(path), exist_ok=True)
         with FileLock(f'{path}.lock'):  # other processes wait here
@@ -51,7 +57,8 @@ def download(url: str) -> str:
     if digits and not _sha256(path).startswith(digits):
         raise UserError(
             f'{path} is cut off or damaged (its SHA-256 does not begin with '
-            f'{digits}): delete it, and it is downloaded again')
+            f'{digits}): delete it, and it is downloaded again'
+        )
     return path
 
 
@@ -73,17 +80,22 @@ def download_from_hub(name: str) -> str:
     client = require_hub()
     try:
         path = client.hf_hub_download(
-            f'timm/{name}', _HUB_FILE, endpoint=os.environ.get('HF_ENDPOINT'))
+            f'timm/{name}', _HUB_FILE, endpoint=os.environ.get('HF_ENDPOINT')
+        )
     except Exception as error:  # of kinds that differ between its versions
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f'timm://{name} cannot be downloaded ({reason}): fetch {_HUB_FILE} '
-            f'of timm/{name} elsewhere and write timm://FILE') from None
+            f'of timm/{name} elsewhere and write timm://FILE'
+        ) from None
     stored = osp.realpath(path)  # named after its SHA-256
     if re.fullmatch('[0-9a-f]{64}', osp.basename(stored)) and (
-            _sha256(stored) != osp.basename(stored)):
-        raise UserError(f'{stored} is cut off or damaged (its SHA-256 is not '
-                        'its name): delete it, and it is downloaded again')
+        _sha256(stored) != osp.basename(stored)
+    ):
+        raise UserError(
+            f'{stored} is cut off or damaged (its SHA-256 is not '
+            'its name): delete it, and it is downloaded again'
+        )
     return path
 
 
@@ -98,7 +110,8 @@ def require_hub() -> Any:
     except ImportError:
         raise UserError(
             "timm's models need packages that are not installed: "
-            'pip install safetensors huggingface_hub') from None
+            'pip install safetensors huggingface_hub'
+        ) from None
     return huggingface_hub
 
 
@@ -108,8 +121,7 @@ def hash_in_name(name: str) -> Optional[str]:
     Eight digits may also be a date, as in model-20240131.pth.
     """
     found = re.search(r'-([0-9a-f]{8,64})\.(pth|pt|bin|safetensors)$', name)
-    if found and not re.fullmatch(r'(19|20)\d\d(0\d|1[0-2])([0-2]\d|3[01])',
-                                  found[1]):
+    if found and not re.fullmatch(r'(19|20)\d\d(0\d|1[0-2])([0-2]\d|3[01])', found[1]):
         return found[1]
     return None
 
@@ -122,8 +134,10 @@ def _fetch(url: str, path: str, digits: Optional[str]) -> None:
             raise OSError(f'its SHA-256 does not begin with {digits}')
         os.replace(unfinished, path)
     except (OSError, HTTPException, ValueError) as error:
-        raise UserError(f'{url} cannot be downloaded ({error}): fetch it '
-                        'elsewhere and name the file instead') from None
+        raise UserError(
+            f'{url} cannot be downloaded ({error}): fetch it '
+            'elsewhere and name the file instead'
+        ) from None
     finally:
         if osp.exists(unfinished):
             os.remove(unfinished)
@@ -131,13 +145,12 @@ def _fetch(url: str, path: str, digits: Optional[str]) -> None:
 
 def _copy(url: str, path: str) -> None:
     request = Request(url, headers={'User-Agent': 'mmdet_eca'})
-    with urlopen(request, timeout=TIMEOUT) as response, open(
-            path, 'wb') as file:
+    with urlopen(request, timeout=TIMEOUT) as response, open(path, 'wb') as file:
         size = response.headers.get('Content-Length')
         size = None if size is None else int(size)
         with tqdm(
-                total=size, desc=osp.basename(path)[:-5], unit='B',
-                unit_scale=True) as progress:
+            total=size, desc=osp.basename(path)[:-5], unit='B', unit_scale=True
+        ) as progress:
             for block in iter(lambda: response.read(2**20), b''):
                 file.write(block)
                 progress.update(len(block))

@@ -1,4 +1,5 @@
 """Reading a checkpoint without running code in it, writing one whole."""
+
 import os
 import os.path as osp
 import re
@@ -33,9 +34,7 @@ def read_checkpoint(path: str, map_location: MapLocation = None) -> Any:
         return read_stream(file, path, map_location)
 
 
-def read_stream(file: BinaryIO,
-                name: str,
-                map_location: MapLocation = None) -> Any:
+def read_stream(file: BinaryIO, name: str, map_location: MapLocation = None) -> Any:
     """Reads an open file as :func:`read_checkpoint` does.
 
     Args:
@@ -88,8 +87,10 @@ def require_safetensors() -> Any:
     try:
         import safetensors.torch
     except ImportError:
-        raise UserError('.safetensors files need a package that is not '
-                        'installed: pip install safetensors') from None
+        raise UserError(
+            '.safetensors files need a package that is not '
+            'installed: pip install safetensors'
+        ) from None
     return safetensors.torch
 
 
@@ -103,26 +104,33 @@ def _refusal(path: str, error: Exception) -> str:
     found = re.search(r'GLOBAL (?:builtins\.)?([\w.<>]+)', message)
     if found or 'TorchScript' in message:
         name = found[1] if found else 'a TorchScript program'
-        return (f'{path} is refused: to read it, {name} would have to be run, '
-                'which no file may ask for; ask its author for the state_dict '
-                'alone')
-    return (f'{path} is cut off, or no checkpoint that torch has '
-            'written: if you have downloaded it, delete it and fetch it again')
+        return (
+            f'{path} is refused: to read it, {name} would have to be run, '
+            'which no file may ask for; ask its author for the state_dict '
+            'alone'
+        )
+    return (
+        f'{path} is cut off, or no checkpoint that torch has '
+        'written: if you have downloaded it, delete it and fetch it again'
+    )
 
 
 def _unwrap(path: str, checkpoint: Any) -> Tuple[StateDict, dict]:
     meta, weights = {}, checkpoint
     if isinstance(checkpoint, dict) and 'state_dict' in checkpoint:
         weights, meta = checkpoint['state_dict'], checkpoint.get('meta')
-    if not isinstance(weights, dict) or not weights or not all(
+    if (
+        not isinstance(weights, dict)
+        or not weights
+        or not all(
             isinstance(name, str) and isinstance(value, Tensor)
-            for name, value in weights.items()):
+            for name, value in weights.items()
+        )
+    ):
         raise UserError(f'{path} has no state_dict: tensors by their names')
     prefix = 'module.'
     if all(name.startswith(prefix) for name in weights):
-        weights = {
-            name[len(prefix):]: value for name, value in weights.items()
-        }
+        weights = {name[len(prefix) :]: value for name, value in weights.items()}
     return dict(weights), meta if isinstance(meta, dict) else {}
 
 

@@ -1,4 +1,5 @@
 """Which network a state dict by our names is, and whether it is whole."""
+
 import re
 from typing import Any, Collection, Dict, NamedTuple
 
@@ -6,19 +7,27 @@ import torch
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
 
 from ..errors import UserError
-from ..models import (AttentionResNet, AttentionResNetV1d, ECAResNet,
-                      ECAResNetV1d, SEResNet, SEResNetV1d)
+from ..models import (
+    AttentionResNet,
+    AttentionResNetV1d,
+    ECAResNet,
+    ECAResNetV1d,
+    SEResNet,
+    SEResNetV1d,
+)
 from .files import StateDict
 
 _CLASSES = dict(
     plain=(AttentionResNet, AttentionResNetV1d),
     eca=(ECAResNet, ECAResNetV1d),
-    se=(SEResNet, SEResNetV1d))
+    se=(SEResNet, SEResNetV1d),
+)
 HEAD = ('fc.weight', 'fc.bias')  # the classifier's, kept as torchvision does
 
 
 class Backbone(NamedTuple):
     """A backbone of this package, as in a config."""
+
     type: str
     arguments: Dict[str, Any]
 
@@ -47,22 +56,23 @@ def check_resnet(state_dict: StateDict) -> Backbone:
     stem = _get(state_dict, 'stem.6.weight' if deep_stem else 'conv1.weight')
     with torch.device('meta'):
         model = cls(**arguments, base_channels=stem.shape[0])
-    expected = {
-        name: value.shape for name, value in model.state_dict().items()
-    }
+    expected = {name: value.shape for name, value in model.state_dict().items()}
     check_names(state_dict, expected, str(backbone), optional=HEAD)
     for name, shape in expected.items():
         if name in state_dict and state_dict[name].shape != shape:
             raise UserError(
                 f'{name} is of shape {tuple(state_dict[name].shape)}, in '
-                f'{backbone} it is {tuple(shape)}')
+                f'{backbone} it is {tuple(shape)}'
+            )
     return backbone
 
 
-def check_names(names: Collection[str],
-                expected: Collection[str],
-                what: str,
-                optional: Collection[str] = ()) -> None:
+def check_names(
+    names: Collection[str],
+    expected: Collection[str],
+    what: str,
+    optional: Collection[str] = (),
+) -> None:
     """Raises unless the names are those expected.
 
     Batch norm's ``num_batches_tracked`` may be missing: torch before 0.4.1 did
@@ -71,17 +81,25 @@ def check_names(names: Collection[str],
     Raises:
         UserError: If one is missing or left over.
     """
-    left_over = [name for name in names
-                 if name not in expected and name not in optional]
+    left_over = [
+        name for name in names if name not in expected and name not in optional
+    ]
     if left_over:
-        raise UserError(f'the checkpoint has {left_over[0]!r} '
-                        f'({len(left_over)} names left over), which {what} '
-                        'does not have')
-    missing = [name for name in expected if name not in names
-               and not name.endswith('num_batches_tracked')]
+        raise UserError(
+            f'the checkpoint has {left_over[0]!r} '
+            f'({len(left_over)} names left over), which {what} '
+            'does not have'
+        )
+    missing = [
+        name
+        for name in expected
+        if name not in names and not name.endswith('num_batches_tracked')
+    ]
     if missing:
-        raise UserError(f'the checkpoint lacks {missing[0]!r} '
-                        f'({len(missing)} names missing) of {what}')
+        raise UserError(
+            f'the checkpoint lacks {missing[0]!r} '
+            f'({len(missing)} names missing) of {what}'
+        )
 
 
 def _read_arguments(state_dict: StateDict) -> tuple:
@@ -93,22 +111,24 @@ def _read_arguments(state_dict: StateDict) -> tuple:
     blocks = tuple(len(stages[stage]) for stage in sorted(stages))
     block = Bottleneck if 'layer1.0.conv3.weight' in state_dict else BasicBlock
     arch_settings = (
-        ECAResNetV1d if 'stem.0.weight' in state_dict else
-        ECAResNet).arch_settings
-    depths = [depth for depth, setting in arch_settings.items()
-              if setting == (block, blocks)]
+        ECAResNetV1d if 'stem.0.weight' in state_dict else ECAResNet
+    ).arch_settings
+    depths = [
+        depth for depth, setting in arch_settings.items() if setting == (block, blocks)
+    ]
     if not depths:
         known = ', '.join(
             f'{depth}: {number}'
             for depth, (kind, number) in arch_settings.items()
-            if kind is block)
-        raise UserError(f'{blocks} blocks a stage are no ResNet of ours '
-                        f'({known})')
+            if kind is block
+        )
+        raise UserError(f'{blocks} blocks a stage are no ResNet of ours ({known})')
     arguments = dict(depth=depths[0])
     if 'layer1.0.eca.conv.weight' in state_dict:
         arguments['kernel_size'] = tuple(
             _get(state_dict, f'layer{stage}.0.eca.conv.weight').shape[-1]
-            for stage in sorted(stages))
+            for stage in sorted(stages)
+        )
         return 'eca', arguments
     if 'layer1.0.se.fc1.weight' in state_dict:
         squeezed, channels = state_dict['layer1.0.se.fc1.weight'].shape

@@ -6,6 +6,7 @@
 'ecanet://', 'timm://' and 'mmpretrain://' are this package's. The others are
 mmengine's own, whose loaders would run code in a file wherever torch lets them.
 """
+
 import io
 import os.path as osp
 import re
@@ -19,8 +20,13 @@ from mmengine.runner import checkpoint as mmengines
 from ..errors import UserError
 from .convert import recognise
 from .downloads import download, download_from_hub, require_hub
-from .files import (read_checkpoint, read_stream, read_weights,
-                    require_safetensors, to_device)
+from .files import (
+    read_checkpoint,
+    read_stream,
+    read_weights,
+    require_safetensors,
+    to_device,
+)
 from .sources import authors_imagenet, mmpretrain, timm
 from .unpickling import MapLocation
 
@@ -29,19 +35,22 @@ _WEB = ('http://', 'https://')
 _NAMED = ('torchvision', 'modelzoo', 'open-mmlab', 'openmmlab', 'mmcls')
 # As mmengine has them: regular expressions, the empty one for files here.
 _BUCKETS = (r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
-PREFIXES = ('', *_WEB, *_BUCKETS, 'pavi://',
-            *(f'{scheme}://' for scheme in (*SCHEMES, *_NAMED)))
+PREFIXES = (
+    '',
+    *_WEB,
+    *_BUCKETS,
+    'pavi://',
+    *(f'{scheme}://' for scheme in (*SCHEMES, *_NAMED)),
+)
 _FILES = ('.pth', '.pt', '.tar', '.bin', '.safetensors')
 
 
 def register_schemes() -> None:
     """Makes mmengine's checkpoint loader read everything through this module."""
-    CheckpointLoader.register_scheme(
-        PREFIXES, load_from_mmdet_eca, force=True)
+    CheckpointLoader.register_scheme(PREFIXES, load_from_mmdet_eca, force=True)
 
 
-def load_from_mmdet_eca(filename: str,
-                        map_location: MapLocation = None) -> dict:
+def load_from_mmdet_eca(filename: str, map_location: MapLocation = None) -> dict:
     """Loads a checkpoint from a file or from elsewhere, without running code.
 
     Args:
@@ -60,8 +69,7 @@ def load_from_mmdet_eca(filename: str,
     kind, place = _resolve(filename)
     if kind == 'bucket':
         backend = get_file_backend(place, backend_args=dict(backend='petrel'))
-        return read_stream(
-            io.BytesIO(backend.get(place)), place, map_location)
+        return read_stream(io.BytesIO(backend.get(place)), place, map_location)
     if kind == 'url':
         place = download(place)
     elif kind == 'hub':
@@ -69,10 +77,11 @@ def load_from_mmdet_eca(filename: str,
     scheme = filename.partition('://')[0]
     if scheme not in SCHEMES:
         loaded = read_checkpoint(place, map_location)
-        return mmengines._process_mmcls_checkpoint(
-            loaded) if scheme == 'mmcls' else loaded
+        return (
+            mmengines._process_mmcls_checkpoint(loaded) if scheme == 'mmcls' else loaded
+        )
     state_dict, meta = read_weights(place)
-    source = recognise(place, state_dict, meta, (SCHEMES[scheme], ))
+    source = recognise(place, state_dict, meta, (SCHEMES[scheme],))
     converted, _ = source.convert(state_dict)
     return dict(state_dict=to_device(converted, map_location))
 
@@ -117,16 +126,22 @@ def _resolve(filename: str) -> Tuple[str, str]:
         return _address(scheme, rest)
     if scheme not in SCHEMES:
         known = ', '.join(
-            f'{known}://' for known in ('http', 'https', *SCHEMES, *_NAMED))
+            f'{known}://' for known in ('http', 'https', *SCHEMES, *_NAMED)
+        )
         raise UserError(f'{filename}: its scheme is not among {known}')
     if rest.startswith(_WEB):
         return 'url', rest
-    if scheme == 'timm' and re.fullmatch(r'[\w.-]+', rest) and not (
-            rest.endswith(_FILES) or osp.exists(rest)):
+    if (
+        scheme == 'timm'
+        and re.fullmatch(r'[\w.-]+', rest)
+        and not (rest.endswith(_FILES) or osp.exists(rest))
+    ):
         return 'hub', rest
     if '://' in rest:
-        raise UserError(f'{filename} is neither a file, nor a URL (http://, '
-                        "https://), nor, with timm://, a model's name")
+        raise UserError(
+            f'{filename} is neither a file, nor a URL (http://, '
+            "https://), nor, with timm://, a model's name"
+        )
     return 'file', rest
 
 
@@ -134,7 +149,8 @@ def _address(scheme: str, name: str) -> Tuple[str, str]:
     """Where mmengine's tables have a model; torchvision is not needed."""
     if scheme in ('torchvision', 'modelzoo'):
         table = mmengine.load(
-            osp.join(mmengine.__path__[0], 'hub', 'torchvision_0.12.json'))
+            osp.join(mmengine.__path__[0], 'hub', 'torchvision_0.12.json')
+        )
         if name not in table:
             table = _torchvisions_table(table)
     elif scheme == 'mmcls':
@@ -144,8 +160,10 @@ def _address(scheme: str, name: str) -> Tuple[str, str]:
         name = mmengines.get_deprecated_model_names().get(name, name)
     place = table.get(name)
     if place is None:
-        raise UserError(f'{scheme}://{name}: no model of this name is known; '
-                        'give the URL of its weights instead')
+        raise UserError(
+            f'{scheme}://{name}: no model of this name is known; '
+            'give the URL of its weights instead'
+        )
     if place.startswith(_WEB):
         return 'url', place
     return 'file', osp.join(mmengines._get_mmengine_home(), place)

@@ -5,6 +5,7 @@ in every checkpoint. From torch 2.6 on ``weights_only=True`` can be told to admi
 them. Before, it cannot, so the same names are admitted by an unpickler of our
 own; that range of torch is closed, so its private functions stay as they are.
 """
+
 import codecs
 import pickle
 from collections import Counter, OrderedDict
@@ -23,11 +24,11 @@ _TORCH_IS_TOLD = digit_version(torch.__version__) >= digit_version('2.6')
 
 def _history_buffer_method(owner: type, name: str):
     """What a checkpoint may ask of ``getattr``: the statistics methods."""
-    if owner is not HistoryBuffer or name not in ('current', 'max', 'mean',
-                                                  'min'):
+    if owner is not HistoryBuffer or name not in ('current', 'max', 'mean', 'min'):
         raise pickle.UnpicklingError(
             'GLOBAL builtins.getattr was not an allowed global: a checkpoint '
-            f'asks for {owner!r}.{name}')
+            f'asks for {owner!r}.{name}'
+        )
     return getattr(HistoryBuffer, name)
 
 
@@ -35,8 +36,8 @@ def _mmengines_globals() -> Dict[str, Any]:
     """What mmengine's checkpoints need, by its names in a pickle."""
     # Functions of a module that numpy 2 has renamed, which arrays name.
     multiarray = dict(
-        _reconstruct=np.zeros(1).__reduce__()[0],
-        scalar=np.float64(0).__reduce__()[0])
+        _reconstruct=np.zeros(1).__reduce__()[0], scalar=np.float64(0).__reduce__()[0]
+    )
     dtypes = {type(np.dtype(name)) for name in ('f8', 'f4', 'i8', 'i4', '?')}
     found = {
         f'{admitted.__module__}.{admitted.__qualname__}': admitted
@@ -53,7 +54,8 @@ def allow_mmengine_checkpoints() -> None:
     """Makes ``torch.load`` of torch 2.6 or later read mmengine's checkpoints."""
     if _TORCH_IS_TOLD:
         torch.serialization.add_safe_globals(
-            [(value, name) for name, value in _mmengines_globals().items()])
+            [(value, name) for name, value in _mmengines_globals().items()]
+        )
 
 
 def load(file: BinaryIO, map_location: MapLocation) -> Any:
@@ -69,12 +71,12 @@ def load(file: BinaryIO, map_location: MapLocation) -> Any:
     serialization = torch.serialization
     if not serialization._is_zipfile(file):  # before torch 1.6
         return serialization._legacy_load(
-            file, map_location, _OUR_PICKLE, encoding='utf-8')
+            file, map_location, _OUR_PICKLE, encoding='utf-8'
+        )
     with serialization._open_zipfile_reader(file) as archive:
         if serialization._is_torchscript_zip(archive):
             raise RuntimeError('TorchScript archives are programs')
-        return serialization._load(
-            archive, map_location, _OUR_PICKLE, encoding='utf-8')
+        return serialization._load(archive, map_location, _OUR_PICKLE, encoding='utf-8')
 
 
 class _Unpickler(pickle._Unpickler):
@@ -83,6 +85,7 @@ class _Unpickler(pickle._Unpickler):
     The one in Python, not that in C, since the latter sets attributes of
     whatever a pickle names, be it a class or a function.
     """
+
     dispatch = dict(pickle._Unpickler.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:
@@ -90,7 +93,8 @@ class _Unpickler(pickle._Unpickler):
             module = 'builtins'
         if f'{module}.{name}' not in _ADMITTED:
             raise pickle.UnpicklingError(
-                f'GLOBAL {module}.{name} was not an allowed global')
+                f'GLOBAL {module}.{name} was not an allowed global'
+            )
         return _ADMITTED[f'{module}.{name}']
 
     def load_build(self) -> None:
@@ -98,7 +102,8 @@ class _Unpickler(pickle._Unpickler):
         if kind not in _FILLED:
             raise pickle.UnpicklingError(
                 f'GLOBAL {kind.__module__}.{kind.__qualname__} was not an '
-                'allowed global to set the state of')
+                'allowed global to set the state of'
+            )
         super().load_build()
 
     dispatch[pickle.BUILD[0]] = load_build
@@ -113,13 +118,15 @@ _ADMITTED = {
     'collections.Counter': Counter,
     'torch.device': torch.device,
     **_weights_only_unpickler._get_allowed_globals(),
-    **_mmengines_globals()
+    **_mmengines_globals(),
 }
-_FILLED = (OrderedDict, *(
-    value for value in _mmengines_globals().values()
-    if isinstance(value, type)))
+_FILLED = (
+    OrderedDict,
+    *(value for value in _mmengines_globals().values() if isinstance(value, type)),
+)
 # What torch's functions take for Python's module.
 _OUR_PICKLE = SimpleNamespace(
     __name__=__name__,
     Unpickler=_Unpickler,
-    load=lambda file, **kwargs: _Unpickler(file, **kwargs).load())
+    load=lambda file, **kwargs: _Unpickler(file, **kwargs).load(),
+)

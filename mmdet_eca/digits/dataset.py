@@ -4,6 +4,7 @@ Composes scikit-learn's 1,797 handwritten digits (8x8 pixels, UCI ML hand-writte
 digits) onto textured backgrounds and writes them in COCO's layout, and each digit
 cut out in ImageNet's.
 """
+
 import json
 import os
 import os.path as osp
@@ -29,20 +30,21 @@ CROP_CONTEXT = 1.2  # side of what is cut out / longer side of the box
 
 class Glyphs(NamedTuple):
     """Handwritten digits: images (N, 8, 8) in [0, 1] and labels (N,)."""
+
     images: np.ndarray
     labels: np.ndarray
 
 
 class Instance(NamedTuple):
     """A digit in an image: its label and its visible pixels (H, W)."""
+
     label: int
     mask: np.ndarray
 
 
-def make_digits(out: str,
-                num_train: int = 1000,
-                num_val: int = 150,
-                seed: int = 0) -> str:
+def make_digits(
+    out: str, num_train: int = 1000, num_val: int = 150, seed: int = 0
+) -> str:
     """Writes Digits-COCO: ``annotations/``, ``train/`` and ``val/``, and its
     digits cut out: ``crops/train/<digit>/`` and ``crops/val/<digit>/``.
 
@@ -69,13 +71,15 @@ def make_digits(out: str,
     info = dict(
         description='Digits-COCO, composed of the UCI ML hand-written digits',
         version='2',
-        settings=dict(num_train=num_train, num_val=num_val, seed=seed))
+        settings=dict(num_train=num_train, num_val=num_val, seed=seed),
+    )
     if osp.lexists(out):
         if _read_info(out) == info:
             return f'{out} is there already.'
         raise UserError(
             f'{out} exists and does not hold Digits-COCO of these settings '
-            f'({info["settings"]}): remove it, or choose another folder')
+            f'({info["settings"]}): remove it, or choose another folder'
+        )
 
     parent = osp.dirname(osp.abspath(out))
     os.makedirs(parent, exist_ok=True)
@@ -85,10 +89,10 @@ def make_digits(out: str,
         progress = ProgressBar(num_train + num_val)
         splits = dict(zip(('train', 'val'), split_glyphs(seed)))
         for index, (split, count) in enumerate(
-            (('train', num_train), ('val', num_val))):
+            (('train', num_train), ('val', num_val))
+        ):
             rng = np.random.default_rng((seed, index))
-            _write_split(folder, split, count, splits[split], rng, info,
-                         progress)
+            _write_split(folder, split, count, splits[split], rng, info, progress)
         print()  # ends the line of the progress bar
         os.replace(folder, out)
     return f'{out}: {num_train} training and {num_val} validation images.'
@@ -97,16 +101,20 @@ def make_digits(out: str,
 def split_glyphs(seed: int) -> Tuple[Glyphs, Glyphs]:
     """Four fifths of scikit-learn's digits for training, one for validation."""
     from sklearn.datasets import load_digits  # half a second to import
+
     digits = load_digits()
     images = (digits.images / 16).astype(np.float32)
     order = np.random.default_rng(seed).permutation(len(images))
     train, val = np.split(order, [len(order) * 4 // 5])
-    return (Glyphs(images[train], digits.target[train]),
-            Glyphs(images[val], digits.target[val]))
+    return (
+        Glyphs(images[train], digits.target[train]),
+        Glyphs(images[val], digits.target[val]),
+    )
 
 
-def compose(glyphs: Glyphs,
-            rng: np.random.Generator) -> Tuple[np.ndarray, List[Instance]]:
+def compose(
+    glyphs: Glyphs, rng: np.random.Generator
+) -> Tuple[np.ndarray, List[Instance]]:
     """Draws one image and says where its digits are.
 
     Args:
@@ -127,17 +135,17 @@ def compose(glyphs: Glyphs,
         chosen = rng.integers(len(glyphs.images))
         alpha = _place(glyphs.images[chosen], rng)
         mask = alpha > 0.5
-        if any((below.mask & mask).sum() > (1 - MIN_VISIBLE) * below.mask.sum()
-               for below in instances):
+        if any(
+            (below.mask & mask).sum() > (1 - MIN_VISIBLE) * below.mask.sum()
+            for below in instances
+        ):
             continue
-        instances = [
-            Instance(below.label, below.mask & ~mask) for below in instances
-        ]
+        instances = [Instance(below.label, below.mask & ~mask) for below in instances]
         instances.append(Instance(int(glyphs.labels[chosen]), mask))
         color = _contrasting_color(image[mask].mean(axis=0), rng)
         left, top, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
-        covered = image[top:top + height, left:left + width]
-        opacity = alpha[top:top + height, left:left + width, None]
+        covered = image[top : top + height, left : left + width]
+        opacity = alpha[top : top + height, left : left + width, None]
         covered += opacity * (color - covered)
     image += 4 * rng.standard_normal(image.shape, np.float32)
     return image.clip(0, 255).astype(np.uint8), instances
@@ -146,8 +154,8 @@ def compose(glyphs: Glyphs,
 def annotate(instance: Instance) -> Dict:
     """COCO's fields of a digit: category, box (x, y, w, h), polygons, area."""
     contours, _ = cv2.findContours(
-        instance.mask.astype(np.uint8), cv2.RETR_EXTERNAL,
-        cv2.CHAIN_APPROX_NONE)
+        instance.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
     contours = [c[:, 0] for c in contours if cv2.contourArea(c) >= 4]
     points = np.concatenate(contours)
     left, top = points.min(axis=0)
@@ -157,7 +165,8 @@ def annotate(instance: Instance) -> Dict:
         bbox=[int(left), int(top), int(width), int(height)],
         segmentation=[c.ravel().tolist() for c in contours],
         area=float(sum(cv2.contourArea(c) for c in contours)),
-        iscrowd=0)
+        iscrowd=0,
+    )
 
 
 def cut_out(image: np.ndarray, bbox: List[int]) -> np.ndarray:
@@ -166,17 +175,21 @@ def cut_out(image: np.ndarray, bbox: List[int]) -> np.ndarray:
     x, y, width, height = bbox
     scale = CROP_SIZE / (CROP_CONTEXT * max(width, height))
     middle = np.array([x + width / 2, y + height / 2])
-    matrix = np.column_stack(
-        [np.eye(2) * scale, CROP_SIZE / 2 - scale * middle])
+    matrix = np.column_stack([np.eye(2) * scale, CROP_SIZE / 2 - scale * middle])
     return cv2.warpAffine(
-        image,
-        matrix, (CROP_SIZE, CROP_SIZE),
-        borderMode=cv2.BORDER_REFLECT)
+        image, matrix, (CROP_SIZE, CROP_SIZE), borderMode=cv2.BORDER_REFLECT
+    )
 
 
-def _write_split(folder: str, split: str, count: int, glyphs: Glyphs,
-                 rng: np.random.Generator, info: Dict,
-                 progress: ProgressBar) -> None:
+def _write_split(
+    folder: str,
+    split: str,
+    count: int,
+    glyphs: Glyphs,
+    rng: np.random.Generator,
+    info: Dict,
+    progress: ProgressBar,
+) -> None:
     os.mkdir(osp.join(folder, split))
     for name in DIGITS_CLASSES:
         os.makedirs(osp.join(folder, 'crops', split, name))
@@ -186,33 +199,38 @@ def _write_split(folder: str, split: str, count: int, glyphs: Glyphs,
         image, instances = compose(glyphs, rng)
         file_name = f'{image_id:06d}.jpg'
         cv2.imwrite(
-            osp.join(folder, split, file_name), image,
-            [cv2.IMWRITE_JPEG_QUALITY, 95])
+            osp.join(folder, split, file_name), image, [cv2.IMWRITE_JPEG_QUALITY, 95]
+        )
         images.append(
-            dict(id=image_id, file_name=file_name, height=height, width=width))
+            dict(id=image_id, file_name=file_name, height=height, width=width)
+        )
         for instance in instances:
             annotation = dict(
-                id=len(annotations) + 1,
-                image_id=image_id,
-                **annotate(instance))
+                id=len(annotations) + 1, image_id=image_id, **annotate(instance)
+            )
             annotations.append(annotation)
             cv2.imwrite(
-                osp.join(folder, 'crops', split, str(instance.label),
-                         f'{annotation["id"]:05d}.png'),
-                cut_out(image, annotation['bbox']))
+                osp.join(
+                    folder,
+                    'crops',
+                    split,
+                    str(instance.label),
+                    f'{annotation["id"]:05d}.png',
+                ),
+                cut_out(image, annotation['bbox']),
+            )
         if image_id % 20 == 0 or image_id == count:
             progress.update((image_id - 1) % 20 + 1)
     categories = [
-        dict(id=label + 1, name=name)
-        for label, name in enumerate(DIGITS_CLASSES)
+        dict(id=label + 1, name=name) for label, name in enumerate(DIGITS_CLASSES)
     ]
     with open(_annotation_file(folder, split), 'w') as file:
         json.dump(
             dict(
-                info=info,
-                images=images,
-                annotations=annotations,
-                categories=categories), file)
+                info=info, images=images, annotations=annotations, categories=categories
+            ),
+            file,
+        )
 
 
 def _annotation_file(folder: str, split: str) -> str:
@@ -235,8 +253,8 @@ def _background(rng: np.random.Generator) -> np.ndarray:
     for cells, strength in ((3, 45), (10, 25), (40, 12)):
         noise = rng.normal(0, strength, (cells, cells * 3 // 2, 3))
         image += cv2.resize(
-            noise.astype(np.float32), (width, height),
-            interpolation=cv2.INTER_CUBIC)
+            noise.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+        )
     return image
 
 
@@ -251,14 +269,28 @@ def _draw_distractors(image: np.ndarray, rng: np.random.Generator) -> None:
             length = rng.uniform(10, 90)
             angle = rng.uniform(0, 2 * np.pi)
             end = center + length * np.array([np.cos(angle), np.sin(angle)])
-            cv2.line(image, center.tolist(), end.astype(int).tolist(), color,
-                     thickness, cv2.LINE_AA)
+            cv2.line(
+                image,
+                center.tolist(),
+                end.astype(int).tolist(),
+                color,
+                thickness,
+                cv2.LINE_AA,
+            )
         else:
             axes = rng.integers(8, 60, 2).tolist()
             start = rng.uniform(0, 360)
-            cv2.ellipse(image, center.tolist(), axes, rng.uniform(0, 180),
-                        start, start + rng.uniform(40, 140), color, thickness,
-                        cv2.LINE_AA)
+            cv2.ellipse(
+                image,
+                center.tolist(),
+                axes,
+                rng.uniform(0, 180),
+                start,
+                start + rng.uniform(40, 140),
+                color,
+                thickness,
+                cv2.LINE_AA,
+            )
 
 
 def _place(glyph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -276,14 +308,12 @@ def _place(glyph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     target = rng.uniform((margin, margin), (width - margin, height - margin))
     matrix = cv2.getRotationMatrix2D(middle, angle, scale)
     matrix[:, 2] += target - middle
-    ink = cv2.warpAffine(
-        padded, matrix, (width, height), flags=cv2.INTER_CUBIC)
+    ink = cv2.warpAffine(padded, matrix, (width, height), flags=cv2.INTER_CUBIC)
     edge = max(scale / 6, 1)  # about one pixel of soft edge
     return ((ink - INK) * edge + 0.5).clip(0, 1)
 
 
-def _contrasting_color(behind: np.ndarray,
-                       rng: np.random.Generator) -> np.ndarray:
+def _contrasting_color(behind: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A random color, well visible on the color ``behind``."""
     while True:
         color = rng.uniform(0, 255, 3)

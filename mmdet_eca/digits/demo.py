@@ -1,4 +1,5 @@
 """The demo: from nothing to a trained, evaluated detector and its pictures."""
+
 import glob
 import json
 import os
@@ -58,7 +59,8 @@ def run_demo(config: str, work_dir: str, seed: int) -> None:
         if not value >= bar:  # nor NaN
             raise UserError(
                 f'{NAMES[task]} AP {value:.3f} is below {bar}, which this demo '
-                'reaches: something in this installation is off')
+                'reaches: something in this installation is off'
+            )
 
 
 def _train(config: str, work_dir: str, seed: int) -> Dict:
@@ -66,21 +68,27 @@ def _train(config: str, work_dir: str, seed: int) -> Dict:
     cfg = Config.fromfile(config)
     print(make_digits(cfg.train_dataloader.dataset.data_root.rstrip('/')))
     cfg.model.backbone.init_cfg = dict(
-        type='Pretrained', checkpoint=_pretrained_backbone(work_dir, seed))
+        type='Pretrained', checkpoint=_pretrained_backbone(work_dir, seed)
+    )
     runner = _run(cfg, work_dir, seed)
     # Once more, since a run that was resumed at its end has not evaluated.
     metrics = runner.val()
-    draw_predictions(runner.model.eval(), runner.val_dataloader.dataset,
-                     osp.join(work_dir, 'predictions.png'))
+    draw_predictions(
+        runner.model.eval(),
+        runner.val_dataloader.dataset,
+        osp.join(work_dir, 'predictions.png'),
+    )
     scalars = glob.glob(
-        osp.join(glob.escape(work_dir), '*', 'vis_data', 'scalars.json'))
+        osp.join(glob.escape(work_dir), '*', 'vis_data', 'scalars.json')
+    )
     draw_curves(sorted(scalars), osp.join(work_dir, 'curves.png'))
     results = dict(
         config=config,
         seed=seed,
         minutes=(time.time() - start) / 60,
         checkpoint=find_latest_checkpoint(work_dir),
-        metrics={name: float(value) for name, value in metrics.items()})
+        metrics={name: float(value) for name, value in metrics.items()},
+    )
     _write_json(osp.join(work_dir, 'results.json'), results)
     return results
 
@@ -91,7 +99,7 @@ def _pretrained_backbone(work_dir: str, seed: int) -> str:
     pattern = osp.join(glob.escape(folder), '*-backbone-*.pth')
     if not glob.glob(pattern):
         _run(Config.fromfile(config_path(PRETRAINING)), folder, seed)
-    backbone, = glob.glob(pattern)
+    (backbone,) = glob.glob(pattern)
     return backbone
 
 
@@ -102,8 +110,9 @@ def _run(cfg: Config, work_dir: str, seed: int) -> Runner:
     cfg.randomness = dict(seed=seed)
     cfg.resume = True  # from the latest checkpoint, if there is one
     # 4 % faster; on the CPU torch has it from 2.4 on.
-    cfg.optim_wrapper.optimizer.fused = (
-        digit_version(torch.__version__) >= digit_version('2.4'))
+    cfg.optim_wrapper.optimizer.fused = digit_version(
+        torch.__version__
+    ) >= digit_version('2.4')
     runner = build_runner(cfg, ('train', 'val'))
     runner.train()
     return runner
@@ -117,15 +126,17 @@ def _claim(work_dir: str, config: str, seed: int) -> None:
     theirs = _read_json(path) or _read_json(osp.join(work_dir, 'results.json'))
     remedy = 'remove it, or give another --work-dir'
     if theirs is not None:
-        if (osp.realpath(theirs['config']), theirs['seed']) != (
-                ours['config'], seed):
+        if (osp.realpath(theirs['config']), theirs['seed']) != (ours['config'], seed):
             raise UserError(
                 f'{work_dir} holds a run of {theirs["config"]} with seed '
                 f'{theirs["seed"]}, and this one is of {config} with seed '
-                f'{seed}: {remedy}')
+                f'{seed}: {remedy}'
+            )
     elif osp.isdir(work_dir) and os.listdir(work_dir):
-        raise UserError(f'{work_dir} holds something that is no run of the demo, '
-                        f'or of an older one: {remedy}')
+        raise UserError(
+            f'{work_dir} holds something that is no run of the demo, '
+            f'or of an older one: {remedy}'
+        )
     os.makedirs(work_dir, exist_ok=True)
     _write_json(path, ours)
 
@@ -148,11 +159,17 @@ def _write_json(path: str, content: Dict) -> None:
 
 def _coco_table(metrics: Dict[str, float]) -> str:
     header = ('', 'AP', 'AP50', 'AP75', 'APS', 'APM', 'APL')
-    rows = [header] + [(NAMES[task], *(f'{metrics[f"coco/{task}_{column}"]:.3f}'
-                                       for column in COLUMNS))
-                       for task in BARS if f'coco/{task}_mAP' in metrics]
-    return ''.join(f'{row[0]:6}' + ''.join(f'{cell:>8}' for cell in row[1:]) +
-                   '\n' for row in rows)
+    rows = [header] + [
+        (
+            NAMES[task],
+            *(f'{metrics[f"coco/{task}_{column}"]:.3f}' for column in COLUMNS),
+        )
+        for task in BARS
+        if f'coco/{task}_mAP' in metrics
+    ]
+    return ''.join(
+        f'{row[0]:6}' + ''.join(f'{cell:>8}' for cell in row[1:]) + '\n' for row in rows
+    )
 
 
 def _report(results: Dict, table: str, work_dir: str) -> None:

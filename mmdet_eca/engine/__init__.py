@@ -1,13 +1,19 @@
 """Runs: command line, checks beforehand, launching, mmengine's runner and hooks."""
-from .cli import (add_run_arguments, add_train_arguments, load_config,
-                  load_train_config)
-from .config import (config_path, find_config, register_config_prefix,
-                     tool_path)
+
+from .cli import add_run_arguments, add_train_arguments, load_config, load_train_config
+from .config import config_path, find_config, register_config_prefix, tool_path
 from .hooks import ChannelsLastHook
 from .runner import build_runner
 
 __all__ = [
-    'ChannelsLastHook', 'add_run_arguments', 'add_train_arguments',
-    'build_runner', 'config_path', 'find_config', 'load_config',
-    'load_train_config', 'register_config_prefix', 'tool_path'
+    'ChannelsLastHook',
+    'add_run_arguments',
+    'add_train_arguments',
+    'build_runner',
+    'config_path',
+    'find_config',
+    'load_config',
+    'load_train_config',
+    'register_config_prefix',
+    'tool_path',
 ]

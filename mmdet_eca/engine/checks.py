@@ -1,4 +1,5 @@
 """Finds a user's mistakes before a run has written anything."""
+
 import copy
 import json
 import mmap
@@ -7,8 +8,7 @@ from typing import Any, Iterator, List, Optional, Set, Tuple
 
 from mmcv.cnn import VGG
 from mmdet.datasets import CocoDataset
-from mmdet.models.dense_heads import (GARPNHead, RPNHead,
-                                      StageCascadeRPNHead)
+from mmdet.models.dense_heads import GARPNHead, RPNHead, StageCascadeRPNHead
 from mmdet.models.roi_heads.mask_heads import FusedSemanticHead
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
@@ -39,8 +39,10 @@ def check_config(cfg: Config, loaders: Tuple[str, ...]) -> None:
         return
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     if isinstance(cfg.get('resume'), str):  # mmengine takes it for True
-        raise UserError(f'resume={cfg.resume!r} must be True or False: the '
-                        'checkpoint to resume from is load_from')
+        raise UserError(
+            f'resume={cfg.resume!r} must be True or False: the '
+            'checkpoint to resume from is load_from'
+        )
     _check_checkpoint(cfg.get('load_from'), 'checkpoint', 'check its path')
     if 'train' in loaders:
         _check_pretrained(cfg.model)
@@ -50,25 +52,27 @@ def check_config(cfg: Config, loaders: Tuple[str, ...]) -> None:
             for dataset in _datasets(cfg[f'{loader}_dataloader'].dataset):
                 _check_dataset(dataset, loader, model)
             for ann_file in _values(cfg.get(f'{loader}_evaluator'), 'ann_file'):
-                _check_file(ann_file, 'annotation file',
-                            f'set {loader}_evaluator.ann_file')
+                _check_file(
+                    ann_file, 'annotation file', f'set {loader}_evaluator.ann_file'
+                )
 
 
 def _check_pretrained(model: Any) -> None:
     """All that the model starts from, in the ways of mmengine and mmdet 2.x."""
-    remedy = (f'the ECA-Net authors share theirs at {AUTHORS_PAGE}; to train '
-              'without: --cfg-options model.backbone.init_cfg=None '
-              'model.backbone.frozen_stages=-1 model.backbone.norm_eval=False')
+    remedy = (
+        f'the ECA-Net authors share theirs at {AUTHORS_PAGE}; to train '
+        'without: --cfg-options model.backbone.init_cfg=None '
+        'model.backbone.frozen_stages=-1 model.backbone.norm_eval=False'
+    )
     for init_cfg in _values(model, 'init_cfg'):
-        for init in (init_cfg if isinstance(init_cfg, (list, tuple)) else
-                     [init_cfg]):
-            if init is not None and init.get('type') in ('Pretrained',
-                                                         PretrainedInit):
+        for init in init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]:
+            if init is not None and init.get('type') in ('Pretrained', PretrainedInit):
                 if not isinstance(init.get('checkpoint'), str):
-                    raise UserError(f'{dict(init)} in init_cfg has no '
-                                    'checkpoint: name a file or a URL')
-                _check_checkpoint(init['checkpoint'], 'pretrained weights',
-                                  remedy)
+                    raise UserError(
+                        f'{dict(init)} in init_cfg has no '
+                        'checkpoint: name a file or a URL'
+                    )
+                _check_checkpoint(init['checkpoint'], 'pretrained weights', remedy)
     for pretrained in _values(model, 'pretrained'):
         if isinstance(pretrained, str):
             _check_checkpoint(pretrained, 'pretrained weights', remedy)
@@ -80,8 +84,7 @@ def _check_checkpoint(name: Optional[str], what: str, remedy: str) -> None:
 
 
 def _check_file(path: Any, what: str, remedy: str = 'check its path') -> None:
-    if path is not None and _is_local(path) and not osp.isfile(
-            osp.expanduser(path)):
+    if path is not None and _is_local(path) and not osp.isfile(osp.expanduser(path)):
         raise UserError(f'{what} {path} does not exist: {remedy}')
 
 
@@ -96,13 +99,12 @@ def _check_dataset(dataset: Config, loader: str, model: nn.Module) -> None:
     remedy = (
         'put the data set there (COCO 2017: annotations/, train2017/ and '
         'val2017/ in data/coco/; Digits-COCO: python '
-        f'{tool_path("make_digits.py")}), or set {loader}_dataloader.dataset.data_root')
+        f'{tool_path("make_digits.py")}), or set {loader}_dataloader.dataset.data_root'
+    )
     folders = dataset.get('data_prefix', {}).values()
     for path in [dataset.get('ann_file'), *folders]:
-        if path and _is_local(root + path) and not osp.exists(
-                osp.join(root, path)):
-            raise UserError(
-                f'{osp.join(root, path)} does not exist: {remedy}')
+        if path and _is_local(root + path) and not osp.exists(osp.join(root, path)):
+            raise UserError(f'{osp.join(root, path)} does not exist: {remedy}')
     if dataset.get('ann_file', '').endswith('.json'):
         _check_classes(dataset, osp.join(root, dataset.ann_file), model)
 
@@ -117,8 +119,10 @@ def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
     if classes is None:
         return
     if isinstance(classes, str):
-        raise UserError(f'metainfo.classes must be a tuple of names, got the '
-                        f'string {classes!r}: a comma after it makes a tuple')
+        raise UserError(
+            f'metainfo.classes must be a tuple of names, got the '
+            f'string {classes!r}: a comma after it makes a tuple'
+        )
     if not (isinstance(kind, type) and issubclass(kind, CocoDataset)):
         return  # of another format; trackers detect some of the classes only
     found = _read_categories(ann_file)
@@ -128,14 +132,16 @@ def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
             f'{ann_file} has {len(found)} classes ({_shorten(found)}), the '
             f'config {len(classes)} ({_shorten(classes)}): set '
             'dataset.metainfo=dict(classes=...) and num_classes='
-            f'{len(found)} in the heads')
+            f'{len(found)} in the heads'
+        )
     for name, num_classes in _class_counts(model):
         if num_classes not in _fitting_counts(metainfo):
             raise UserError(
                 f'num_classes={num_classes} in {name}, but {ann_file} is used '
                 f'with {len(classes)} classes ({_shorten(classes)}): set '
                 f'num_classes={len(classes)}, or check_config=False to start '
-                'without this check')
+                'without this check'
+            )
 
 
 def _class_counts(model: nn.Module) -> Iterator[Tuple[str, int]]:
@@ -146,10 +152,14 @@ def _class_counts(model: nn.Module) -> Iterator[Tuple[str, int]]:
     other names are exempt here too.
     """
     for name, module in model.named_modules():
-        if hasattr(module, 'num_classes') and not name.endswith(
-                'rpn_head') and not isinstance(
-                    module, (VGG, FusedSemanticHead, RPNHead, GARPNHead,
-                             StageCascadeRPNHead)):
+        if (
+            hasattr(module, 'num_classes')
+            and not name.endswith('rpn_head')
+            and not isinstance(
+                module,
+                (VGG, FusedSemanticHead, RPNHead, GARPNHead, StageCascadeRPNHead),
+            )
+        ):
             yield name or type(module).__name__, module.num_classes
 
 
@@ -177,15 +187,17 @@ def _read_categories(ann_file: str) -> List[str]:
                     return [c['name'] for c in _read_list(text, start)]
         except (ValueError, KeyError, TypeError):
             pass
-    raise UserError(f'{ann_file} is not a COCO annotation file: it has no list '
-                    '"categories" of ids and names')
+    raise UserError(
+        f'{ann_file} is not a COCO annotation file: it has no list '
+        '"categories" of ids and names'
+    )
 
 
 def _read_list(text: mmap.mmap, start: int) -> list:
     """The JSON list that starts there; more is read until it is whole."""
     size = 2**22
     while True:
-        piece = text[start:start + size].decode(errors='ignore')
+        piece = text[start : start + size].decode(errors='ignore')
         try:
             return json.JSONDecoder().raw_decode(piece)[0]
         except json.JSONDecodeError:

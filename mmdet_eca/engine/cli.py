@@ -1,4 +1,5 @@
 """The arguments that the tools share with mmdet's."""
+
 import argparse
 import os
 import os.path as osp
@@ -19,17 +20,19 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         action=DictAction,
         help='override settings of the config, as key=value; lists as '
         'key="[a,b]" or key=a,b, nested as key="[(a,b),(c,d)]", without spaces; '
-        'check_config=False starts without checking the config beforehand')
+        'check_config=False starts without checking the config beforehand',
+    )
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='job launcher; on the CPU the processes talk through gloo')
+        help='job launcher; on the CPU the processes talk through gloo',
+    )
     # torch.distributed.launch of torch 1.x gives --local_rank, later ones
     # --local-rank, torchrun the environment variable.
     parser.add_argument(
-        '--local_rank', '--local-rank', type=int, default=0,
-        help=argparse.SUPPRESS)
+        '--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS
+    )
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,17 +42,20 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--amp',
         action='store_true',
-        help='train with automatic mixed precision (needs a GPU)')
+        help='train with automatic mixed precision (needs a GPU)',
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate with the total batch size')
+        help='scale the learning rate with the total batch size',
+    )
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
         help='resume from this checkpoint, or, without a value, from the '
-        'latest one in the work directory')
+        'latest one in the work directory',
+    )
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -88,8 +94,10 @@ def load_train_config(args: argparse.Namespace) -> Config:
         cfg.optim_wrapper.loss_scale = 'dynamic'
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            raise UserError('--auto-scale-lr needs auto_scale_lr='
-                            f'dict(base_batch_size=...) in {args.config}')
+            raise UserError(
+                '--auto-scale-lr needs auto_scale_lr='
+                f'dict(base_batch_size=...) in {args.config}'
+            )
         cfg.auto_scale_lr.enable = True
     if args.resume is not None:
         cfg.resume = True

@@ -1,4 +1,5 @@
 """Where this package's configs are, and how ``mmdet_eca::`` finds them."""
+
 import os.path as osp
 import re
 from typing import Optional, Tuple
@@ -25,8 +26,9 @@ def config_path(name: str) -> str:
         folder = osp.join(osp.dirname(package), 'configs')  # source tree
     path = osp.join(folder, name)
     if not osp.isfile(path):
-        raise UserError(f'mmdet_eca has no config {name!r}; its configs are in '
-                        f'{folder}')
+        raise UserError(
+            f'mmdet_eca has no config {name!r}; its configs are in {folder}'
+        )
     return path
 
 
@@ -67,7 +69,7 @@ def register_config_prefix() -> None:
 
     def resolve_ours(path: str, filename: str) -> Tuple[str, Optional[str]]:
         if path.startswith(PREFIX):
-            return config_path(path[len(PREFIX):]), 'mmdet'
+            return config_path(path[len(PREFIX) :]), 'mmdet'
         return resolve(path, filename)
 
     Config._get_cfg_path = staticmethod(resolve_ours)

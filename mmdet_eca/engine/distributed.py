@@ -1,4 +1,5 @@
 """Distributed runs on the CPU, on gloo."""
+
 import os
 import subprocess
 
@@ -10,13 +11,14 @@ from mmengine.dist import is_distributed
 # What torch's rendezvous reads, by the names that each launcher gives it.
 _LAUNCHER_VARIABLES = dict(
     slurm=dict(
-        RANK='SLURM_PROCID',
-        LOCAL_RANK='SLURM_LOCALID',
-        WORLD_SIZE='SLURM_NTASKS'),
+        RANK='SLURM_PROCID', LOCAL_RANK='SLURM_LOCALID', WORLD_SIZE='SLURM_NTASKS'
+    ),
     mpi=dict(
         RANK='OMPI_COMM_WORLD_RANK',
         LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK',
-        WORLD_SIZE='OMPI_COMM_WORLD_SIZE'))
+        WORLD_SIZE='OMPI_COMM_WORLD_SIZE',
+    ),
+)
 
 
 def has_accelerator() -> bool:
@@ -40,9 +42,11 @@ def prepare_distributed(cfg: Config) -> None:
     default = dict(
         type='MMDistributedDataParallel',
         broadcast_buffers=False,
-        find_unused_parameters=cfg.get('find_unused_parameters', False))
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
     cfg.model_wrapper_cfg = {
-        **cfg.get('model_wrapper_cfg', default), 'device_ids': None
+        **cfg.get('model_wrapper_cfg', default),
+        'device_ids': None,
     }
     if not is_distributed():
         for name, given in _LAUNCHER_VARIABLES.get(cfg.launcher, {}).items():
@@ -55,6 +59,6 @@ def prepare_distributed(cfg: Config) -> None:
 
 def _first_slurm_host() -> str:
     hosts = subprocess.check_output(
-        ['scontrol', 'show', 'hostname', os.environ['SLURM_NODELIST']],
-        text=True)
+        ['scontrol', 'show', 'hostname', os.environ['SLURM_NODELIST']], text=True
+    )
     return hosts.split()[0]

@@ -25,8 +25,7 @@ def build_runner(cfg: Config, loaders: Tuple[str, ...]) -> Runner:
     check_config(cfg, loaders)
     prepare_distributed(cfg)
     setup_cache_size_limit_of_dynamo()
-    runner = (
-        RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg))
-    if loaders == ('test', ):
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if loaders == ('test',):
         runner.register_hook(WholeCheckpointHook())
     return runner

@@ -4,6 +4,7 @@ In 1.x a box (x1, y1, x2, y2) includes the pixels x2 and y2: it is x2 - x1 + 1
 wide. mmdet's own ``legacy_1.x`` configs follow that in the anchors only, and
 its table has converted detectors 0.4 to 0.5 AP below what they had in 1.x.
 """
+
 from ..checkpoints.sources import register_source
 from . import detectors
 from .box_coder import InclusiveBoxCoder
@@ -14,6 +15,8 @@ from .roi_extractor import InclusiveRoIExtractor
 register_source(detectors)
 
 __all__ = [
-    'InclusiveBoxCoder', 'InclusiveCocoMetric', 'InclusiveMaskHead',
-    'InclusiveRoIExtractor'
+    'InclusiveBoxCoder',
+    'InclusiveCocoMetric',
+    'InclusiveMaskHead',
+    'InclusiveRoIExtractor',
 ]

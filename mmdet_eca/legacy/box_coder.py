@@ -13,11 +13,13 @@ class InclusiveBoxCoder(LegacyDeltaXYWHBBoxCoder):
     with ends half a pixel outside of the first and last pixel.
     """
 
-    def decode(self,
-               bboxes: Tensor,
-               pred_bboxes: Tensor,
-               max_shape: Optional[Sequence[int]] = None,
-               wh_ratio_clip: float = 16 / 1000) -> Tensor:
+    def decode(
+        self,
+        bboxes: Tensor,
+        pred_bboxes: Tensor,
+        max_shape: Optional[Sequence[int]] = None,
+        wh_ratio_clip: float = 16 / 1000,
+    ) -> Tensor:
         """Applies deltas to boxes.
 
         Args:

@@ -11,6 +11,7 @@ RPN and RetinaNet have one sigmoid an anchor and class, and no background: they
 stay as they are. (mmdet's own tool rotates their biases, and cuts off the last
 instead of the first biases of the box regressors.)
 """
+
 from typing import Iterator, List, Tuple
 
 import torch
@@ -31,17 +32,21 @@ def matches(state_dict: StateDict, meta: dict) -> bool:
             have the same names for it, but not the same boxes.
     """
     heads = [name for name in state_dict if name.startswith('bbox_head.')]
-    if ('backbone.layer1.0.conv1.weight' not in state_dict or not heads
-            or 'mmengine_version' in meta or 'mmdet_eca' in meta):
+    if (
+        'backbone.layer1.0.conv1.weight' not in state_dict
+        or not heads
+        or 'mmengine_version' in meta
+        or 'mmdet_eca' in meta
+    ):
         return False
     version = major_version(meta)
-    if version is None and not any(
-            name.startswith('rpn_head.') for name in state_dict):
+    if version is None and not any(name.startswith('rpn_head.') for name in state_dict):
         raise UserError(
             'the checkpoint does not say which MMDetection has written it '
             '(meta.mmdet_version), and 1.x, 2.x and 3.x have the same names '
             f'({heads[0]!r}) but not the same boxes: give its version, as '
-            '--mmdet-version 1.2.0')
+            '--mmdet-version 1.2.0'
+        )
     return version is None or version < 2
 
 
@@ -64,10 +69,13 @@ def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
     name = detector(state_dict)
     converted = _rename(name, state_dict)
     prefix = 'backbone.'
-    backbone = check_resnet({
-        key[len(prefix):]: value
-        for key, value in converted.items() if key.startswith(prefix)
-    })
+    backbone = check_resnet(
+        {
+            key[len(prefix) :]: value
+            for key, value in converted.items()
+            if key.startswith(prefix)
+        }
+    )
     fits = f'{name} with {backbone}'
     if backbone.type == 'ECAResNet':
         depth = backbone.arguments['depth']
@@ -77,11 +85,8 @@ def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
 
 def _rename(name: str, state_dict: StateDict) -> StateDict:
     """The background last in the box classifier, dropped elsewhere."""
-    without_backbone = [
-        key for key in state_dict if not key.startswith('backbone.')
-    ]
-    check_names(without_backbone, set(_names(name)),
-                f'a {name} of MMDetection 1.x')
+    without_backbone = [key for key in state_dict if not key.startswith('backbone.')]
+    check_names(without_backbone, set(_names(name)), f'a {name} of MMDetection 1.x')
     if name == 'retinanet':
         return state_dict
     classes = len(state_dict['bbox_head.fc_cls.bias'])  # K + 1
@@ -114,21 +119,31 @@ def _layers(name: str) -> List[str]:
         return [
             *(f'neck.lateral_convs.{i}.conv' for i in range(3)),
             *(f'neck.fpn_convs.{i}.conv' for i in range(5)),
-            *(f'bbox_head.{branch}_convs.{i}.conv'
-              for branch in ('cls', 'reg') for i in range(4)),
-            'bbox_head.retina_cls', 'bbox_head.retina_reg'
+            *(
+                f'bbox_head.{branch}_convs.{i}.conv'
+                for branch in ('cls', 'reg')
+                for i in range(4)
+            ),
+            'bbox_head.retina_cls',
+            'bbox_head.retina_reg',
         ]
     layers = [
-        *(f'neck.{convs}_convs.{i}.conv'
-          for convs in ('lateral', 'fpn') for i in range(4)),
+        *(
+            f'neck.{convs}_convs.{i}.conv'
+            for convs in ('lateral', 'fpn')
+            for i in range(4)
+        ),
         *(f'rpn_head.{layer}' for layer in ('rpn_conv', 'rpn_cls', 'rpn_reg')),
-        *(f'bbox_head.{layer}' for layer in
-          ('shared_fcs.0', 'shared_fcs.1', 'fc_cls', 'fc_reg'))
+        *(
+            f'bbox_head.{layer}'
+            for layer in ('shared_fcs.0', 'shared_fcs.1', 'fc_cls', 'fc_reg')
+        ),
     ]
     if name == 'mask_rcnn':
         layers += [
             *(f'mask_head.convs.{i}.conv' for i in range(4)),
-            'mask_head.upsample', 'mask_head.conv_logits'
+            'mask_head.upsample',
+            'mask_head.conv_logits',
         ]
     return layers
 
@@ -138,4 +153,5 @@ def _check_rows(state_dict: StateDict, layer: str, rows: int) -> None:
         if len(state_dict[name]) != rows:
             raise UserError(
                 f'{name} has {len(state_dict[name])} rows, not {rows}, which '
-                'the classes of bbox_head.fc_cls, background included, need')
+                'the classes of bbox_head.fc_cls, background included, need'
+            )

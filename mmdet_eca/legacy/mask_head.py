@@ -14,14 +14,16 @@ class InclusiveMaskHead(FCNMaskHead):
     threshold; mmdet now samples it at the image's pixel centres.
     """
 
-    def _predict_by_feat_single(self,
-                                mask_preds: Tensor,
-                                bboxes: Tensor,
-                                labels: Tensor,
-                                img_meta: dict,
-                                rcnn_test_cfg: dict,
-                                rescale: bool = False,
-                                activate_map: bool = False) -> Tensor:
+    def _predict_by_feat_single(
+        self,
+        mask_preds: Tensor,
+        bboxes: Tensor,
+        labels: Tensor,
+        img_meta: dict,
+        rcnn_test_cfg: dict,
+        rescale: bool = False,
+        activate_map: bool = False,
+    ) -> Tensor:
         """Masks of one image, shape (R, H, W), bool.
 
         Args:
@@ -44,11 +46,11 @@ class InclusiveMaskHead(FCNMaskHead):
         shape = img_meta['ori_shape' if rescale else 'img_shape'][:2]
         masks = np.zeros((len(bboxes), *shape), dtype=bool)
         for mask, probability, (x1, y1, x2, y2) in zip(
-                masks, probabilities[:, 0].float().cpu().numpy(),
-                bboxes.int().tolist()):
+            masks, probabilities[:, 0].float().cpu().numpy(), bboxes.int().tolist()
+        ):
             size = (max(x2 - x1 + 1, 1), max(y2 - y1 + 1, 1))
-            pixels = mask[y1:y1 + size[1], x1:x1 + size[0]]
-            pixels[:] = (mmcv.imresize(probability, size) >
-                         rcnn_test_cfg['mask_thr_binary']
-                         )[:pixels.shape[0], :pixels.shape[1]]
+            pixels = mask[y1 : y1 + size[1], x1 : x1 + size[0]]
+            pixels[:] = (
+                mmcv.imresize(probability, size) > rcnn_test_cfg['mask_thr_binary']
+            )[: pixels.shape[0], : pixels.shape[1]]
         return torch.from_numpy(masks).to(bboxes.device)

@@ -15,8 +15,7 @@ class _RoIAlign(RoIAlign):
 
     def forward(self, input: Tensor, rois: Tensor) -> Tensor:
         half_a_cell = 0.5 / self.spatial_scale
-        return super().forward(
-            input, rois + rois.new_tensor([0] + 4 * [half_a_cell]))
+        return super().forward(input, rois + rois.new_tensor([0] + 4 * [half_a_cell]))
 
 
 @MODELS.register_module()
@@ -30,19 +29,25 @@ class InclusiveRoIExtractor(SingleRoIExtractor):
             ``roi_layer`` the ``output_size`` and ``sampling_ratio`` are used.
     """
 
-    def build_roi_layers(self, layer_cfg: dict,
-                         featmap_strides: Sequence[int]) -> nn.ModuleList:
+    def build_roi_layers(
+        self, layer_cfg: dict, featmap_strides: Sequence[int]
+    ) -> nn.ModuleList:
         return nn.ModuleList(
             _RoIAlign(
                 output_size=layer_cfg['output_size'],
                 spatial_scale=1 / stride,
                 sampling_ratio=layer_cfg['sampling_ratio'],
-                aligned=True) for stride in featmap_strides)
+                aligned=True,
+            )
+            for stride in featmap_strides
+        )
 
-    def forward(self,
-                feats: Sequence[Tensor],
-                rois: Tensor,
-                roi_scale_factor: Optional[float] = None) -> Tensor:
+    def forward(
+        self,
+        feats: Sequence[Tensor],
+        rois: Tensor,
+        roi_scale_factor: Optional[float] = None,
+    ) -> Tensor:
         """Pools features.
 
         Args:

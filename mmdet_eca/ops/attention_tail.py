@@ -1,4 +1,5 @@
 """The end of a residual block with channel attention, as one operation."""
+
 from typing import Optional, Tuple
 
 import torch
@@ -8,8 +9,9 @@ from torch.nn import functional as F
 from .folding import is_compiling
 
 
-def attention_tail(x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor,
-                   identity: Tensor) -> Tensor:
+def attention_tail(
+    x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor, identity: Tensor
+) -> Tensor:
     """``relu(identity + gate * (weight x + bias))``.
 
     A 1x1 convolution whose norm is folded into it, channel attention, the
@@ -38,18 +40,21 @@ def attention_tail(x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor,
 
 
 class _AttentionTail(torch.autograd.Function):
-
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor,
-                identity: Tensor) -> Tensor:
+    def forward(
+        x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor, identity: Tensor
+    ) -> Tensor:
         out = F.conv2d(x, weight[:, :, None, None], bias)
         identity, gate = identity.to(out.dtype), gate.to(out.dtype)
         # Compilers work in place by themselves, and ONNX cannot say it.
-        in_place = (out.stride() == identity.stride() and not is_compiling()
-                    and not torch.jit.is_tracing())
+        in_place = (
+            out.stride() == identity.stride()
+            and not is_compiling()
+            and not torch.jit.is_tracing()
+        )
         return torch.addcmul(
-            identity, gate[:, :, None, None], out,
-            out=out if in_place else None).relu_()
+            identity, gate[:, :, None, None], out, out=out if in_place else None
+        ).relu_()
 
     @staticmethod
     def setup_context(ctx, inputs: Tuple, output: Tensor) -> None:
@@ -61,17 +66,20 @@ class _AttentionTail(torch.autograd.Function):
         if torch.is_grad_enabled():
             raise RuntimeError(
                 'the folded residual tail has no second derivatives; build the '
-                'backbone with folded=False for them')
+                'backbone with folded=False for them'
+            )
         *inputs, out = ctx.saved_tensors
         x, weight, bias, gate = (t.to(out.dtype) for t in inputs)
-        for_x, for_weight, for_bias, for_gate, for_identity = \
-            ctx.needs_input_grad
+        for_x, for_weight, for_bias, for_gate, for_identity = ctx.needs_input_grad
         grad = torch.ops.aten.threshold_backward(grad, out, 0)
         # As if every image had a convolution of its own, gated weight and bias:
         # their gradients hold those of the weight, the bias and the gate.
         grad_x, weights, biases = _conv_backward(
-            grad, x, gate[:, :, None] * weight,
-            (for_x, for_weight or for_gate, for_bias or for_gate))
+            grad,
+            x,
+            gate[:, :, None] * weight,
+            (for_x, for_weight or for_gate, for_bias or for_gate),
+        )
         grad_weight = grad_bias = grad_gate = None
         if for_weight:
             grad_weight = (gate[:, :, None] * weights).sum(0)
@@ -79,13 +87,18 @@ class _AttentionTail(torch.autograd.Function):
             grad_bias = (gate * biases).sum(0)
         if for_gate:
             grad_gate = (weights * weight).sum(2) + biases * bias
-        return (grad_x, grad_weight, grad_bias, grad_gate,
-                grad if for_identity else None)
+        return (
+            grad_x,
+            grad_weight,
+            grad_bias,
+            grad_gate,
+            grad if for_identity else None,
+        )
 
 
 def _conv_backward(
-        grad: Tensor, x: Tensor, weights: Tensor,
-        wanted: Tuple[bool, bool, bool]) -> Tuple[Optional[Tensor], ...]:
+    grad: Tensor, x: Tensor, weights: Tensor, wanted: Tuple[bool, bool, bool]
+) -> Tuple[Optional[Tensor], ...]:
     """Gradients of ``weights[n] x[n] + biases[n]``, in one of two forms.
 
     On the CPU, one convolution an image. Products of the whole batch took 0.76
@@ -110,25 +123,37 @@ def _conv_backward(
 
 
 def convolutions(
-        grad: Tensor, x: Tensor, weights: Tensor,
-        wanted: Tuple[bool, bool, bool]) -> Tuple[Optional[Tensor], ...]:
+    grad: Tensor, x: Tensor, weights: Tensor, wanted: Tuple[bool, bool, bool]
+) -> Tuple[Optional[Tensor], ...]:
     """The gradients by the backward pass of a convolution for every image, of
     which there has to be one."""
     images = [
         torch.ops.aten.convolution_backward(
-            grad[n:n + 1], x[n:n + 1], weights[n, :, :, None, None],
-            [weights.shape[1]], [1, 1], [0, 0], [1, 1], False, [0, 0], 1, wanted)
+            grad[n : n + 1],
+            x[n : n + 1],
+            weights[n, :, :, None, None],
+            [weights.shape[1]],
+            [1, 1],
+            [0, 0],
+            [1, 1],
+            False,
+            [0, 0],
+            1,
+            wanted,
+        )
         for n in range(len(x))
     ]
     for_x, for_weights, for_biases = zip(*images)
-    return (torch.cat(for_x) if wanted[0] else None,
-            torch.stack(for_weights).flatten(2) if wanted[1] else None,
-            torch.stack(for_biases) if wanted[2] else None)
+    return (
+        torch.cat(for_x) if wanted[0] else None,
+        torch.stack(for_weights).flatten(2) if wanted[1] else None,
+        torch.stack(for_biases) if wanted[2] else None,
+    )
 
 
 def products(
-        grad: Tensor, x: Tensor, weights: Tensor,
-        wanted: Tuple[bool, bool, bool]) -> Tuple[Optional[Tensor], ...]:
+    grad: Tensor, x: Tensor, weights: Tensor, wanted: Tuple[bool, bool, bool]
+) -> Tuple[Optional[Tensor], ...]:
     """The gradients by one product of matrices for the whole batch each."""
     pixels = grad.flatten(2)
     grad_x = grad_weights = None

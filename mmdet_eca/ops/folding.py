@@ -3,12 +3,12 @@
 Batch norm on stored statistics is an affine map of every channel, so it and the
 convolution before it are one convolution, in training as in evaluation.
 """
+
 from typing import Tuple
 from weakref import WeakKeyDictionary
 
 import torch
-from mmengine.model.efficient_conv_bn_eval import \
-    efficient_conv_bn_eval_forward
+from mmengine.model.efficient_conv_bn_eval import efficient_conv_bn_eval_forward
 from mmengine.utils import digit_version
 from torch import Tensor, nn
 from torch.fx import Proxy
@@ -31,9 +31,13 @@ def has_hooks(module: nn.Module) -> bool:
     """Whether somebody watches or replaces the module's calls."""
     if not _DICT_COMPILES and is_compiling():
         return True  # as if, so that a replaced forward is not missed
-    return bool(module._forward_hooks or module._forward_pre_hooks
-                or module._backward_hooks or module._backward_pre_hooks
-                or 'forward' in module.__dict__)
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or 'forward' in module.__dict__
+    )
 
 
 def is_foldable(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
@@ -44,9 +48,14 @@ def is_foldable(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
     """
     if isinstance(x, Proxy):
         return False  # torch.fx is to find both layers in its graph
-    if (type(conv) is not nn.Conv2d or type(norm) is not nn.BatchNorm2d
-            or norm.training or norm.running_var is None or has_hooks(conv)
-            or has_hooks(norm)):
+    if (
+        type(conv) is not nn.Conv2d
+        or type(norm) is not nn.BatchNorm2d
+        or norm.training
+        or norm.running_var is None
+        or has_hooks(conv)
+        or has_hooks(norm)
+    ):
         return False
     n, _, h, w = x.shape
     positions = n * (h // conv.stride[0]) * (w // conv.stride[1])
@@ -88,8 +97,7 @@ def run_folded(modules: nn.Sequential, x: Tensor) -> Tensor:
     return x
 
 
-def folded_conv_norm(conv: nn.Conv2d,
-                     norm: nn.BatchNorm2d) -> Tuple[Tensor, Tensor]:
+def folded_conv_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tuple[Tensor, Tensor]:
     """Weight and bias of ``norm(conv(.))``, differentiable where it learns.
 
     Only for what :func:`is_foldable` accepts. In evaluation and in frozen stages
@@ -103,8 +111,7 @@ def folded_conv_norm(conv: nn.Conv2d,
     scale = (norm.running_var + norm.eps).rsqrt()
     if norm.weight is not None:
         scale = scale * norm.weight
-    bias = -norm.running_mean if conv.bias is None else \
-        conv.bias - norm.running_mean
+    bias = -norm.running_mean if conv.bias is None else conv.bias - norm.running_mean
     bias = bias * scale
     if norm.bias is not None:
         bias = bias + norm.bias
@@ -121,15 +128,24 @@ def _is_constant(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
     """Whether the weights are in evaluation mode, as those of frozen stages are,
     and do not learn. What is in training mode may change without a trace: hooks
     such as mmdet's MeanTeacherHook write into ``.data``."""
-    return not conv.training and not (torch.is_grad_enabled() and any(
-        p is not None and p.requires_grad
-        for p in (conv.weight, conv.bias, norm.weight, norm.bias)))
+    return not conv.training and not (
+        torch.is_grad_enabled()
+        and any(
+            p is not None and p.requires_grad
+            for p in (conv.weight, conv.bias, norm.weight, norm.bias)
+        )
+    )
 
 
-def _stored(conv: nn.Conv2d,
-            norm: nn.BatchNorm2d) -> Tuple[Tensor, Tensor]:
-    tensors = (conv.weight, conv.bias, norm.weight, norm.bias,
-               norm.running_mean, norm.running_var)
+def _stored(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tuple[Tensor, Tensor]:
+    tensors = (
+        conv.weight,
+        conv.bias,
+        norm.weight,
+        norm.bias,
+        norm.running_mean,
+        norm.running_var,
+    )
     kept = [t for t in tensors if t is not None]
     if any(t.is_inference() for t in kept):
         origin = None  # changes leave no trace in them
@@ -142,8 +158,14 @@ def _stored(conv: nn.Conv2d,
             return folded
     with torch.no_grad():
         weight, bias = fuse_conv_bn_weights(
-            conv.weight, conv.bias, norm.running_mean, norm.running_var,
-            norm.eps, norm.weight, norm.bias)
+            conv.weight,
+            conv.bias,
+            norm.running_mean,
+            norm.running_var,
+            norm.eps,
+            norm.weight,
+            norm.bias,
+        )
     folded = weight.detach(), bias.detach()
     if origin is not None:
         # While the memory is held no other tensor can get its address.

@@ -8,5 +8,6 @@ def as_node(module: nn.Module, x: Proxy) -> Proxy:
     torch.fx cannot follow a choice by the input's size. A node is by the
     module's name, so copies of the graph call their own module.
     """
-    return x.tracer.create_proxy('call_module', x.tracer.path_of_module(module),
-                                 (x, ), {})
+    return x.tracer.create_proxy(
+        'call_module', x.tracer.path_of_module(module), (x,), {}
+    )

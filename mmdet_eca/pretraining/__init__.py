@@ -3,6 +3,7 @@
 Importing it registers the data set, transforms, classifier, metric and hooks that
 the configs in ``configs/imagenet`` name.
 """
+
 from .benchmark import benchmark_data
 from .corrupt_images_hook import CorruptImagesHook
 from .export_backbone_hook import ExportBackboneHook
@@ -11,16 +12,32 @@ from .image_decoding import CorruptImage
 from .image_folder import ImageFolder
 from .image_loading import SeededSampler, collate_images
 from .image_preprocessor import ImagePreprocessor
-from .image_transforms import (LoadCenterCrop, LoadRandomResizedCrop, PackImage,
-                               RandomMirror)
+from .image_transforms import (
+    LoadCenterCrop,
+    LoadRandomResizedCrop,
+    PackImage,
+    RandomMirror,
+)
 from .iter_seed_hook import IterSeedHook
 from .pretrain import check_classes, pretrain
 from .top_accuracy import TopAccuracy
 
 __all__ = [
-    'CorruptImage', 'CorruptImagesHook', 'ExportBackboneHook',
-    'ImageClassifier', 'ImageFolder', 'ImagePreprocessor', 'IterSeedHook',
-    'LoadCenterCrop', 'LoadRandomResizedCrop', 'PackImage', 'RandomMirror',
-    'SeededSampler', 'TopAccuracy', 'benchmark_data', 'check_classes',
-    'collate_images', 'pretrain'
+    'CorruptImage',
+    'CorruptImagesHook',
+    'ExportBackboneHook',
+    'ImageClassifier',
+    'ImageFolder',
+    'ImagePreprocessor',
+    'IterSeedHook',
+    'LoadCenterCrop',
+    'LoadRandomResizedCrop',
+    'PackImage',
+    'RandomMirror',
+    'SeededSampler',
+    'TopAccuracy',
+    'benchmark_data',
+    'check_classes',
+    'collate_images',
+    'pretrain',
 ]

@@ -1,4 +1,5 @@
 """How fast ImageNet's images become batches, on one core."""
+
 import os.path as osp
 import sys
 import tempfile
@@ -24,15 +25,15 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 class Rates(NamedTuple):
     """Images a second of each reader in each round, (R,) all."""
+
     ours: np.ndarray
     plain: np.ndarray
     decoding: np.ndarray
 
 
-def benchmark_data(num_images: int = 128,
-                   rounds: int = 9,
-                   crop_size: int = 224,
-                   batch_size: int = 32) -> str:
+def benchmark_data(
+    num_images: int = 128, rounds: int = 9, crop_size: int = 224, batch_size: int = 32
+) -> str:
     """Compares three readers of the same generated JPEGs, in turn.
 
     Ours is the training pipeline of ``configs/imagenet``; the plain one decodes
@@ -55,52 +56,76 @@ def benchmark_data(num_images: int = 128,
     Raises:
         UserError: If a number is not positive.
     """
-    for name, value in (('num_images', num_images), ('rounds', rounds),
-                        ('crop_size', crop_size), ('batch_size', batch_size)):
+    for name, value in (
+        ('num_images', num_images),
+        ('rounds', rounds),
+        ('crop_size', crop_size),
+        ('batch_size', batch_size),
+    ):
         if value < 1:
             raise UserError(f'{name} must be at least 1, got {value}')
     threads = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    lines = [f'{"JPEGs":11}{"in":14}{"ours":>6}{"plain":>7}{"decoding":>10}'
-             f'{"ours / plain":>22}{"ours / decoding":>22}']
+    lines = [
+        f'{"JPEGs":11}{"in":14}{"ours":>6}{"plain":>7}{"decoding":>10}'
+        f'{"ours / plain":>22}{"ours / decoding":>22}'
+    ]
     progress = ProgressBar(len(SIZES) * 2 * (rounds + 1), file=sys.stderr)
     try:
         for width, height in SIZES:
             with tempfile.TemporaryDirectory() as root:
                 paths = write_jpegs(root, width, height, num_images)
                 for workers, place in enumerate(('this process', 'a worker')):
-                    rates = measure(root, paths, rounds, crop_size, batch_size,
-                                    workers, progress)
+                    rates = measure(
+                        root, paths, rounds, crop_size, batch_size, workers, progress
+                    )
                     lines.append(_row(f'{width}x{height}', place, rates))
     finally:
         cv2.setNumThreads(threads[0])
         torch.set_num_threads(threads[1])
     print(file=sys.stderr)  # ends the line of the progress bar
     return '\n'.join(
-        [*lines, 'Images a second, median of the rounds; ratios: median '
-         '(smallest .. largest) of the rounds.'])
+        [
+            *lines,
+            'Images a second, median of the rounds; ratios: median '
+            '(smallest .. largest) of the rounds.',
+        ]
+    )
 
 
-def measure(root: str, paths: List[str], rounds: int, crop_size: int,
-            batch_size: int, workers: int, progress: ProgressBar) -> Rates:
+def measure(
+    root: str,
+    paths: List[str],
+    rounds: int,
+    crop_size: int,
+    batch_size: int,
+    workers: int,
+    progress: ProgressBar,
+) -> Rates:
     """Times the three readers on the JPEGs in the class folders of ``root``, with
     this number of workers, 0 for this process."""
-    ours = ImageFolder(root, [
-        dict(type='LoadRandomResizedCrop', size=crop_size),
-        dict(type='RandomMirror'),
-        dict(type='PackImage')
-    ])
+    ours = ImageFolder(
+        root,
+        [
+            dict(type='LoadRandomResizedCrop', size=crop_size),
+            dict(type='RandomMirror'),
+            dict(type='PackImage'),
+        ],
+    )
     options = dict(
-        batch_size=batch_size,
-        num_workers=workers,
-        persistent_workers=workers > 0)
+        batch_size=batch_size, num_workers=workers, persistent_workers=workers > 0
+    )
     readers = dict(
         ours=DataLoader(
-            ours, sampler=SeededSampler(ours, seed=0),
-            collate_fn=collate_images, **options),
+            ours,
+            sampler=SeededSampler(ours, seed=0),
+            collate_fn=collate_images,
+            **options,
+        ),
         plain=DataLoader(PlainPipeline(paths, crop_size), **options),
-        decoding=DataLoader(Decoding(paths), **options))
+        decoding=DataLoader(Decoding(paths), **options),
+    )
     seconds = {name: [] for name in readers}
     for _ in range(rounds + 1):  # the first one warms up
         for name, reader in readers.items():
@@ -109,8 +134,7 @@ def measure(root: str, paths: List[str], rounds: int, crop_size: int,
                 pass
             seconds[name].append(time.perf_counter() - start)
         progress.update()
-    return Rates(*(len(paths) / np.array(seconds[name][1:])
-                   for name in Rates._fields))
+    return Rates(*(len(paths) / np.array(seconds[name][1:]) for name in Rates._fields))
 
 
 def write_jpegs(root: str, width: int, height: int, count: int) -> List[str]:
@@ -124,13 +148,13 @@ def write_jpegs(root: str, width: int, height: int, count: int) -> List[str]:
     for path in paths:
         image = np.full((height, width, 3), 127, np.float32)
         for cells, strength in ((4, 50), (16, 25), (64, 15), (256, 10)):
-            noise = rng.standard_normal(
-                (cells * height // width, cells, 3), np.float32)
+            noise = rng.standard_normal((cells * height // width, cells, 3), np.float32)
             image += strength * cv2.resize(
-                noise, (width, height), interpolation=cv2.INTER_CUBIC)
+                noise, (width, height), interpolation=cv2.INTER_CUBIC
+            )
         mmcv.imwrite(
-            image.clip(0, 255).astype(np.uint8), path,
-            [cv2.IMWRITE_JPEG_QUALITY, 90])
+            image.clip(0, 255).astype(np.uint8), path, [cv2.IMWRITE_JPEG_QUALITY, 90]
+        )
     return paths
 
 
@@ -152,9 +176,9 @@ class PlainPipeline(Dataset):
         image = results['img']
         top, left, height, width = self.crop.choose(*image.shape[:2])
         image = mmcv.imcrop(
-            image, np.array([left, top, left + width - 1, top + height - 1]))
-        image = mmcv.imresize(
-            image, (self.crop.size, self.crop.size), backend='pillow')
+            image, np.array([left, top, left + width - 1, top + height - 1])
+        )
+        image = mmcv.imresize(image, (self.crop.size, self.crop.size), backend='pillow')
         if np.random.random() < 0.5:
             image = mmcv.imflip(image)
         results['img'] = image
@@ -178,10 +202,8 @@ class Decoding(Dataset):
 
 def _row(size: str, place: str, rates: Rates) -> str:
     medians = [np.median(rate) for rate in rates]
-    cells = ''.join(f'{value:>{width}.0f}'
-                    for value, width in zip(medians, (6, 7, 10)))
+    cells = ''.join(f'{value:>{width}.0f}' for value, width in zip(medians, (6, 7, 10)))
     for other in (rates.plain, rates.decoding):
         ratio = rates.ours / other
-        cells += (f'{np.median(ratio):>7.2f} '
-                  f'({ratio.min():.2f} .. {ratio.max():.2f})')
+        cells += f'{np.median(ratio):>7.2f} ({ratio.min():.2f} .. {ratio.max():.2f})'
     return f'{size:11}{place:14}{cells}'

@@ -23,11 +23,13 @@ class CorruptImagesHook(Hook):
         self.limit = limit
         self.corrupt = set()
 
-    def _before_iter(self,
-                     runner: Runner,
-                     batch_idx: int,
-                     data_batch: Any = None,
-                     mode: str = 'train') -> None:
+    def _before_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        mode: str = 'train',
+    ) -> None:
         """Takes ``corrupt`` out of the batch.
 
         Raises:
@@ -36,14 +38,15 @@ class CorruptImagesHook(Hook):
         found = data_batch.pop('corrupt')
         for message in set(found) - self.corrupt:
             # An error is logged by every process, not only by the first.
-            runner.logger.error(f'corrupt image {len(self.corrupt) + 1}, '
-                                f'skipped: {message}')
+            runner.logger.error(
+                f'corrupt image {len(self.corrupt) + 1}, skipped: {message}'
+            )
             self.corrupt.add(message)
         if len(self.corrupt) > self.limit:
             raise UserError(
                 f'{len(self.corrupt)} corrupt images, {self.limit} allowed: '
                 f'{"; ".join(sorted(self.corrupt)[:5])}. Repair or remove them, '
-                'or set default_hooks.corrupt_images.limit')
+                'or set default_hooks.corrupt_images.limit'
+            )
         if found and not len(data_batch['inputs']):
-            raise UserError('a whole batch of corrupt images: '
-                            f'{"; ".join(found[:5])}')
+            raise UserError(f'a whole batch of corrupt images: {"; ".join(found[:5])}')

@@ -45,12 +45,12 @@ class ExportBackboneHook(Hook):
         scratch = self._write(runner)
         with open(scratch, 'rb') as file:
             digest = hashlib.sha256(file.read()).hexdigest()
-        path = osp.join(runner.work_dir,
-                        f'{_name(runner)}-backbone-{digest[:8]}.pth')
+        path = osp.join(runner.work_dir, f'{_name(runner)}-backbone-{digest[:8]}.pth')
         os.replace(scratch, path)
         runner.logger.info(
             "The backbone, for a detector's init_cfg=dict(type='Pretrained', "
-            f"checkpoint='{path}')")
+            f"checkpoint='{path}')"
+        )
 
     def _write(self, runner: Runner) -> str:
         """Writes the file under a name for the time being, and returns it."""
@@ -73,15 +73,18 @@ def _checkpoint(runner: Runner) -> Dict[str, Any]:
     if is_model_wrapper(model) or hasattr(model, 'module'):
         model = model.module
     if not hasattr(model, 'backbone'):
-        raise UserError(f'ExportBackboneHook: {type(model).__name__} has no '
-                        'backbone to export; remove the hook')
+        raise UserError(
+            f'ExportBackboneHook: {type(model).__name__} has no '
+            'backbone to export; remove the hook'
+        )
     dataset = runner.train_dataloader.dataset
     meta = dict(
         name=_name(runner),
         epochs=runner.epoch,
         kernel_sizes=_kernel_sizes(model.backbone),
         classes=getattr(dataset, 'metainfo', {}).get('classes'),
-        config=runner.cfg.pretty_text)
+        config=runner.cfg.pretty_text,
+    )
     weights = weights_to_cpu(model.backbone.state_dict())
     return dict(state_dict=weights, meta=meta)
 

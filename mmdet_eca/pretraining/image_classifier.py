@@ -20,14 +20,16 @@ class ImageClassifier(BaseModel):
         init_cfg (dict, optional): Of the weights.
     """
 
-    def __init__(self,
-                 backbone: dict,
-                 in_channels: int,
-                 num_classes: int,
-                 data_preprocessor: Optional[dict] = None,
-                 dropout: float = 0.0,
-                 label_smoothing: float = 0.0,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        in_channels: int,
+        num_classes: int,
+        data_preprocessor: Optional[dict] = None,
+        dropout: float = 0.0,
+        label_smoothing: float = 0.0,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = MODELS.build(backbone)
         self.dropout = nn.Dropout(dropout)
@@ -35,10 +37,10 @@ class ImageClassifier(BaseModel):
         self.fc = nn.Linear(in_channels, num_classes)
 
     def forward(
-            self,
-            inputs: Tensor,
-            data_samples: Optional[Tensor] = None,
-            mode: str = 'tensor'
+        self,
+        inputs: Tensor,
+        data_samples: Optional[Tensor] = None,
+        mode: str = 'tensor',
     ) -> Union[Tensor, Dict[str, Tensor], List[Dict[str, Tensor]]]:
         """Classifies images (N, 3, H, W) whose labels (N,) are ``data_samples``.
 
@@ -50,7 +52,8 @@ class ImageClassifier(BaseModel):
         scores = self.fc(self.dropout(pooled))
         if mode == 'loss':
             loss = F.cross_entropy(
-                scores, data_samples, label_smoothing=self.label_smoothing)
+                scores, data_samples, label_smoothing=self.label_smoothing
+            )
             return dict(loss=loss)
         if mode == 'predict':
             return [

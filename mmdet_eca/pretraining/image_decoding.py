@@ -1,4 +1,5 @@
 """Decodes only what a crop needs of an image file."""
+
 import io
 from typing import Iterator, NamedTuple, Optional, Tuple
 
@@ -9,10 +10,14 @@ import torch.nn.functional as F
 from PIL import Image, UnidentifiedImageError
 
 # Markers of JPEG, ITU-T T.81, table B.1.
-_SEQUENTIAL = (0xc0, 0xc1)
-_FRAMES = (*range(0xc0, 0xc4), *range(0xc5, 0xc8), *range(0xc9, 0xcc),
-           *range(0xcd, 0xd0))
-_SCAN, _RESTARTS = 0xda, 0xdd
+_SEQUENTIAL = (0xC0, 0xC1)
+_FRAMES = (
+    *range(0xC0, 0xC4),
+    *range(0xC5, 0xC8),
+    *range(0xC9, 0xCC),
+    *range(0xCD, 0xD0),
+)
+_SCAN, _RESTARTS = 0xDA, 0xDD
 
 
 class CorruptImage(Exception):
@@ -21,6 +26,7 @@ class CorruptImage(Exception):
 
 class Box(NamedTuple):
     """A rectangle of an image, in pixels from its upper left corner."""
+
     top: int
     left: int
     height: int
@@ -38,6 +44,7 @@ class ImageFile(NamedTuple):
             alone has its height.
         end (int, optional): Where such a JPEG has its end marker.
     """
+
     data: bytes
     height: int
     width: int
@@ -64,8 +71,7 @@ def read_image(path: str) -> ImageFile:
             return ImageFile(data, image.height, image.width)
     except UnidentifiedImageError:
         raise CorruptImage('not an image' if data else 'empty') from None
-    except (OSError, SyntaxError, ValueError,
-            Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise CorruptImage(str(error)) from None
 
 
@@ -89,7 +95,7 @@ def decode_crop(file: ImageFile, box: Box, size: int) -> np.ndarray:
     image = _decode_rows(file, bottom + 2)
     if image is None:
         image = decode(file)
-    return resize(image[box.top:bottom, box.left:right], size, size)
+    return resize(image[box.top : bottom, box.left : right], size, size)
 
 
 def decode(file: ImageFile) -> np.ndarray:
@@ -122,7 +128,8 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     channels_first = torch.from_numpy(image).permute(2, 0, 1)[None]
     resized = F.interpolate(
-        channels_first, (height, width), mode='bilinear', antialias=True)
+        channels_first, (height, width), mode='bilinear', antialias=True
+    )
     return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
 
 
@@ -130,8 +137,8 @@ def _decode(data: bytes) -> Optional[np.ndarray]:
     # EXIF's orientation is left alone, as ImageNet's usual readers do: the crop is
     # chosen for the size that the header gives.
     return cv2.imdecode(
-        np.frombuffer(data, np.uint8),
-        cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    )
 
 
 def _decode_rows(file: ImageFile, rows: int) -> Optional[np.ndarray]:
@@ -144,8 +151,16 @@ def _decode_rows(file: ImageFile, rows: int) -> Optional[np.ndarray]:
     if file.height_at is None or rows >= file.height:
         return None
     start, stop = file.height_at, file.height_at + 2
-    return _decode(b''.join((file.data[:start], rows.to_bytes(2, 'big'),
-                             file.data[stop:file.end], bytes(64))))
+    return _decode(
+        b''.join(
+            (
+                file.data[:start],
+                rows.to_bytes(2, 'big'),
+                file.data[stop : file.end],
+                bytes(64),
+            )
+        )
+    )
 
 
 def _read_jpeg(data: bytes) -> Optional[ImageFile]:
@@ -167,14 +182,17 @@ def _read_jpeg(data: bytes) -> Optional[ImageFile]:
     if frame is None:
         return None
     at = segments[frame] + 1  # behind the bits a sample
-    height, width = (int.from_bytes(data[at + i:at + i + 2], 'big')
-                     for i in (0, 2))
+    height, width = (int.from_bytes(data[at + i : at + i + 2], 'big') for i in (0, 2))
     if not height or not width:
         return None
     # The end marker is the only one behind the header: all components in one
     # scan, no restart markers, one picture (MPF announces more).
-    if (frame in _SEQUENTIAL and data[at + 4:at + 5] == data[scan:scan + 1]
-            and _RESTARTS not in segments and b'MPF\0' not in data[:scan]):
+    if (
+        frame in _SEQUENTIAL
+        and data[at + 4 : at + 5] == data[scan : scan + 1]
+        and _RESTARTS not in segments
+        and b'MPF\0' not in data[:scan]
+    ):
         return ImageFile(data, height, width, at, end)
     return ImageFile(data, height, width)
 
@@ -187,10 +205,10 @@ def _segments(data: bytes) -> Iterator[Tuple[int, int]]:
         if start < 0 or start + 4 > len(data):
             raise CorruptImage('a truncated JPEG')
         marker = data[start + 1]
-        if marker == 0xff:  # a fill byte
+        if marker == 0xFF:  # a fill byte
             start += 1
             continue
         yield marker, start + 4
         if marker == _SCAN:
             return
-        start += 2 + int.from_bytes(data[start + 2:start + 4], 'big')
+        start += 2 + int.from_bytes(data[start + 2 : start + 4], 'big')

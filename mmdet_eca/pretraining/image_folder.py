@@ -36,7 +36,8 @@ class ImageFolder(BaseDataset):
         super().__init__(
             metainfo=dict(classes=self.classes),
             pipeline=[TRANSFORMS.build(step) for step in pipeline],
-            lazy_init=True)
+            lazy_init=True,
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,15 +49,13 @@ class ImageFolder(BaseDataset):
 
     def get_data_info(self, index: int) -> Dict:
         """What the pipeline starts from: ``img_path`` and ``gt_label``."""
-        return dict(
-            img_path=self.path(index), gt_label=int(self.labels[index]))
+        return dict(img_path=self.path(index), gt_label=int(self.labels[index]))
 
     def get_cat_ids(self, index: int) -> List[int]:
         """The label of an image, for ClassBalancedDataset."""
         return [int(self.labels[index])]
 
-    def __getitem__(
-            self, index: Union[int, SeededIndex]) -> Union[Dict, CorruptImage]:
+    def __getitem__(self, index: Union[int, SeededIndex]) -> Union[Dict, CorruptImage]:
         """What the pipeline makes of an image.
 
         Args:

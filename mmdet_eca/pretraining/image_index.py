@@ -1,4 +1,5 @@
 """The list of the images in a folder of class folders, kept in a file."""
+
 import contextlib
 import hashlib
 import os
@@ -25,6 +26,7 @@ class ImageIndex(NamedTuple):
     changed last, in ns; ``labels`` (N,) and ``names`` (N,), encoded, say which
     folder an image is in and what its file is called.
     """
+
     classes: np.ndarray
     modified: np.ndarray
     labels: np.ndarray
@@ -43,16 +45,21 @@ def read_index(root: str) -> ImageIndex:
             folder without an image.
     """
     if not osp.isdir(root):
-        raise UserError(f'{root} is no folder: put the images there, one folder '
-                        f'a class (digits: python {tool_path("make_digits.py")}), '
-                        'or set the data set\'s root')
+        raise UserError(
+            f'{root} is no folder: put the images there, one folder '
+            f'a class (digits: python {tool_path("make_digits.py")}), '
+            "or set the data set's root"
+        )
     with os.scandir(root) as entries:
         folders = sorted(
-            (entry.name, entry.stat().st_mtime_ns) for entry in entries
-            if entry.is_dir() and not entry.name.startswith('.'))
+            (entry.name, entry.stat().st_mtime_ns)
+            for entry in entries
+            if entry.is_dir() and not entry.name.startswith('.')
+        )
     if not folders:
-        raise UserError(f'{root} has no class folders: images belong into '
-                        f'{root}/<class>/')
+        raise UserError(
+            f'{root} has no class folders: images belong into {root}/<class>/'
+        )
     index = _load(root, folders)
     if index is None:
         # No barrier: there may be no process group yet, and a process that fails
@@ -68,15 +75,16 @@ def read_index(root: str) -> ImageIndex:
 def _index_files(root: str) -> Tuple[str, str]:
     """Where the index may be kept, the better place first."""
     cache = os.environ.get('XDG_CACHE_HOME') or osp.expanduser('~/.cache')
-    return (osp.join(root, INDEX_FILE),
-            osp.join(cache, 'mmdet_eca', f'index-{_identifier(root)}.npz'))
+    return (
+        osp.join(root, INDEX_FILE),
+        osp.join(cache, 'mmdet_eca', f'index-{_identifier(root)}.npz'),
+    )
 
 
 def _lock_file(root: str) -> str:
     """Not beside the images: they may be on a file system without locks."""
     user = os.getuid() if hasattr(os, 'getuid') else ''  # not on Windows
-    return osp.join(tempfile.gettempdir(),
-                    f'mmdet_eca-{user}-{_identifier(root)}.lock')
+    return osp.join(tempfile.gettempdir(), f'mmdet_eca-{user}-{_identifier(root)}.lock')
 
 
 def _identifier(root: str) -> str:
@@ -87,8 +95,10 @@ def _scan(root: str, folders: List[Tuple[str, int]]) -> ImageIndex:
     labels, names, empty = [], [], []
     for label, (folder, _) in enumerate(folders):
         images = sorted(
-            os.fsencode(name) for name in os.listdir(osp.join(root, folder))
-            if name.lower().endswith(EXTENSIONS))
+            os.fsencode(name)
+            for name in os.listdir(osp.join(root, folder))
+            if name.lower().endswith(EXTENSIONS)
+        )
         names.extend(images)
         labels.append(np.full(len(images), label, np.int64))
         if not images:
@@ -97,11 +107,12 @@ def _scan(root: str, folders: List[Tuple[str, int]]) -> ImageIndex:
         raise UserError(
             f'{root} has {len(empty)} class folders without images '
             f'({", ".join(empty[:5])}{", ..." if len(empty) > 5 else ""}); '
-            f'remove them, or fill them with {" ".join(EXTENSIONS)} files')
+            f'remove them, or fill them with {" ".join(EXTENSIONS)} files'
+        )
     classes, modified = zip(*folders)
     return ImageIndex(
-        np.array(classes), np.array(modified), np.concatenate(labels),
-        np.array(names))
+        np.array(classes), np.array(modified), np.concatenate(labels), np.array(names)
+    )
 
 
 def _load(root: str, folders: List[Tuple[str, int]]) -> Optional[ImageIndex]:

@@ -1,4 +1,5 @@
 """How images come from the data set into a batch."""
+
 from typing import Dict, Iterator, List, Union
 
 import torch
@@ -24,13 +25,15 @@ class SeededSampler(DefaultSampler):
 
     def __iter__(self) -> Iterator[SeededIndex]:
         """Yields the indices, each seeded with (seed, epoch, index)."""
-        return (SeededIndex(index, (self.seed, self.epoch, index))
-                for index in super().__iter__())
+        return (
+            SeededIndex(index, (self.seed, self.epoch, index))
+            for index in super().__iter__()
+        )
 
 
 @FUNCTIONS.register_module()
 def collate_images(
-        samples: List[Union[Dict, CorruptImage]]
+    samples: List[Union[Dict, CorruptImage]],
 ) -> Dict[str, Union[Tensor, List[str]]]:
     """Makes a batch of the images that could be read.
 
@@ -44,8 +47,13 @@ def collate_images(
     """
     corrupt = [str(s) for s in samples if isinstance(s, CorruptImage)]
     images = [s for s in samples if not isinstance(s, CorruptImage)]
-    batch = default_collate(images) if images else dict(
-        inputs=torch.empty(0, dtype=torch.uint8),
-        data_samples=torch.empty(0, dtype=torch.long),
-        img_path=[])
+    batch = (
+        default_collate(images)
+        if images
+        else dict(
+            inputs=torch.empty(0, dtype=torch.uint8),
+            data_samples=torch.empty(0, dtype=torch.long),
+            img_path=[],
+        )
+    )
     return dict(batch, corrupt=corrupt)

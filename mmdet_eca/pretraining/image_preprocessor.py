@@ -16,7 +16,10 @@ class ImagePreprocessor(ImgDataPreprocessor):
         data = super().forward(
             dict(
                 inputs=data['inputs'].permute(0, 3, 1, 2),
-                data_samples=data['data_samples']), training)
+                data_samples=data['data_samples'],
+            ),
+            training,
+        )
         # The layout in memory is left to ChannelsLastHook.
         data['inputs'] = data['inputs'].contiguous()
         return data

@@ -4,6 +4,7 @@ Only what mmcv does not have: crops are chosen before the image is decoded,
 resizing is antialiased, and pixels stay uint8. They are normalised on the
 device, by :class:`mmdet_eca.ImagePreprocessor`.
 """
+
 import math
 from typing import Dict, Sequence
 
@@ -31,10 +32,12 @@ class LoadRandomResizedCrop(BaseTransform):
             logarithm is uniform.
     """
 
-    def __init__(self,
-                 size: int,
-                 area: Sequence[float] = (0.08, 1.0),
-                 aspect_ratio: Sequence[float] = (3 / 4, 4 / 3)) -> None:
+    def __init__(
+        self,
+        size: int,
+        area: Sequence[float] = (0.08, 1.0),
+        aspect_ratio: Sequence[float] = (3 / 4, 4 / 3),
+    ) -> None:
         self.size = size
         self.area = area
         self.aspect_ratio = aspect_ratio
@@ -58,7 +61,10 @@ class LoadRandomResizedCrop(BaseTransform):
             if 0 < w <= width and 0 < h <= height:
                 return Box(
                     np.random.randint(height - h + 1),
-                    np.random.randint(width - w + 1), h, w)
+                    np.random.randint(width - w + 1),
+                    h,
+                    w,
+                )
         w = min(width, max(round(height * high), 1))
         h = min(height, max(round(width / low), 1))
         return Box((height - h) // 2, (width - w) // 2, h, w)
@@ -82,8 +88,10 @@ class LoadCenterCrop(BaseTransform):
 
     def __init__(self, size: int = 224, shorter_side: int = 256) -> None:
         if shorter_side < size:
-            raise UserError(f'shorter_side={shorter_side} of LoadCenterCrop must '
-                            f'be at least its size={size}')
+            raise UserError(
+                f'shorter_side={shorter_side} of LoadCenterCrop must '
+                f'be at least its size={size}'
+            )
         self.size = size
         self.shorter_side = shorter_side
 
@@ -92,11 +100,12 @@ class LoadCenterCrop(BaseTransform):
         ``img_path``."""
         image = decode(read_image(results['img_path']))
         shorter = min(image.shape[:2])
-        height, width = (side * self.shorter_side // shorter
-                         for side in image.shape[:2])
+        height, width = (
+            side * self.shorter_side // shorter for side in image.shape[:2]
+        )
         top, left = (round((side - self.size) / 2) for side in (height, width))
         image = resize(image, height, width)
-        results['img'] = image[top:top + self.size, left:left + self.size]
+        results['img'] = image[top : top + self.size, left : left + self.size]
         return results
 
 
@@ -131,4 +140,5 @@ class PackImage(BaseTransform):
         return dict(
             inputs=results['img'],
             data_samples=results['gt_label'],
-            img_path=results['img_path'])
+            img_path=results['img_path'],
+        )

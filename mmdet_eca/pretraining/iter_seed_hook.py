@@ -16,9 +16,8 @@ class IterSeedHook(Hook):
     too, and they are not started anew in every epoch.
     """
 
-    def before_train_iter(self,
-                          runner: Runner,
-                          batch_idx: int,
-                          data_batch: Any = None) -> None:
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
         """Seeds with the run's seed, the iteration and the process."""
         torch.manual_seed(hash((runner.seed, runner.iter, get_rank())))

@@ -20,7 +20,7 @@ class TopAccuracy(BaseMetric):
         **kwargs: Arguments of mmengine's BaseMetric.
     """
 
-    def __init__(self, topk: Sequence[int] = (1, ), **kwargs) -> None:
+    def __init__(self, topk: Sequence[int] = (1,), **kwargs) -> None:
         super().__init__(**kwargs)
         self.topk = topk
 
@@ -35,8 +35,10 @@ class TopAccuracy(BaseMetric):
         labels = torch.stack([sample['label'] for sample in data_samples])
         finite = scores.isfinite().all(dim=1).tolist()
         if not all(finite):
-            self._refuse([i for i, good in enumerate(finite) if not good],
-                         data_batch.get('img_path'))
+            self._refuse(
+                [i for i, good in enumerate(finite) if not good],
+                data_batch.get('img_path'),
+            )
         of_label = scores.gather(1, labels[:, None])
         # The label's own score is among them.
         self.results += ((scores >= of_label).sum(dim=1) - 1).tolist()
@@ -44,16 +46,17 @@ class TopAccuracy(BaseMetric):
     def _refuse(self, bad: List[int], paths: Optional[List[str]]) -> None:
         """Raises UserError for the images of these numbers in the batch."""
         iteration = MessageHub.get_current_instance().get_info('iter')
-        after = ('' if iteration is None else
-                 f' after training iteration {iteration + 1}')
+        after = (
+            '' if iteration is None else f' after training iteration {iteration + 1}'
+        )
         first = len(self.results) + 1
-        names = ', '.join(paths[i] if paths else f'image {first + i}'
-                          for i in bad[:5])
+        names = ', '.join(paths[i] if paths else f'image {first + i}' for i in bad[:5])
         raise UserError(
             f'scores{after} are not finite, of {names}'
             f'{", ..." if len(bad) > 5 else ""}: the training has diverged (a '
             'lower learning rate, or gradient clipping, may help), or the '
-            'weights are not whole')
+            'weights are not whole'
+        )
 
     def compute_metrics(self, results: List[int]) -> Dict[str, float]:
         """The shares in percent."""

@@ -1,4 +1,5 @@
 """One start of a tool, as mmengine logs it."""
+
 import json
 import os.path as osp
 import re
@@ -17,6 +18,7 @@ class Unsound(Exception):
 @dataclass
 class Attempt:
     """One start of tools/train.py or tools/test.py."""
+
     timestamp: str
     training: List[Dict]  # every logged step
     evaluations: List[Dict]  # COCO's metrics; 'step' is the epoch
@@ -32,14 +34,17 @@ def one_run(attempts: List[Attempt]) -> List[Attempt]:
         if runs and attempt.training[0].get('epoch', 1) > 1:
             runs[-1].append(attempt)
             continue
-        if runs and not any(s.evaluations or s.training[-1].get('epoch', 1) > 1
-                            for s in runs[-1]):
+        if runs and not any(
+            s.evaluations or s.training[-1].get('epoch', 1) > 1 for s in runs[-1]
+        ):
             runs.pop()  # ended in its first epoch and left nothing
         runs.append([attempt])
     if len(runs) > 1:
         begun = ' and '.join(run[0].timestamp for run in runs)
-        raise Unsound(f'holds {len(runs)} runs, begun {begun}: keep one and '
-                      'move the folders of the others elsewhere')
+        raise Unsound(
+            f'holds {len(runs)} runs, begun {begun}: keep one and '
+            'move the folders of the others elsewhere'
+        )
     return runs[0] if runs else []
 
 
@@ -64,7 +69,8 @@ def read_attempt(folder: str, default: Config) -> Attempt:
         evaluations=[row for row in rows if _has_results(row)],
         tested=next((row for row in tested if _has_results(row)), None),
         cfg=cfg,
-        gpus=_read_gpus(osp.join(folder, f'{timestamp}.log')))
+        gpus=_read_gpus(osp.join(folder, f'{timestamp}.log')),
+    )
 
 
 def _has_results(row: Dict) -> bool:
@@ -83,8 +89,9 @@ def _read_lines(path: str) -> List[Dict[str, Any]]:
             rows.append(json.loads(line))
         except ValueError:
             if number < len(lines):
-                raise Unsound(f'{osp.basename(path)} is broken: line '
-                              f'{number} is not JSON') from None
+                raise Unsound(
+                    f'{osp.basename(path)} is broken: line {number} is not JSON'
+                ) from None
     return rows
 
 
@@ -106,5 +113,6 @@ def read_config(path: str) -> Config:
     try:
         return Config.fromfile(path, import_custom_modules=False)
     except Exception as error:  # whatever a cut-off Python file gives
-        raise UserError(f'{path} is no config that can be read ({error}): '
-                        'remove its folder') from None
+        raise UserError(
+            f'{path} is no config that can be read ({error}): remove its folder'
+        ) from None

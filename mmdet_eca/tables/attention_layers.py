@@ -1,12 +1,20 @@
 """Prints Table 2 of ECA-Net: the members of the family and what they cost.
 
-    python -m mmdet_eca.tables.attention_layers
+python -m mmdet_eca.tables.attention_layers
 """
+
 import torch
 from terminaltables import AsciiTable
 
-from ..models.attention import (ECALayer, ECANonShared, SEGroup, SEVar1, SEVar2, SEVar3,
-               SqueezeExcitation)
+from ..models.attention import (
+    ECALayer,
+    ECANonShared,
+    SEGroup,
+    SEVar1,
+    SEVar2,
+    SEVar3,
+    SqueezeExcitation,
+)
 
 CHANNELS = (256, 512, 1024, 2048)  # after the stages of a ResNet-50
 # Name, layer and arguments; in the paper: number of weights, top-1, top-5.
@@ -38,7 +46,7 @@ def count_multiply_adds(layer: torch.nn.Module) -> int:
 def main() -> None:
     counts = {
         'weights of a layer': count_weights,
-        'multiply-adds of a gate': count_multiply_adds
+        'multiply-adds of a gate': count_multiply_adds,
     }
     for title, count in counts.items():
         rows = [['', *(f'C = {channels}' for channels in CHANNELS)]]
@@ -50,10 +58,13 @@ def main() -> None:
         table.justify_columns = dict.fromkeys(range(1, len(rows[0])), 'right')
         print(table.table)
     table = AsciiTable(
-        [['', 'layer', 'weights', 'top-1', 'top-5']] +
-        [[name, layer.__name__, weights, f'{top1:.2f}', f'{top5:.2f}']
-         for name, layer, _, weights, top1, top5 in MEMBERS],
-        ' the paper, Table 2: ResNet-50 on ImageNet, 75.20 / 92.25 without ')
+        [['', 'layer', 'weights', 'top-1', 'top-5']]
+        + [
+            [name, layer.__name__, weights, f'{top1:.2f}', f'{top5:.2f}']
+            for name, layer, _, weights, top1, top5 in MEMBERS
+        ],
+        ' the paper, Table 2: ResNet-50 on ImageNet, 75.20 / 92.25 without ',
+    )
     print(table.table)
 
 

@@ -1,4 +1,5 @@
 """Parameters and operations of a classifier, Table 3 of the ECA-Net paper."""
+
 from typing import NamedTuple
 
 import torch
@@ -9,13 +10,13 @@ from torch import nn
 from ..models import ChannelAttention
 
 # Operations on each element of what a layer gives out (a pooled one: takes in).
-_PER_ELEMENT = ((nn.BatchNorm2d, 4), (nn.ReLU, 1), (nn.ReLU6, 1),
-                (ChannelAttention, 1))
+_PER_ELEMENT = ((nn.BatchNorm2d, 4), (nn.ReLU, 1), (nn.ReLU6, 1), (ChannelAttention, 1))
 
 
 class Complexity(NamedTuple):
     """Counts; the paper gives them in units of 2^20 and 2^30, the operations of
     MobileNetV2 in units of 2^20."""
+
     parameters: int
     operations: int
 
@@ -34,6 +35,7 @@ def classifier_complexity(model: dict, size: int = 224) -> Complexity:
     """
     # Here: training and detecting do without it.
     from torch.utils.flop_counter import FlopCounterMode
+
     with torch.device('meta'):
         classifier = MODELS.build(ConfigDict(model)).eval()
         images = torch.empty(1, 3, size, size)
@@ -42,10 +44,13 @@ def classifier_complexity(model: dict, size: int = 224) -> Complexity:
         for kind, operations in _PER_ELEMENT:
             if isinstance(module, kind):
                 module.register_forward_hook(
-                    lambda _, inputs, out, operations=operations: elementwise.
-                    append(operations * out.numel()))
+                    lambda _, inputs, out, operations=operations: elementwise.append(
+                        operations * out.numel()
+                    )
+                )
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         classifier(images)
     return Complexity(
         sum(parameter.numel() for parameter in classifier.parameters()),
-        counter.get_total_flops() // 2 + sum(elementwise))
+        counter.get_total_flops() // 2 + sum(elementwise),
+    )

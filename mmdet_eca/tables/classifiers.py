@@ -1,4 +1,5 @@
 """The columns of Table 3: what the paper's ImageNet classifiers cost."""
+
 import sys
 from typing import Any, Dict, List
 
@@ -39,15 +40,16 @@ def classifier_rows() -> List[Dict[str, Any]]:
     """
     init_default_scope('mmdet')
     rows = []
-    for name, paper in track_iter_progress(
-            list(PAPER.items()), file=sys.stderr):
+    for name, paper in track_iter_progress(list(PAPER.items()), file=sys.stderr):
         cfg = Config.fromfile(config_path(f'imagenet/{name}.py'))
         parameters, operations = classifier_complexity(cfg.model)
         if 'mobilenet' in name:
             operations += cfg.model.in_channels * cfg.model.num_classes
         row = dict(table=3, name=name)
-        for key, value, theirs in (('params_m', parameters / 2**20, paper[0]),
-                                   ('gflops', operations / 2**30, paper[1])):
+        for key, value, theirs in (
+            ('params_m', parameters / 2**20, paper[0]),
+            ('gflops', operations / 2**30, paper[1]),
+        ):
             row[key] = round(value, 6)
             row[f'paper_{key}'] = round(theirs, 6)
             row[f'diff_{key}'] = round(value - theirs, 6)
@@ -58,17 +60,27 @@ def classifier_rows() -> List[Dict[str, Any]]:
 
 def classifier_text(rows: List[Dict[str, Any]]) -> str:
     """A table of the counted classifiers."""
-    cells = [[
-        'Table 3', '#Param (2^20)', 'paper', 'difference', 'FLOPs (2^30)',
-        'paper', 'difference'
-    ]]
+    cells = [
+        [
+            'Table 3',
+            '#Param (2^20)',
+            'paper',
+            'difference',
+            'FLOPs (2^30)',
+            'paper',
+            'difference',
+        ]
+    ]
     for row in rows:
         digits = 4 if 'mobilenet' in row['name'] else 2
-        cells.append([row['name']] + [
-            f'{row[prefix + key]:{sign}.{places}f}'
-            for key, places in (('params_m', 2), ('gflops', digits))
-            for prefix, sign in (('', ''), ('paper_', ''), ('diff_', '+'))
-        ])
+        cells.append(
+            [row['name']]
+            + [
+                f'{row[prefix + key]:{sign}.{places}f}'
+                for key, places in (('params_m', 2), ('gflops', digits))
+                for prefix, sign in (('', ''), ('paper_', ''), ('diff_', '+'))
+            ]
+        )
     table = AsciiTable(cells)
     table.justify_columns = dict.fromkeys(range(1, 7), 'right')
     return table.table

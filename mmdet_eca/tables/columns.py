@@ -1,4 +1,5 @@
 """The columns #Param and GFLOPs beside the paper's."""
+
 import sys
 from typing import Any, Dict, List
 
@@ -41,8 +42,8 @@ def complexity_rows(tables: List[int]) -> List[Dict[str, Any]]:
     counted = {
         row.name: count_row(row)
         for row in track_iter_progress(
-            [row for row in distinct_rows() if row.name in wanted],
-            file=sys.stderr)
+            [row for row in distinct_rows() if row.name in wanted], file=sys.stderr
+        )
     }
     print(file=sys.stderr)
     return classifiers + [_compare(row, counted[row.name]) for row in rows]
@@ -54,7 +55,8 @@ def count_row(row: Row) -> Dict[str, float]:
     quoted = row.attention in QUOTED
     return dict(
         params_m=round(cost.all_params_m if quoted else cost.params_m, 6),
-        gflops=round(cost.gflops, 6))
+        gflops=round(cost.gflops, 6),
+    )
 
 
 def _compare(row: Row, ours: Dict[str, float]) -> Dict[str, Any]:
@@ -62,8 +64,7 @@ def _compare(row: Row, ours: Dict[str, float]) -> Dict[str, Any]:
     for name, value in ours.items():
         result[f'paper_{name}'] = row.paper[name]
         result[f'diff_{name}'] = round(value - row.paper[name], 6)
-    return dict(
-        result, source=row.paper['source'], unconfirmed=row.unconfirmed)
+    return dict(result, source=row.paper['source'], unconfirmed=row.unconfirmed)
 
 
 def complexity_text(rows: List[Dict[str, Any]]) -> str:
@@ -71,17 +72,26 @@ def complexity_text(rows: List[Dict[str, Any]]) -> str:
     classifiers = [row for row in rows if row['table'] == 3]
     detectors = [row for row in rows if row['table'] != 3]
     return '\n'.join(
-        ([classifier_text(classifiers)] if classifiers else []) +
-        ([_detector_text(detectors)] if detectors else []))
+        ([classifier_text(classifiers)] if classifiers else [])
+        + ([_detector_text(detectors)] if detectors else [])
+    )
 
 
 def _detector_text(rows: List[Dict[str, Any]]) -> str:
     """A table of the counted detectors, each once."""
     paper = {(row.table, row.name): row for row in load_rows()}
-    cells = [[
-        'row', 'table', '#Param (M)', 'paper', 'difference', 'GFLOPs', 'paper',
-        'difference'
-    ]]
+    cells = [
+        [
+            'row',
+            'table',
+            '#Param (M)',
+            'paper',
+            'difference',
+            'GFLOPs',
+            'paper',
+            'difference',
+        ]
+    ]
     shown = {}
     for row in rows:
         shown.setdefault(row['name'], row)

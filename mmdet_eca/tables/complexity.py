@@ -1,4 +1,5 @@
 """#Param and GFLOPs as the paper counts them."""
+
 from typing import NamedTuple, Tuple
 
 import torch
@@ -17,6 +18,7 @@ NUM_MASKS = 100
 
 class Complexity(NamedTuple):
     """What a detector costs; a multiply-add is one operation."""
+
     params_m: float  # parameters that train, in millions
     all_params_m: float  # with the frozen stem and first stage
     gflops: float
@@ -42,8 +44,7 @@ class _Network(nn.Module):
         roi_head = self.detector.roi_head
         self._head(roi_head.bbox_roi_extractor, roi_head.bbox_head, NUM_BOXES)
         if roi_head.with_mask:
-            self._head(roi_head.mask_roi_extractor, roi_head.mask_head,
-                       NUM_MASKS)
+            self._head(roi_head.mask_roi_extractor, roi_head.mask_head, NUM_MASKS)
 
     @staticmethod
     def _head(extractor: nn.Module, head: nn.Module, regions: int) -> None:
@@ -80,18 +81,22 @@ def count_complexity(cfg: Config) -> Complexity:
     for module in detector.modules():
         if isinstance(module, ChannelAttention):
             module.register_forward_hook(
-                lambda module, inputs, out: extra.append(inputs[0].numel()))
+                lambda module, inputs, out: extra.append(inputs[0].numel())
+            )
         elif isinstance(module, nn.ConvTranspose2d):
             module.register_forward_hook(
-                lambda *call: extra.append(_more_of_transposed(*call)))
+                lambda *call: extra.append(_more_of_transposed(*call))
+            )
     flops, params = get_model_complexity_info(
-        network, INPUT_SHAPE, print_per_layer_stat=False, as_strings=False)
+        network, INPUT_SHAPE, print_per_layer_stat=False, as_strings=False
+    )
     every = sum(weight.numel() for weight in detector.parameters())
     return Complexity(params / 1e6, every / 1e6, (flops + sum(extra)) / 1e9)
 
 
-def _more_of_transposed(conv: nn.ConvTranspose2d, inputs: Tuple[Tensor],
-                        out: Tensor) -> int:
+def _more_of_transposed(
+    conv: nn.ConvTranspose2d, inputs: Tuple[Tensor], out: Tensor
+) -> int:
     """Multiply-adds of all output positions less those of the input's."""
     positions = out[:, 0].numel() - inputs[0][:, 0].numel()
     return positions * conv.weight.numel()

@@ -1,4 +1,5 @@
 """Which runs of the tables are missing, and running them."""
+
 import os.path as osp
 import subprocess
 import sys
@@ -17,9 +18,9 @@ VAL_IMAGES = 5000
 V100_STEP = dict(faster_rcnn=0.216, mask_rcnn=0.265, retinanet=0.205)
 
 
-def make_plan(work_dirs: str,
-              gpus: int = 4,
-              names: Sequence[str] = ()) -> List[Dict[str, Any]]:
+def make_plan(
+    work_dirs: str, gpus: int = 4, names: Sequence[str] = ()
+) -> List[Dict[str, Any]]:
     """What is left to do for the tables, in the paper's order.
 
     Args:
@@ -54,8 +55,9 @@ def _most_advanced(runs: List[Run]) -> Optional[Run]:
     return min(runs, key=lambda run: order.index(run.state), default=None)
 
 
-def _next_step(row: Row, run: Optional[Run], work_dirs: str, gpus: int,
-               speed: float) -> Dict[str, Any]:
+def _next_step(
+    row: Row, run: Optional[Run], work_dirs: str, gpus: int, speed: float
+) -> Dict[str, Any]:
     state = run.state if run else 'missing'
     work_dir = run.work_dir if run else osp.join(work_dirs, row.name)
     config = config_path(f'{row.name}.py')
@@ -68,14 +70,18 @@ def _next_step(row: Row, run: Optional[Run], work_dirs: str, gpus: int,
             tool_path('dist_test.sh'),
             _relative(config),
             osp.join(work_dir, f'epoch_{run.max_epochs}.pth'),
-            str(gpus), '--work-dir', work_dir
+            str(gpus),
+            '--work-dir',
+            work_dir,
         ]
         hours *= VAL_IMAGES / (IMAGES * EPOCHS)
     else:
         command = [
             tool_path('dist_train.sh'),
             _relative(config),
-            str(gpus), '--work-dir', work_dir
+            str(gpus),
+            '--work-dir',
+            work_dir,
         ]
         if run:
             command.append('--resume')
@@ -88,12 +94,13 @@ def _next_step(row: Row, run: Optional[Run], work_dirs: str, gpus: int,
         state=state,
         problem=run and f'{run.work_dir} {run.problem}',
         command=command,
-        gpu_hours=round(hours, 1))
+        gpu_hours=round(hours, 1),
+    )
 
 
 def _row_hours(row: Row) -> float:
     """GPU hours of a whole training on V100s, by the detector's GFLOPs."""
-    plain, = distinct_rows([f'{row.detector}_r50_fpn_1x'])
+    (plain,) = distinct_rows([f'{row.detector}_r50_fpn_1x'])
     more = row.paper['gflops'] / plain.paper['gflops']
     return V100_STEP[row.detector] * more / 2 * IMAGES * EPOCHS / 3600
 
@@ -122,22 +129,26 @@ def plan_text(plan: List[Dict[str, Any]]) -> str:
         return 'Nothing is missing: every row has a finished run.'
     lines = []
     for step in plan:
-        lines.append(f'# {step["name"]}: {step["state"]}, '
-                     f'{step["gpu_hours"]:.1f} GPU hours')
-        lines.append(' '.join(step['command']) if step['command'] else
-                     f'# yours to decide: {step["problem"]}')
+        lines.append(
+            f'# {step["name"]}: {step["state"]}, {step["gpu_hours"]:.1f} GPU hours'
+        )
+        lines.append(
+            ' '.join(step['command'])
+            if step['command']
+            else f'# yours to decide: {step["problem"]}'
+        )
     total = sum(step['gpu_hours'] for step in plan)
     lines.append(
         f'# {len(plan)} rows, {total:.0f} GPU hours: V100s as in MMDetection '
-        '2.0\'s model zoo, scaled by GFLOPs and by the speed of the runs that '
-        'are there')
+        "2.0's model zoo, scaled by GFLOPs and by the speed of the runs that "
+        'are there'
+    )
     return '\n'.join(lines)
 
 
-def run_rows(names: Sequence[str],
-             work_dirs: str,
-             gpus: int,
-             output=None) -> List[Dict[str, Any]]:
+def run_rows(
+    names: Sequence[str], work_dirs: str, gpus: int, output=None
+) -> List[Dict[str, Any]]:
     """Trains and evaluates what the plan lists, one row after another.
 
     Stopped at any point, the same call goes on there. A row that fails does
@@ -160,19 +171,30 @@ def run_rows(names: Sequence[str],
     results, failed = [], []
     for number, step in enumerate(plan, 1):
         name = step['name']
-        left = sum(later['gpu_hours'] for later in plan[number - 1:])
-        print(f'[{number}/{len(plan)}] {name}: {step["state"]}; about '
-              f'{left / gpus:.1f} hours left for all', file=output, flush=True)
+        left = sum(later['gpu_hours'] for later in plan[number - 1 :])
+        print(
+            f'[{number}/{len(plan)}] {name}: {step["state"]}; about '
+            f'{left / gpus:.1f} hours left for all',
+            file=output,
+            flush=True,
+        )
         problem = _run_row(name, work_dirs, gpus, output)
         if problem:
             failed.append(f'{name} ({problem})')
-        results.append(dict(step, problem=problem, command=None,
-                            state='unfinished' if problem else 'finished'))
+        results.append(
+            dict(
+                step,
+                problem=problem,
+                command=None,
+                state='unfinished' if problem else 'finished',
+            )
+        )
     if failed:
         raise UserError(
             f'{len(failed)} of {len(plan)} rows did not finish: '
             f'{"; ".join(failed)}. The same command goes on where they '
-            'stopped')
+            'stopped'
+        )
     return results
 
 
@@ -183,7 +205,7 @@ def _run_row(name: str, work_dirs: str, gpus: int, output) -> Optional[str]:
         plan = make_plan(work_dirs, gpus, [name])
         if not plan:
             return None
-        step, = plan
+        (step,) = plan
         if step['command'] is None:
             return step['problem']
         tool = osp.basename(step['command'][0])
@@ -194,7 +216,8 @@ def _run_row(name: str, work_dirs: str, gpus: int, output) -> Optional[str]:
         try:
             code = subprocess.run(step['command'], stdout=output).returncode
         except KeyboardInterrupt:
-            raise UserError(f'interrupted in {name}: the same command goes on '
-                            'there') from None
+            raise UserError(
+                f'interrupted in {name}: the same command goes on there'
+            ) from None
         if code:
             return f'{tool} ended with {code}, see above'

@@ -1,4 +1,5 @@
 """Collects the finished runs and writes the tables with what was measured."""
+
 import csv
 import os
 import os.path as osp
@@ -51,11 +52,11 @@ def _of_paper(row: Row, runs: List[Run], cost: Dict) -> Dict[str, Any]:
         row.describe(),
         task=TASKS[row.table],
         params_m=cost.get('params_m'),
-        gflops=cost.get('gflops'))
+        gflops=cost.get('gflops'),
+    )
     result.update(_measure(runs, TASKS[row.table]))
     result.update({f'paper_{name}': row.paper[name] for name in FIGURES})
-    return dict(
-        result, source=row.paper['source'], unconfirmed=row.unconfirmed)
+    return dict(result, source=row.paper['source'], unconfirmed=row.unconfirmed)
 
 
 def _of_others(name: str, runs: List[Run]) -> List[Dict[str, Any]]:
@@ -72,28 +73,28 @@ def _of_others(name: str, runs: List[Run]) -> List[Dict[str, Any]]:
             task=task,
             params_m=None,
             gflops=None,
-            **_measure(runs, task)) for task in tasks
+            **_measure(runs, task),
+        )
+        for task in tasks
     ]
 
 
 def _measure(runs: List[Run], task: str) -> Dict[str, Any]:
     """Means over the finished runs; the others' problems by name."""
-    finished = [
-        run for run in runs if run.state == 'finished' and task in run.tasks
-    ]
+    finished = [run for run in runs if run.state == 'finished' and task in run.tasks]
     measured = [run.columns(task) for run in finished]
     result: Dict[str, Any] = {}
     for column in COLUMNS:
         values = [m[column] for m in measured if m[column] is not None]
         result[column] = round(mean(values), 2) if values else None
     result['std_AP'] = (
-        round(stdev(m['AP'] for m in measured), 2) if measured[1:] else None)
+        round(stdev(m['AP'] for m in measured), 2) if measured[1:] else None
+    )
     return dict(
         result,
         runs=[run.work_dir for run in finished],
-        problems=[
-            f'{run.work_dir} {run.problem}' for run in runs if run.problem
-        ])
+        problems=[f'{run.work_dir} {run.problem}' for run in runs if run.problem],
+    )
 
 
 def _add_gains(results: List[Dict[str, Any]]) -> None:
@@ -103,8 +104,8 @@ def _add_gains(results: List[Dict[str, Any]]) -> None:
         for column in COLUMNS:
             for prefix in ('', 'paper_'):
                 result[f'{prefix}gain_{column}'] = _difference(
-                    result, plain if result['attention'] else {},
-                    prefix + column)
+                    result, plain if result['attention'] else {}, prefix + column
+                )
 
 
 def _difference(result: Dict, plain: Dict, key: str) -> Optional[float]:
@@ -134,10 +135,13 @@ def write_report(work_dirs: str, out_dir: str) -> List[Dict[str, Any]]:
     with open(osp.join(out_dir, 'tables.csv'), 'w', newline='') as file:
         writer = csv.DictWriter(file, list(results[0]), extrasaction='ignore')
         writer.writeheader()
-        writer.writerows({
-            key: '; '.join(value) if isinstance(value, list) else value
-            for key, value in result.items()
-        } for result in results)
+        writer.writerows(
+            {
+                key: '; '.join(value) if isinstance(value, list) else value
+                for key, value in result.items()
+            }
+            for result in results
+        )
     draw_ap(results, osp.join(out_dir, 'ap.png'))
     draw_training(runs, osp.join(out_dir, 'training.png'))
     draw_gains(results, osp.join(out_dir, 'gains.png'))
@@ -151,17 +155,22 @@ def format_report(results: List[Dict[str, Any]]) -> str:
         'Measured with this code (in brackets: the paper), COCO val2017, '
         'percent. "?" marks a figure of the paper that is not confirmed. The '
         'gain is over the plain row of the same code; MMDetection 3.x trains '
-        'its plain detectors better than 1.x, with which the paper trained.\n'
+        'its plain detectors better than 1.x, with which the paper trained.\n',
     ]
     for table, task in ((5, 'box'), (6, 'mask'), (None, '')):
         rows = [result for result in results if result['table'] == table]
         if rows:
-            title = (f'Table {table}: {task} AP'
-                     if table else 'Not in the paper: other runs, on their own data')
+            title = (
+                f'Table {table}: {task} AP'
+                if table
+                else 'Not in the paper: other runs, on their own data'
+            )
             parts += [f'## {title}\n', _markdown(rows)]
     problems = [
-        problem for problem in dict.fromkeys(
-            problem for result in results for problem in result['problems'])
+        problem
+        for problem in dict.fromkeys(
+            problem for result in results for problem in result['problems']
+        )
     ]
     if problems:
         parts += ['## Left out\n', ''.join(f'- {p}\n' for p in problems)]
@@ -170,18 +179,26 @@ def format_report(results: List[Dict[str, Any]]) -> str:
 
 def _markdown(rows: List[Dict[str, Any]]) -> str:
     header = ('', '', '#Param', 'GFLOPs', *COLUMNS, 'gain', 'runs')
-    lines = [header, ('---', ) * len(header)]
+    lines = [header, ('---',) * len(header)]
     for row in rows:
         title = f'{row["name"]}, {row["task"]}'
         if row['table']:
             title = f'{DETECTORS[row["detector"]]} R{row["depth"]}'
         spread = '' if row['std_AP'] is None else f' ±{row["std_AP"]:.1f}'
-        lines.append((
-            title, row['attention'] or 'plain', _cell(row, 'params_m', '.2f'),
-            _cell(row, 'gflops', '.2f'),
-            *(_cell(row, column, '.1f', spread if column == 'AP' else '')
-              for column in COLUMNS), _cell(row, 'gain_AP', '+.1f'),
-            str(len(row['runs']))))
+        lines.append(
+            (
+                title,
+                row['attention'] or 'plain',
+                _cell(row, 'params_m', '.2f'),
+                _cell(row, 'gflops', '.2f'),
+                *(
+                    _cell(row, column, '.1f', spread if column == 'AP' else '')
+                    for column in COLUMNS
+                ),
+                _cell(row, 'gain_AP', '+.1f'),
+                str(len(row['runs'])),
+            )
+        )
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 

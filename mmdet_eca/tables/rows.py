@@ -1,4 +1,5 @@
 """The rows of the paper's Tables 5 and 6."""
+
 import difflib
 import json
 import os.path as osp
@@ -10,7 +11,8 @@ COLUMNS = ('AP', 'AP50', 'AP75', 'APS', 'APM', 'APL')
 FIGURES = ('params_m', 'gflops') + COLUMNS
 TASKS = {5: 'bbox', 6: 'segm'}
 DETECTORS = dict(
-    faster_rcnn='Faster R-CNN', mask_rcnn='Mask R-CNN', retinanet='RetinaNet')
+    faster_rcnn='Faster R-CNN', mask_rcnn='Mask R-CNN', retinanet='RetinaNet'
+)
 
 
 class Row(NamedTuple):
@@ -18,6 +20,7 @@ class Row(NamedTuple):
 
     Table 5 has box AP, Table 6 mask AP; both have the Mask R-CNNs.
     """
+
     table: int
     detector: str
     depth: int
@@ -44,7 +47,8 @@ class Row(NamedTuple):
             table=self.table,
             detector=self.detector,
             depth=self.depth,
-            attention=self.attention)
+            attention=self.attention,
+        )
 
 
 def load_rows() -> List[Row]:
@@ -53,8 +57,14 @@ def load_rows() -> List[Row]:
     with open(path, encoding='utf-8') as file:
         rows = json.load(file)['rows']
     return [
-        Row(row['table'], row['detector'], row['depth'], row['attention'],
-            {name: row[name] for name in (*FIGURES, 'source')}) for row in rows
+        Row(
+            row['table'],
+            row['detector'],
+            row['depth'],
+            row['attention'],
+            {name: row[name] for name in (*FIGURES, 'source')},
+        )
+        for row in rows
     ]
 
 
@@ -72,8 +82,9 @@ def distinct_rows(names: Sequence[str] = ()) -> List[Row]:
         if name not in rows:
             near = difflib.get_close_matches(name, rows, n=1)
             hint = f', did you mean {near[0]}' if near else ''
-            raise UserError(f'there is no row {name!r}{hint}? The rows are '
-                            f'{", ".join(rows)}')
+            raise UserError(
+                f'there is no row {name!r}{hint}? The rows are {", ".join(rows)}'
+            )
     return [row for name, row in rows.items() if not names or name in names]
 
 

@@ -1,4 +1,5 @@
 """What mmengine left in a work directory, and whether it is a sound run."""
+
 import glob
 import math
 import os.path as osp
@@ -11,13 +12,12 @@ from mmengine.config import Config
 
 from ..engine import config_path
 from ..errors import UserError
+from .attempts import Attempt, Unsound, one_run, read_attempt, read_config
 from .rows import COLUMNS
 from .schedule import check_data_set, check_schedule
-from .attempts import Attempt, Unsound, one_run, read_attempt, read_config
 
 # mmdet's names of the columns.
-METRICS = dict(
-    zip(COLUMNS, ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')))
+METRICS = dict(zip(COLUMNS, ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')))
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Run:
     ``state`` is 'finished', 'unevaluated' (trained to its end), 'unfinished'
     (to be resumed) or 'unsound'; ``problem`` says why it does not count.
     """
+
     work_dir: str
     name: str  # of the config
     cfg: Config
@@ -45,10 +46,7 @@ class Run:
     @property
     def tasks(self) -> List[str]:
         """'bbox', 'segm': what was evaluated."""
-        return [
-            task for task in ('bbox', 'segm')
-            if f'coco/{task}_mAP' in self.metrics
-        ]
+        return [task for task in ('bbox', 'segm') if f'coco/{task}_mAP' in self.metrics]
 
     def columns(self, task: str) -> Dict[str, Optional[float]]:
         """COLUMNS of a task in percent; None if there are no such objects."""
@@ -69,12 +67,15 @@ def find_runs(root: str) -> List[Run]:
         UserError: If there is no such folder.
     """
     if not osp.isdir(root):
-        raise UserError(f'there is no folder {root}: give the one that the '
-                        'work directories are in with --work-dirs')
+        raise UserError(
+            f'there is no folder {root}: give the one that the '
+            'work directories are in with --work-dirs'
+        )
     folders = {
         osp.dirname(osp.dirname(path))
         for path in glob.glob(
-            osp.join(glob.escape(root), '**', '*', 'vis_data'), recursive=True)
+            osp.join(glob.escape(root), '**', '*', 'vis_data'), recursive=True
+        )
         if re.fullmatch(r'\d{8}_\d{6}', osp.basename(osp.dirname(path)))
     }
     runs = [read_run(folder) for folder in sorted(folders)]
@@ -93,8 +94,10 @@ def read_run(work_dir: str) -> Optional[Run]:
             return None
         if len(configs) > 1:
             names = ', '.join(osp.basename(path) for path in configs)
-            raise Unsound(f'holds runs of {len(configs)} configs ({names}): '
-                           'give each its own work directory')
+            raise Unsound(
+                f'holds runs of {len(configs)} configs ({names}): '
+                'give each its own work directory'
+            )
         _read_attempts(run)
     except Unsound as error:
         run.problem = str(error)
@@ -125,7 +128,8 @@ def _read_attempts(run: Run) -> None:
         if not math.isfinite(row['loss']):
             raise Unsound(
                 f'diverged: the loss is {row["loss"]} at iteration '
-                f'{row["step"]}; remove the folder to train anew')
+                f'{row["step"]}; remove the folder to train anew'
+            )
     if stated is not None:
         _refuse(check_schedule(run.cfg, stated, run.gpus))
     _judge(run, [s for s in attempts if s.tested], stated)
@@ -152,15 +156,19 @@ def _judge(run: Run, tests: List[Attempt], stated: Optional[Config]) -> None:
         if row['step'] == run.max_epochs:
             run.metrics = row
     for attempt in tests:
-        if (osp.basename(attempt.cfg.get('load_from') or '') == last
-                and attempt.cfg.model.type == run.cfg.model.type):
+        if (
+            osp.basename(attempt.cfg.get('load_from') or '') == last
+            and attempt.cfg.model.type == run.cfg.model.type
+        ):
             _refuse(
-                check_data_set(attempt.cfg.test_dataloader,
-                               (stated or run.cfg).val_dataloader))
+                check_data_set(
+                    attempt.cfg.test_dataloader, (stated or run.cfg).val_dataloader
+                )
+            )
             run.metrics = attempt.tested
     saved = [
-        int(re.search(r'epoch_(\d+)\.pth$', path)[1]) for path in glob.glob(
-            osp.join(glob.escape(run.work_dir), 'epoch_*.pth'))
+        int(re.search(r'epoch_(\d+)\.pth$', path)[1])
+        for path in glob.glob(osp.join(glob.escape(run.work_dir), 'epoch_*.pth'))
         if re.search(r'epoch_(\d+)\.pth$', path)
     ]
     run.epochs = max([*saved, *(row['step'] for row in run.evaluations), 0])
@@ -171,5 +179,6 @@ def _judge(run: Run, tests: List[Attempt], stated: Optional[Config]) -> None:
         run.problem = f'is not evaluated: test {last}'
     else:
         run.state = 'unfinished'
-        run.problem = (f'is unfinished: {run.epochs} of {run.max_epochs} '
-                       'epochs; resume it')
+        run.problem = (
+            f'is unfinished: {run.epochs} of {run.max_epochs} epochs; resume it'
+        )

@@ -11,6 +11,7 @@ def draw_curves(scalars_files: Sequence[str], out_file: str) -> None:
         out_file (str): The picture to write.
     """
     import matplotlib  # half a second to import
+
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
 
@@ -41,7 +42,8 @@ def draw_curves(scalars_files: Sequence[str], out_file: str) -> None:
                     f'{label} {metric[1:].replace("_", "")}',
                     linestyle=style,
                     marker='.',
-                    color='tab:blue' if task == 'bbox' else 'tab:orange')
+                    color='tab:blue' if task == 'bbox' else 'tab:orange',
+                )
     right.set(title='validation AP', xlabel='iteration', ylim=(0, 1))
     for axes in (left, right):
         axes.grid(alpha=0.3)

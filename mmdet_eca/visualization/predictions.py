@@ -13,13 +13,15 @@ from torch import nn
 from torch.utils.data import Dataset
 
 
-def draw_predictions(model: nn.Module,
-                     dataset: Dataset,
-                     out_file: str,
-                     indices: Sequence[int] = range(6),
-                     columns: int = 2,
-                     zoom: int = 3,
-                     score_thr: float = 0.5) -> None:
+def draw_predictions(
+    model: nn.Module,
+    dataset: Dataset,
+    out_file: str,
+    indices: Sequence[int] = range(6),
+    columns: int = 2,
+    zoom: int = 3,
+    score_thr: float = 0.5,
+) -> None:
     """Writes a grid of images, ground truth on the left, predictions right.
 
     Args:
@@ -40,38 +42,43 @@ def draw_predictions(model: nn.Module,
         image = mmcv.imread(sample.img_path, channel_order='rgb')
         image = mmcv.imrescale(image, float(zoom), interpolation='bicubic')
         found = sample.pred_instances
-        for name, instances in (('truth', sample.gt_instances),
-                                ('predicted', found[found.scores > score_thr])):
+        for name, instances in (
+            ('truth', sample.gt_instances),
+            ('predicted', found[found.scores > score_thr]),
+        ):
             drawn = DetDataSample(
-                pred_instances=_enlarge(instances, image.shape[:2], zoom))
+                pred_instances=_enlarge(instances, image.shape[:2], zoom)
+            )
             visualizer.add_datasample(
-                name, image, drawn, draw_gt=False, pred_score_thr=0)
+                name, image, drawn, draw_gt=False, pred_score_thr=0
+            )
             pairs.append(_frame(visualizer.get_image()))
     per_row = 2 * columns
     rows = [
-        np.hstack(pairs[start:start + per_row])
+        np.hstack(pairs[start : start + per_row])
         for start in range(0, len(pairs), per_row)
     ]
     mmcv.imwrite(mmcv.rgb2bgr(np.vstack(rows)), out_file)
 
 
-def _enlarge(instances: InstanceData, shape: Sequence[int],
-             zoom: int) -> InstanceData:
+def _enlarge(instances: InstanceData, shape: Sequence[int], zoom: int) -> InstanceData:
     """The instances on an image enlarged by ``zoom`` to ``shape`` (H, W)."""
     bboxes = instances.bboxes
     scaled = InstanceData(
-        bboxes=getattr(bboxes, 'tensor', bboxes) * zoom,
-        labels=instances.labels)
+        bboxes=getattr(bboxes, 'tensor', bboxes) * zoom, labels=instances.labels
+    )
     # The annotations have no scores; the visualizer wants them for its threshold.
     scaled.scores = instances.get('scores', torch.ones(len(bboxes)))
     if 'masks' in instances and len(instances):
         masks = instances.masks
         if isinstance(masks, (BitmapMasks, PolygonMasks)):
             scaled.masks = torch.from_numpy(
-                masks.resize(tuple(shape)).to_ndarray()).bool()
+                masks.resize(tuple(shape)).to_ndarray()
+            ).bool()
         else:
-            scaled.masks = F.interpolate(
-                masks[None].float(), size=tuple(shape))[0].bool()
+            scaled.masks = F.interpolate(masks[None].float(), size=tuple(shape))[
+                0
+            ].bool()
     return scaled
 
 

@@ -7,8 +7,7 @@ import torch
 
 from mmdet_eca import AttentionResNet, UserError
 from mmdet_eca.benchmark import benchmark_model, benchmark_tail
-from mmdet_eca.benchmark.model import (Batch, _samples, _saved_bytes, _Step,
-                                       build_row)
+from mmdet_eca.benchmark.model import Batch, _samples, _saved_bytes, _Step, build_row
 from tests.conftest import every_amp, run
 
 PLAIN = 'configs/mask_rcnn_r50_fpn_1x.py'
@@ -17,10 +16,23 @@ DIGITS = 'configs/digits/mask_rcnn_eca_r50_digits.py'
 
 
 def test_tool_compares_backbones(tmp_path):
-    done = run('python', 'tools/benchmark.py', 'model', PLAIN,
-               f'{PLAIN}@efficient_conv_bn_eval', f'{ECA}@backbone.folded=False',
-               f'{ECA}@channels_last', '--backbone-only', '--size', 192, 256,
-               '--rounds', 1, '--out', tmp_path)
+    done = run(
+        'python',
+        'tools/benchmark.py',
+        'model',
+        PLAIN,
+        f'{PLAIN}@efficient_conv_bn_eval',
+        f'{ECA}@backbone.folded=False',
+        f'{ECA}@channels_last',
+        '--backbone-only',
+        '--size',
+        192,
+        256,
+        '--rounds',
+        1,
+        '--out',
+        tmp_path,
+    )
     results = json.loads((tmp_path / 'model.json').read_text())
     saved = [row['saved activations'] for row in results.values()]
     assert saved[3] < saved[0] < saved[2]
@@ -44,19 +56,24 @@ def test_whole_detectors_and_the_limit_of_what_is_saved(device, tmp_path):
     with pytest.raises(UserError, match=r'saves \d\.\d+ of the.*more than 0.1'):
         benchmark_model(*arguments, 0.1, device.type)
     peaks = [row.get('peak memory') for row in results.values()]
-    assert peaks == [None, None] if device.type == 'cpu' else (
-        saved[1] < peaks[1] < peaks[0])
+    assert (
+        peaks == [None, None]
+        if device.type == 'cpu'
+        else (saved[1] < peaks[1] < peaks[0])
+    )
 
 
 def test_markdown_says_where_and_how_it_was_made(device, tmp_path):
     rows = [f'{DIGITS}@amp_bfloat16', DIGITS]
-    benchmark_model(rows, True, 2, (96, 128), 1, str(tmp_path),
-                    device=device.type)
+    benchmark_model(rows, True, 2, (96, 128), 1, str(tmp_path), device=device.type)
     lines = (tmp_path / 'model.md').read_text().splitlines()
     header, rule, first, second, absolute = (
-        line.strip('|').split('|') for line in lines[:5])
+        line.strip('|').split('|') for line in lines[:5]
+    )
     assert [cell.strip() for cell in header[:2]] == [
-        'relative to the first', 'training step']
+        'relative to the first',
+        'training step',
+    ]
     assert set(''.join(rule)) == {'-'}
     assert [row[0].strip() for row in (first, second)] == rows
     assert float(first[1]) == 1 and float(second[1]) > 0
@@ -78,26 +95,37 @@ def test_amp_casts_the_steps(device, dtype):
     batch = Batch(torch.rand(2, 3, 192, 256))
     steps = [
         _Step(build_row(text + settings, True).to(device), amp)
-        for text, amp in ((row, dtype), (ECA, None))]
+        for text, amp in ((row, dtype), (ECA, None))
+    ]
     steps[0].model.load_state_dict(steps[1].model.state_dict())
     outs = steps[0].prepare('inference, one image', batch)()
     assert all(out.dtype == dtype and len(out) == 1 for out in outs)
     gradients = []
     for step in steps:
         step.prepare('training step', batch)()
-        gradients.append(torch.cat([
-            p.grad.flatten() for p in step.model.parameters()
-            if p.grad is not None]))
+        gradients.append(
+            torch.cat(
+                [
+                    p.grad.flatten()
+                    for p in step.model.parameters()
+                    if p.grad is not None
+                ]
+            )
+        )
     half, full = gradients
     assert half.dtype == full.dtype == torch.float32
     assert (half - full).norm() < 0.1 * full.norm()
     assert _saved_bytes(steps[0], batch) < 0.7 * _saved_bytes(steps[1], batch)
 
 
-@pytest.mark.parametrize(('name', 'message'), [
-    ('gpu', "device must be cpu, cuda or cuda:N, got 'gpu'"),
-    ('meta', "device must be cpu, cuda or cuda:N, got 'meta'"),
-    ('cuda:99', "device 'cuda:99': torch sees \\d+ GPUs here")])
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('gpu', "device must be cpu, cuda or cuda:N, got 'gpu'"),
+        ('meta', "device must be cpu, cuda or cuda:N, got 'meta'"),
+        ('cuda:99', "device 'cuda:99': torch sees \\d+ GPUs here"),
+    ],
+)
 def test_wrong_devices_are_named(name, message):
     with pytest.raises(UserError, match=message):
         benchmark_tail(1, (64, 64), 1, 'nowhere', name)
@@ -105,14 +133,18 @@ def test_wrong_devices_are_named(name, message):
 
 def test_tail_compares_both_forms_for_every_stage_and_layout(device, tmp_path):
     table = benchmark_tail(2, (64, 96), 1, str(tmp_path), device.type)
-    rows = [line.strip('|').split('|')
-            for line in (tmp_path / 'tail.md').read_text().splitlines()
-            if line.startswith('| ')][1:]
+    rows = [
+        line.strip('|').split('|')
+        for line in (tmp_path / 'tail.md').read_text().splitlines()
+        if line.startswith('| ')
+    ][1:]
     dtypes = ['float32'] + ['float16'] * (device.type == 'cuda')
     assert [[cell.strip() for cell in row[1:4]] for row in rows] == [
-        [shape, layout, dtype] for dtype in dtypes
+        [shape, layout, dtype]
+        for dtype in dtypes
         for layout in ('channels_first', 'channels_last')
-        for shape in ('2x256x16x24', '2x512x8x12', '2x1024x4x6', '2x2048x2x3')]
+        for shape in ('2x256x16x24', '2x512x8x12', '2x1024x4x6', '2x2048x2x3')
+    ]
     for row in rows:
         first, second, ratio = (float(cell.split()[0]) for cell in row[4:])
         assert ratio == pytest.approx(second / first, abs=0.02 + 0.02 * ratio)
@@ -123,18 +155,20 @@ def test_saved_activations_are_counted_once():
     """A ReLU in place shares the convolution's output: 2 x 4 x 8 x 8 floats,
     and the input, which the weight's gradient needs."""
     network = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU(inplace=True))
+        torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU(inplace=True)
+    )
     saved = _saved_bytes(_Step(network), Batch(torch.randn(2, 3, 8, 8)))
     assert saved == (2 * 4 * 8 * 8 + 2 * 3 * 8 * 8) * 4
 
 
 def test_options_of_a_row():
     backbone = build_row(
-        f'{PLAIN}@channels_last@backbone.type=AttentionResNet'
-        '@backbone.depth=18', True)
+        f'{PLAIN}@channels_last@backbone.type=AttentionResNet@backbone.depth=18', True
+    )
     assert isinstance(backbone, AttentionResNet) and len(backbone.layer1) == 2
     assert backbone.layer2[0].conv1.weight.is_contiguous(
-        memory_format=torch.channels_last)
+        memory_format=torch.channels_last
+    )
 
 
 def test_heads_have_the_same_work_in_every_row():
@@ -143,20 +177,28 @@ def test_heads_have_the_same_work_in_every_row():
     for row in (DIGITS, f'{DIGITS}@backbone.kernel_size=3'):
         model = build_row(row, False).eval()
         with torch.no_grad():
-            proposals.append([
-                found.bboxes for found in model.rpn_head.predict(
-                    model.extract_feat(images), _samples(images))])
+            proposals.append(
+                [
+                    found.bboxes
+                    for found in model.rpn_head.predict(
+                        model.extract_feat(images), _samples(images)
+                    )
+                ]
+            )
     for one, other in zip(*proposals):
         assert len(one) > 20
         torch.testing.assert_close(one, other)
 
 
-@pytest.mark.parametrize(('row', 'message'), [
-    ('configs/none.py', 'configs/none.py does not exist: give a config file'),
-    (f'{ECA}@chanels_last', "unknown option 'chanels_last'.*channels_last,"),
-    ('timm:resnet50', 'timm is not installed: pip install timm'),
-    ('mmpretrain:SEResNet', 'mmpretrain is not installed: pip install'),
-])
+@pytest.mark.parametrize(
+    ('row', 'message'),
+    [
+        ('configs/none.py', 'configs/none.py does not exist: give a config file'),
+        (f'{ECA}@chanels_last', "unknown option 'chanels_last'.*channels_last,"),
+        ('timm:resnet50', 'timm is not installed: pip install timm'),
+        ('mmpretrain:SEResNet', 'mmpretrain is not installed: pip install'),
+    ],
+)
 def test_wrong_rows_are_named(row, message):
     with pytest.raises(UserError, match=message):
         build_row(row, True)

@@ -1,4 +1,5 @@
 """State dicts with the names and shapes of other people's, seeded numbers."""
+
 import os.path as osp
 
 import torch
@@ -11,14 +12,15 @@ def fill(shapes, seed=0):
     for name, shape in shapes.items():
         if name.endswith('num_batches_tracked'):
             value = torch.tensor(7)
-        elif name.endswith('running_var') or (len(shape) == 1 and
-                                              name.endswith('weight')):
+        elif name.endswith('running_var') or (
+            len(shape) == 1 and name.endswith('weight')
+        ):
             value = 0.5 + torch.rand(shape, generator=random)
         elif len(shape) == 1:
             value = 0.1 * torch.randn(shape, generator=random)
         else:
             fan_in = max(torch.Size(shape[1:]).numel(), 1)
-            value = torch.randn(shape, generator=random) * (2 / fan_in)**0.5
+            value = torch.randn(shape, generator=random) * (2 / fan_in) ** 0.5
         state_dict[name] = value
     return state_dict
 
@@ -35,10 +37,12 @@ def other_layout(depth=50, kernel_size=None, width=8, prefix='', classes=10):
     shapes = {f'{prefix}conv1.weight': (width, 3, 7, 7)}
 
     def norm(name, channels):
-        shapes.update({
-            f'{name}.{part}': (channels, ) for part in
-            ('weight', 'bias', 'running_mean', 'running_var')
-        })
+        shapes.update(
+            {
+                f'{name}.{part}': (channels,)
+                for part in ('weight', 'bias', 'running_mean', 'running_var')
+            }
+        )
         shapes[f'{name}.num_batches_tracked'] = ()
 
     norm(f'{prefix}bn1', width)
@@ -49,8 +53,13 @@ def other_layout(depth=50, kernel_size=None, width=8, prefix='', classes=10):
         for block in range(number):
             name = f'{prefix}layer{stage + 1}.{block}'
             for i, shape in enumerate(
-                ((middle, channels, 1, 1), (middle, middle, 3, 3),
-                 (last, middle, 1, 1)), start=1):
+                (
+                    (middle, channels, 1, 1),
+                    (middle, middle, 3, 3),
+                    (last, middle, 1, 1),
+                ),
+                start=1,
+            ):
                 shapes[f'{name}.conv{i}.weight'] = shape
                 norm(f'{name}.bn{i}', shape[0])
             if kernel_size is not None:
@@ -61,5 +70,5 @@ def other_layout(depth=50, kernel_size=None, width=8, prefix='', classes=10):
             channels = last
     if classes:
         shapes[f'{prefix}fc.weight'] = (classes, channels)
-        shapes[f'{prefix}fc.bias'] = (classes, )
+        shapes[f'{prefix}fc.bias'] = (classes,)
     return shapes

@@ -1,4 +1,5 @@
 """A web server of this process, also for a Hugging Face hub's clients."""
+
 import contextlib
 import functools
 import hashlib
@@ -35,11 +36,11 @@ def serve(folder):
     """Yields a server with its ``address``, the ``requests`` it had, and the
     paths that it cuts off, ``cut_off``."""
     server = http.server.ThreadingHTTPServer(
-        ('127.0.0.1', 0), functools.partial(Handler, directory=str(folder)))
+        ('127.0.0.1', 0), functools.partial(Handler, directory=str(folder))
+    )
     server.address = f'http://127.0.0.1:{server.server_port}'
     server.requests, server.cut_off = [], set()
-    threading.Thread(
-        target=server.serve_forever, args=(0.01, ), daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield server
     finally:

@@ -1,4 +1,5 @@
 """Downloads, from a server of this process."""
+
 import json
 import os
 import subprocess
@@ -32,8 +33,7 @@ def timm_resnet(seed):
 def cache(tmp_path, monkeypatch):
     """Where downloads go: torch.hub's folder and Hugging Face's."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
-    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE',
-                        str(tmp_path / 'hub'))
+    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path / 'hub'))
     return tmp_path / 'torch/hub/checkpoints'
 
 
@@ -57,7 +57,9 @@ def load(filename):
 
 def files_in(cache):
     return {
-        name for _, _, names in os.walk(cache) for name in names
+        name
+        for _, _, names in os.walk(cache)
+        for name in names
         if not name.endswith('.lock')
     }
 
@@ -77,39 +79,55 @@ def test_timms_models_are_downloaded_once_and_told_apart(server, folder):
     for _ in range(2):
         for seed, name in enumerate(names):
             ours = load(f'timm://{name}')
-            assert torch.equal(ours['layer4.2.eca.conv.weight'],
-                               timm_resnet(seed)['layer4.2.se.conv.weight'])
+            assert torch.equal(
+                ours['layer4.2.eca.conv.weight'],
+                timm_resnet(seed)['layer4.2.se.conv.weight'],
+            )
     downloads = [line for line in server.requests if line.startswith('GET')]
     assert downloads == [
         f'GET /timm/{name}/resolve/{revision}/model.safetensors HTTP/1.1'
-        for name in names for revision in ['main']
+        for name in names
+        for revision in ['main']
     ]
 
 
 def test_timms_models_by_the_environment_alone(server, folder, tmp_path):
     """Nothing is patched; the second process has no network."""
     write_model(folder, 'ecaresnet50.a_in1k')
-    code = ('import mmdet_eca; from mmengine.runner import CheckpointLoader; '
-            'loaded = CheckpointLoader.load_checkpoint('
-            '"timm://ecaresnet50.a_in1k"); print(len(loaded["state_dict"]))')
+    code = (
+        'import mmdet_eca; from mmengine.runner import CheckpointLoader; '
+        'loaded = CheckpointLoader.load_checkpoint('
+        '"timm://ecaresnet50.a_in1k"); print(len(loaded["state_dict"]))'
+    )
     for offline, address in (('0', server.address), ('1', 'http://127.0.0.1:9')):
         done = subprocess.run(
-            [sys.executable, '-c', code], cwd=ROOT, text=True,
+            [sys.executable, '-c', code],
+            cwd=ROOT,
+            text=True,
             capture_output=True,
-            env=dict(os.environ, HF_HOME=str(tmp_path / 'home'),
-                     HF_ENDPOINT=address, HF_HUB_OFFLINE=offline))
+            env=dict(
+                os.environ,
+                HF_HOME=str(tmp_path / 'home'),
+                HF_ENDPOINT=address,
+                HF_HUB_OFFLINE=offline,
+            ),
+        )
         assert done.stdout.split()[-1:] == [str(len(timm_resnet(0)))], done.stderr
 
 
 def test_timms_models_that_cannot_be_had(server, folder, monkeypatch):
-    with pytest.raises(UserError, match='timm://none.in1k cannot be downloaded'
-                       r' \(.*404.*\): fetch model.safetensors of timm/none'):
+    with pytest.raises(
+        UserError,
+        match='timm://none.in1k cannot be downloaded'
+        r' \(.*404.*\): fetch model.safetensors of timm/none',
+    ):
         load('timm://none.in1k')
     path = write_model(folder, 'ecaresnet50.a_in1k')
     load('timm://ecaresnet50.a_in1k')
     blobs = [
         os.path.join(place, name)
-        for place, _, names in os.walk(folder.parent / 'hub') for name in names
+        for place, _, names in os.walk(folder.parent / 'hub')
+        for name in names
         if os.path.getsize(os.path.join(place, name)) == path.stat().st_size
     ]
     blob = os.path.realpath(blobs[0])
@@ -121,8 +139,7 @@ def test_timms_models_that_cannot_be_had(server, folder, monkeypatch):
     assert str(error.value).startswith(blob)
     monkeypatch.setitem(sys.modules, 'huggingface_hub', None)
     for ask in (load, local_path):
-        with pytest.raises(
-                UserError, match='pip install safetensors huggingface_hub'):
+        with pytest.raises(UserError, match='pip install safetensors huggingface_hub'):
             ask('timm://ecaresnet50.a_in1k')
 
 
@@ -150,8 +167,10 @@ def test_the_same_name_at_two_addresses(server, folder):
     for seed, name in enumerate('ab'):
         (folder / name).mkdir()
         torch.save(dict(w=torch.tensor(seed)), folder / name / 'model.pth')
-    found = [CheckpointLoader.load_checkpoint(
-        f'{server.address}/{name}/model.pth')['w'] for name in 'ab']
+    found = [
+        CheckpointLoader.load_checkpoint(f'{server.address}/{name}/model.pth')['w']
+        for name in 'ab'
+    ]
     assert found == [0, 1]
 
 
@@ -172,13 +191,18 @@ def test_the_hash_in_a_name_is_checked(server, folder, cache):
     assert load_whole(f'{server.address}/{good}')
 
 
-@pytest.mark.parametrize(('name', 'digits'), [
-    ('resnet50-0676ba61.pth', '0676ba61'),
-    ('shufflenetv2_x1-5666bf0f80.pth', '5666bf0f80'),
-    ('se-resnet50_batch256_imagenet_20200804-ae206104.pth', 'ae206104'),
-    ('my-model-20240131.pth', None), ('model.pth', None), ('a-0123.pth', None),
-    ('eca_resnet50_k3557.pth.tar', None),
-])
+@pytest.mark.parametrize(
+    ('name', 'digits'),
+    [
+        ('resnet50-0676ba61.pth', '0676ba61'),
+        ('shufflenetv2_x1-5666bf0f80.pth', '5666bf0f80'),
+        ('se-resnet50_batch256_imagenet_20200804-ae206104.pth', 'ae206104'),
+        ('my-model-20240131.pth', None),
+        ('model.pth', None),
+        ('a-0123.pth', None),
+        ('eca_resnet50_k3557.pth.tar', None),
+    ],
+)
 def test_which_names_carry_a_hash(name, digits):
     assert hash_in_name(name) == digits
 
@@ -211,8 +235,9 @@ def test_what_cannot_be_downloaded(server):
         load('torchvision://resnet51')
 
 
-def test_torchvisions_weights_do_not_need_torchvision(server, folder, cache,
-                                                      monkeypatch):
+def test_torchvisions_weights_do_not_need_torchvision(
+    server, folder, cache, monkeypatch
+):
     """The configs name the addresses that mmengine has for them."""
     monkeypatch.setitem(sys.modules, 'torchvision', None)
     for depth, digits in ((50, '0676ba61'), (101, '63fe2227')):
@@ -228,8 +253,15 @@ def test_torchvisions_weights_do_not_need_torchvision(server, folder, cache,
 def test_mmdets_configs_name_known_models(monkeypatch):
     monkeypatch.setitem(sys.modules, 'torchvision', None)
     names = subprocess.run(
-        ['grep', '-rhoE', "'(torchvision|open-mmlab)://[^']*'",
-         f'{mmdet.__path__[0]}/.mim/configs'], text=True, capture_output=True)
+        [
+            'grep',
+            '-rhoE',
+            "'(torchvision|open-mmlab)://[^']*'",
+            f'{mmdet.__path__[0]}/.mim/configs',
+        ],
+        text=True,
+        capture_output=True,
+    )
     names = {name.strip("'") for name in names.stdout.split()}
     assert len(names) > 30
     for name in names:
@@ -238,14 +270,18 @@ def test_mmdets_configs_name_known_models(monkeypatch):
 
 def test_mmengines_other_schemes(server, folder, tmp_path, monkeypatch):
     """Its tables of models, a user's own in MMENGINE_HOME, and buckets."""
-    torch.save(dict(state_dict={'backbone.w': torch.ones(1), 'head.w':
-                                torch.ones(2)}), folder / 'model.pth')
+    torch.save(
+        dict(state_dict={'backbone.w': torch.ones(1), 'head.w': torch.ones(2)}),
+        folder / 'model.pth',
+    )
     monkeypatch.setenv('MMENGINE_HOME', str(tmp_path))
     address = f'{server.address}/model.pth'
     (tmp_path / 'open_mmlab.json').write_text(
-        json.dumps(dict(mine=address, local='served/model.pth')))
-    monkeypatch.setattr(schemes.mmengines, 'get_mmcls_models',
-                        lambda: dict(mine=address))
+        json.dumps(dict(mine=address, local='served/model.pth'))
+    )
+    monkeypatch.setattr(
+        schemes.mmengines, 'get_mmcls_models', lambda: dict(mine=address)
+    )
     both = ['backbone.w', 'head.w']
     for name in ('open-mmlab://mine', 'openmmlab://local', address):
         assert sorted(load(name)) == both
@@ -253,7 +289,6 @@ def test_mmengines_other_schemes(server, folder, tmp_path, monkeypatch):
     assert list(load('mmcls://mine')) == ['w']
 
     class Bucket(BaseStorageBackend):
-
         def get(self, filepath):
             assert filepath == 's3://bucket/model.pth'
             return (folder / 'model.pth').read_bytes()
@@ -283,21 +318,24 @@ def test_safetensors_are_read(tmp_path, monkeypatch):
             ask(path)
 
 
-@pytest.mark.parametrize(('filename', 'path'), [
-    ('pretrained/a.pth', 'pretrained/a.pth'),
-    ('ecanet://pretrained/a.pth.tar', 'pretrained/a.pth.tar'),
-    ('ecanet://resnet50', 'resnet50'),
-    ('timm://a.bin', 'a.bin'),
-    ('timm://folder/weights', 'folder/weights'),
-    (r'timm://folder\weights', r'folder\weights'),
-    (r'C:\weights\a.pth', r'C:\weights\a.pth'),
-    ('timm://ecaresnet50d.miil_in1k', None),
-    ('timm://https://host/a.bin', None),
-    ('mmpretrain://https://host/a.pth', None),
-    ('mmpretrain:///data/a.pth', '/data/a.pth'),
-    ('torchvision://resnet50', None),
-    ('https://host/a.pth', None),
-])
+@pytest.mark.parametrize(
+    ('filename', 'path'),
+    [
+        ('pretrained/a.pth', 'pretrained/a.pth'),
+        ('ecanet://pretrained/a.pth.tar', 'pretrained/a.pth.tar'),
+        ('ecanet://resnet50', 'resnet50'),
+        ('timm://a.bin', 'a.bin'),
+        ('timm://folder/weights', 'folder/weights'),
+        (r'timm://folder\weights', r'folder\weights'),
+        (r'C:\weights\a.pth', r'C:\weights\a.pth'),
+        ('timm://ecaresnet50d.miil_in1k', None),
+        ('timm://https://host/a.bin', None),
+        ('mmpretrain://https://host/a.pth', None),
+        ('mmpretrain:///data/a.pth', '/data/a.pth'),
+        ('torchvision://resnet50', None),
+        ('https://host/a.pth', None),
+    ],
+)
 def test_what_is_a_file_here(filename, path):
     assert local_path(filename) == path
 
@@ -310,17 +348,18 @@ def test_the_separator_of_another_system(monkeypatch):
 
 def test_somebody_elses_scheme_is_left_alone():
     CheckpointLoader.register_scheme(
-        'mine://', lambda filename, map_location: dict(state_dict=dict(a=1)))
+        'mine://', lambda filename, map_location: dict(state_dict=dict(a=1))
+    )
     assert load('mine://anything') == dict(a=1)
     assert local_path('mine://anything') is None
 
 
-@pytest.mark.parametrize(
-    'scheme', ['', 'ecanet://', 'timm://', 'mmpretrain://'])
+@pytest.mark.parametrize('scheme', ['', 'ecanet://', 'timm://', 'mmpretrain://'])
 def test_a_missing_file_is_seen_before_training(scheme, tmp_path):
     path = tmp_path / 'weights.pth'
-    model = ConfigDict(backbone=dict(init_cfg=dict(
-        type='Pretrained', checkpoint=f'{scheme}{path}')))
+    model = ConfigDict(
+        backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=f'{scheme}{path}'))
+    )
     with pytest.raises(UserError, match=f'weights {path} does not exist'):
         _check_pretrained(model)
     path.touch()

@@ -1,4 +1,5 @@
 """Both ways to read a pickle: torch's from 2.6 on, ours for torch before."""
+
 import os
 import zipfile
 
@@ -41,10 +42,13 @@ def training_state():
     optimizer.step()
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [8, 11, 11])
     return dict(
-        state_dict=model.state_dict(), optimizer=optimizer.state_dict(),
-        param_schedulers=[scheduler.state_dict()], message_hub=hub.state_dict(),
+        state_dict=model.state_dict(),
+        optimizer=optimizer.state_dict(),
+        param_schedulers=[scheduler.state_dict()],
+        message_hub=hub.state_dict(),
         meta=dict(dataset_meta=dict(classes=('a', 'b'), ids={1, 2})),
-        array=np.arange(3))
+        array=np.arange(3),
+    )
 
 
 def check_training_state(loaded):
@@ -75,8 +79,7 @@ def test_arrays_of_numpy_1_and_2_are_read(read, path, numpy):
             if name.endswith('data.pkl'):
                 content = content.replace(b'numpy._core.', b'numpy.core.')
                 assert content.count(b'cnumpy.core.multiarray\n') > 1
-                content = content.replace(b'cnumpy.core.',
-                                          f'c{numpy}.'.encode())
+                content = content.replace(b'cnumpy.core.', f'c{numpy}.'.encode())
             archive.writestr(name, content)
     check_training_state(read(path))
 
@@ -102,23 +105,27 @@ class State:
 
 
 @pytest.mark.parametrize('written', FORMATS)
-@pytest.mark.parametrize(('content', 'name'), [
-    (Call(os.system, 'touch ran'), 'posix.system'),
-    (Call(eval, 'open("ran", "w")'), 'eval'),
-    (Call(getattr, HistoryBuffer, '__init__'), 'getattr'),
-    (Call(getattr, np.ndarray, 'tofile'), 'getattr'),
-    (os.path.join, 'posixpath.join'),
-])
-def test_what_would_be_run_is_named(read, path, written, content, name,
-                                    tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ('content', 'name'),
+    [
+        (Call(os.system, 'touch ran'), 'posix.system'),
+        (Call(eval, 'open("ran", "w")'), 'eval'),
+        (Call(getattr, HistoryBuffer, '__init__'), 'getattr'),
+        (Call(getattr, np.ndarray, 'tofile'), 'getattr'),
+        (os.path.join, 'posixpath.join'),
+    ],
+)
+def test_what_would_be_run_is_named(
+    read, path, written, content, name, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
-    torch.save(dict(state_dict=dict(a=torch.ones(1)), more=content), path,
-               **written)
+    torch.save(dict(state_dict=dict(a=torch.ones(1)), more=content), path, **written)
     with pytest.raises(UserError) as error:
         read(path)
     assert str(error.value) == (
         f'{path} is refused: to read it, {name} would have to be run, which no '
-        'file may ask for; ask its author for the state_dict alone')
+        'file may ask for; ask its author for the state_dict alone'
+    )
     assert os.listdir(tmp_path) == ['checkpoint.pth']
 
 
@@ -135,10 +142,10 @@ def test_a_torchscript_program_is_refused(read, path):
         read(path)
 
 
-@pytest.mark.parametrize('variable', ['TORCH_FORCE_WEIGHTS_ONLY_LOAD',
-                                      'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'])
-def test_torchs_variables_change_nothing(read, path, variable, monkeypatch,
-                                         tmp_path):
+@pytest.mark.parametrize(
+    'variable', ['TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD']
+)
+def test_torchs_variables_change_nothing(read, path, variable, monkeypatch, tmp_path):
     monkeypatch.setenv(variable, '1')
     monkeypatch.chdir(tmp_path)
     torch.save(training_state(), path)

@@ -11,15 +11,16 @@ from pycocotools.coco import COCO
 
 from mmdet_eca import UserError, config_path
 from mmdet_eca.digits import DIGITS_CLASSES, make_digits
-from mmdet_eca.digits.dataset import (Instance, annotate, compose,
-                                       split_glyphs)
+from mmdet_eca.digits.dataset import Instance, annotate, compose, split_glyphs
 from mmdet_eca.pretraining import check_classes
 
 
 def files_of(folder):
     return sorted(
         os.path.relpath(os.path.join(root, name), folder)
-        for root, _, names in os.walk(folder) for name in names)
+        for root, _, names in os.walk(folder)
+        for name in names
+    )
 
 
 def crops_of(folder):
@@ -28,9 +29,9 @@ def crops_of(folder):
 
 def test_all_digits_are_used_and_no_glyph_twice():
     from sklearn.datasets import load_digits
+
     train, val = split_glyphs(seed=3)
-    as_bytes = [{image.tobytes() for image in split.images}
-                for split in (train, val)]
+    as_bytes = [{image.tobytes() for image in split.images} for split in (train, val)]
     assert not as_bytes[0] & as_bytes[1]
     assert len(train.images) + len(val.images) == len(load_digits().images)
     assert set(val.labels) == set(train.labels) == set(range(10))
@@ -54,8 +55,9 @@ def test_annotations_are_cocos(digits):
     for split, count in (('train', 8), ('val', 4)):
         coco = COCO(f'{digits}/annotations/instances_{split}.json')
         assert len(coco.getImgIds()) == count
-        assert [c['name'] for c in coco.loadCats(coco.getCatIds())
-                ] == list(DIGITS_CLASSES)
+        assert [c['name'] for c in coco.loadCats(coco.getCatIds())] == list(
+            DIGITS_CLASSES
+        )
         for annotation in coco.loadAnns(coco.getAnnIds()):
             info = coco.loadImgs(annotation['image_id'])[0]
             pixels = cv2.imread(f'{digits}/{split}/{info["file_name"]}')
@@ -64,8 +66,7 @@ def test_annotations_are_cocos(digits):
             rows, columns = np.nonzero(mask)
             left, top, width, height = annotation['bbox']
             # Tips one pixel wide have an outline, but no area.
-            edges = (columns.min(), rows.min(), columns.max() + 1,
-                     rows.max() + 1)
+            edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
             box = (left, top, left + width, top + height)
             assert np.abs(np.subtract(edges, box)).max() <= 3
             # Rasterised outlines are up to half a pixel wider than polygons.
@@ -79,30 +80,35 @@ def test_crops_are_the_annotated_digits(digits):
     for split in ('train', 'val'):
         coco = COCO(f'{digits}/annotations/instances_{split}.json')
         annotations = coco.loadAnns(coco.getAnnIds())
-        assert [name for name in crops_of(digits) if f'/{split}/' in name
-                ] == sorted(f'crops/{split}/{a["category_id"] - 1}/{a["id"]:05d}.png'
-                            for a in annotations)
+        assert [name for name in crops_of(digits) if f'/{split}/' in name] == sorted(
+            f'crops/{split}/{a["category_id"] - 1}/{a["id"]:05d}.png'
+            for a in annotations
+        )
         for a in annotations:
             image = cv2.imread(f'{digits}/{split}/{a["image_id"]:06d}.jpg')
             left, top, width, height = a['bbox']
             scale = 40 / 1.2 / max(width, height)
             box = cv2.resize(
-                image[top:top + height, left:left + width],
-                None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-            crop = cv2.imread(f'{digits}/crops/{split}/{a["category_id"] - 1}/'
-                              f'{a["id"]:05d}.png')
+                image[top : top + height, left : left + width],
+                None,
+                fx=scale,
+                fy=scale,
+                interpolation=cv2.INTER_LINEAR,
+            )
+            crop = cv2.imread(
+                f'{digits}/crops/{split}/{a["category_id"] - 1}/{a["id"]:05d}.png'
+            )
             assert crop.shape == (40, 40, 3)
             rows, columns = (40 - box.shape[0]) // 2, (40 - box.shape[1]) // 2
             found = cv2.matchTemplate(crop, box, cv2.TM_CCOEFF_NORMED)
-            assert found[rows:rows + 2, columns:columns + 2].max() > 0.85
+            assert found[rows : rows + 2, columns : columns + 2].max() > 0.85
 
 
 def test_pretraining_reads_the_crops(tmp_path):
     out = str(tmp_path / 'digits')
     make_digits(out, 30, 30)
     cfg = Config.fromfile(config_path('digits/eca_resnet50_digits.py'))
-    for split, loader in (('train', cfg.train_dataloader),
-                          ('val', cfg.val_dataloader)):
+    for split, loader in (('train', cfg.train_dataloader), ('val', cfg.val_dataloader)):
         assert loader.dataset.root == f'data/digits/crops/{split}'
         loader.dataset.root = f'{out}/crops/{split}'
         dataset = DATASETS.build(loader.dataset)

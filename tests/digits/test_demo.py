@@ -1,4 +1,5 @@
 """What the demo says of a finished run; `make demo` itself runs the whole."""
+
 import json
 import os.path as osp
 import sys
@@ -8,8 +9,7 @@ import torch
 from mmengine.config import Config
 
 from mmdet_eca import UserError, config_path
-from mmdet_eca.digits import demo
-from mmdet_eca.digits import run_demo
+from mmdet_eca.digits import demo, run_demo
 from tests.conftest import ROOT, run
 
 
@@ -31,12 +31,19 @@ def finished(tmp_path):
             for column in ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
         }
         (tmp_path / 'results.json').write_text(
-            json.dumps({
-                **dict(
-                    config=CONFIG, seed=0, minutes=8.25, metrics=metrics,
-                    checkpoint='work/epoch_4.pth'),
-                **changes
-            }))
+            json.dumps(
+                {
+                    **dict(
+                        config=CONFIG,
+                        seed=0,
+                        minutes=8.25,
+                        metrics=metrics,
+                        checkpoint='work/epoch_4.pth',
+                    ),
+                    **changes,
+                }
+            )
+        )
         return str(tmp_path)
 
     return write
@@ -57,11 +64,14 @@ def test_finished_run_is_reported_not_repeated(finished, capsys):
     assert mask.split() == ['mask'] + ['0.334'] * 6
 
 
-@pytest.mark.parametrize(('box', 'mask', 'message'), [
-    (0.349, 0.4, 'box AP 0.349 is below 0.35'),
-    (0.4, 0.299, 'mask AP 0.299 is below 0.3'),
-    (float('nan'), 0.4, 'box AP nan is below 0.35'),
-])
+@pytest.mark.parametrize(
+    ('box', 'mask', 'message'),
+    [
+        (0.349, 0.4, 'box AP 0.349 is below 0.35'),
+        (0.4, 0.299, 'mask AP 0.299 is below 0.3'),
+        (float('nan'), 0.4, 'box AP nan is below 0.35'),
+    ],
+)
 def test_ap_below_the_bar_fails(finished, box, mask, message):
     with pytest.raises(UserError, match=message):
         run_demo(CONFIG, finished(box, mask), seed=0)
@@ -102,14 +112,18 @@ def test_interrupted_run_is_not_taken_for_another(interrupted, config, seed):
     assert str(error.value) == (
         f'{folder} holds a run of {osp.abspath(CONFIG)} with seed 1, and this '
         f'one is of {config} with seed {seed}: remove it, or give another '
-        '--work-dir')
+        '--work-dir'
+    )
     assert len(gone_on) == 1
 
 
 def test_results_of_another_run_are_kept(finished):
     folder = finished(0.4, 0.4, seed=1)
-    with pytest.raises(UserError, match='with seed 1, and this one is of .* with '
-                       'seed 0: remove it, or give another --work-dir'):
+    with pytest.raises(
+        UserError,
+        match='with seed 1, and this one is of .* with '
+        'seed 0: remove it, or give another --work-dir',
+    ):
         run_demo(CONFIG, folder, seed=0)
 
 
@@ -119,8 +133,9 @@ def test_unknown_checkpoints_are_not_gone_on_with(tmp_path):
         run_demo(CONFIG, str(tmp_path), seed=0)
 
 
-@pytest.mark.parametrize('name', [
-    'configs/digits/none.py', 'digits/none.py', '/nowhere/none.py'])
+@pytest.mark.parametrize(
+    'name', ['configs/digits/none.py', 'digits/none.py', '/nowhere/none.py']
+)
 def test_unknown_config_is_named(name, tmp_path):
     with pytest.raises(UserError, match=f'config {name} does not exist'):
         run_demo(name, str(tmp_path / 'work'), seed=0)
@@ -128,8 +143,9 @@ def test_unknown_config_is_named(name, tmp_path):
 
 
 @pytest.mark.parametrize('version', ['2.1.2', '2.3.1', '2.4.0', '2.13.0+cpu'])
-def test_fused_optimizer_is_only_asked_of_torch_that_has_it(monkeypatch, version,
-                                                            tmp_path):
+def test_fused_optimizer_is_only_asked_of_torch_that_has_it(
+    monkeypatch, version, tmp_path
+):
     """Fused AdamW came to the CPU with torch 2.4."""
     monkeypatch.setattr(torch, '__version__', version)
     built = []
@@ -143,11 +159,13 @@ def test_fused_optimizer_is_only_asked_of_torch_that_has_it(monkeypatch, version
     with pytest.raises(Interrupted):
         demo._run(cfg, str(tmp_path), 0)
     assert built[0].optim_wrapper.optimizer.fused == (
-        version in ('2.4.0', '2.13.0+cpu'))
+        version in ('2.4.0', '2.13.0+cpu')
+    )
 
 
-@pytest.mark.parametrize('name', [
-    'mask_rcnn', 'faster_rcnn', 'retinanet', 'eca_resnet50'])
+@pytest.mark.parametrize(
+    'name', ['mask_rcnn', 'faster_rcnn', 'retinanet', 'eca_resnet50']
+)
 def test_digits_configs_train_with_every_torch(name):
     """An optimizer that this torch does not have would fail in its first step."""
     suffix = '_eca_r50_digits' if 'net50' not in name else '_digits'
@@ -167,11 +185,11 @@ def test_demo_runs_in_any_folder(tmp_path):
     done = in_folder(tmp_path, sys.executable, 'short.py')
     assert (tmp_path / 'work_dirs' / 'demo' / 'predictions.png').exists()
     assert (tmp_path / 'work_dirs' / 'demo' / 'curves.png').exists()
-    results = json.loads(
-        (tmp_path / 'work_dirs' / 'demo' / 'results.json').read_text())
+    results = json.loads((tmp_path / 'work_dirs' / 'demo' / 'results.json').read_text())
     assert results['seed'] == 5 and 'coco/segm_mAP' in results['metrics']
     assert osp.samefile(
-        results['config'], config_path('digits/mask_rcnn_eca_r50_digits.py'))
+        results['config'], config_path('digits/mask_rcnn_eca_r50_digits.py')
+    )
     # What the report says to type can be typed there.
     again = done.stdout.split('Again')[1].replace('\\\n', ' ').split()[:4]
     assert [osp.isfile(tmp_path / word) for word in again[1:]] == [True] * 3

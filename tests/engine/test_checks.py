@@ -24,7 +24,7 @@ def cfg(digits):
     """The digits config on a small data set; nothing is wrong with it."""
     cfg = Config.fromfile(config_path('digits/mask_rcnn_eca_r50_digits.py'))
     use(cfg, digits)
-    check_config(cfg, TRAIN + ('test', ))
+    check_config(cfg, TRAIN + ('test',))
     return cfg
 
 
@@ -44,7 +44,8 @@ def refusal(cfg, loaders=TRAIN):
 def test_checks_change_nothing(cfg):
     cfg.model.backbone.update(
         dcn=dict(type='DCNv2', deform_groups=1, fallback_on_stride=False),
-        stage_with_dcn=(False, True, True, True))
+        stage_with_dcn=(False, True, True, True),
+    )
     before = cfg.pretty_text
     check_config(cfg, TRAIN)
     assert cfg.pretty_text == before
@@ -54,7 +55,8 @@ def test_missing_data_folder(cfg):
     use(cfg, 'nowhere/coco/')
     message = refusal(cfg)
     assert message.startswith(
-        'nowhere/coco/annotations/instances_train.json does not exist')
+        'nowhere/coco/annotations/instances_train.json does not exist'
+    )
     assert 'tools/make_digits.py' in message and 'COCO 2017' in message
 
 
@@ -63,7 +65,7 @@ def test_missing_image_folder(cfg, digits, tmp_path):
     shutil.rmtree(folder / 'val')
     use(cfg, str(folder))
     assert refusal(cfg).startswith(f'{folder}/val/ does not exist')
-    check_config(cfg, ('train', ))  # which does not need it
+    check_config(cfg, ('train',))  # which does not need it
 
 
 def test_annotation_file_of_another_kind(cfg, digits, tmp_path):
@@ -78,8 +80,9 @@ def test_fewer_classes_in_the_heads(cfg):
     cfg.model.roi_head.mask_head.num_classes = 80
     message = refusal(cfg)
     assert message.startswith('num_classes=80 in roi_head.mask_head')
-    assert message.endswith('set num_classes=10, or check_config=False to start '
-                            'without this check')
+    assert message.endswith(
+        'set num_classes=10, or check_config=False to start without this check'
+    )
 
 
 def test_the_check_can_be_turned_off(cfg, digits, tmp_path):
@@ -102,24 +105,27 @@ def test_the_check_turned_off_is_in_the_help(capsys):
 def test_heads_of_panoptic_segmentation(data, tmp_path):
     """80 things and 53 stuff classes of COCO; Cityscapes has eight."""
     path = osp.join(osp.dirname(mmdet.__file__), '.mim/configs')
-    cfg = Config.fromfile(
-        f'{path}/panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py')
+    cfg = Config.fromfile(f'{path}/panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py')
     dataset = Config.fromfile(
-        f'{path}/_base_/datasets/{data}.py').train_dataloader.dataset
+        f'{path}/_base_/datasets/{data}.py'
+    ).train_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
     classes = DATASETS.get(dataset.type).METAINFO['classes']
     (tmp_path / 'train.json').write_text(
-        json.dumps(dict(categories=[dict(name=name) for name in classes])))
+        json.dumps(dict(categories=[dict(name=name) for name in classes]))
+    )
     dataset.data_prefix = {}
     dataset.update(data_root=f'{tmp_path}/', ann_file='train.json')
     cfg.model.backbone.init_cfg = None
     cfg = Config(dict(model=cfg.model, train_dataloader=dict(dataset=dataset)))
     if data == 'coco_panoptic':
-        check_config(cfg, ('train', ))
+        check_config(cfg, ('train',))
         cfg.model.roi_head.bbox_head.num_classes = 81
-    assert re.match('num_classes=(81 in roi_head.bbox_head|133 in PanopticFPN)',
-                    refusal(cfg, ('train', )))
+    assert re.match(
+        'num_classes=(81 in roi_head.bbox_head|133 in PanopticFPN)',
+        refusal(cfg, ('train',)),
+    )
 
 
 def test_a_list_of_categories_of_many_megabytes(cfg, digits, tmp_path):
@@ -128,12 +134,14 @@ def test_a_list_of_categories_of_many_megabytes(cfg, digits, tmp_path):
     path = folder / 'annotations/instances_train.json'
     content = json.loads(path.read_text())
     for number, category in enumerate(content['categories']):
-        category['synonyms'] = [f'Wort {i} für {number}'
-                                for i in range(50000)]
+        category['synonyms'] = [f'Wort {i} für {number}' for i in range(50000)]
     for at_the_end in (True, False):
         categories = content.pop('categories')
-        content = (dict(content, categories=categories) if at_the_end else
-                   dict(categories=categories, **content))
+        content = (
+            dict(content, categories=categories)
+            if at_the_end
+            else dict(categories=categories, **content)
+        )
         text = json.dumps(content, ensure_ascii=False)
         assert len(text) > 2 * 2**22
         path.write_text(text, encoding='utf-8')
@@ -141,7 +149,7 @@ def test_a_list_of_categories_of_many_megabytes(cfg, digits, tmp_path):
     content['categories'][-1]['name'] = 'other'
     path.write_text(json.dumps(content))
     assert 'has 10 classes (0, 1, 2, 3, 4, ...)' in refusal(cfg)
-    path.write_text(json.dumps(content)[:2 * 2**22])
+    path.write_text(json.dumps(content)[: 2 * 2**22])
     assert 'is not a COCO annotation file' in refusal(cfg)
 
 
@@ -151,7 +159,8 @@ def test_other_classes_than_in_the_annotation_file(cfg):
     message = refusal(cfg)
     assert 'has 10 classes (0, 1, 2, 3, 4, ...)' in message
     assert 'the config 80 (person, bicycle, car, motorcycle, airplane, ...)' in (
-        message)
+        message
+    )
     assert 'num_classes=10' in message
 
 
@@ -170,8 +179,7 @@ def test_categories_are_found_wherever_they_stand(cfg, digits, tmp_path):
     content = json.loads(path.read_text())
     for category in content['categories']:
         category['keypoints'] = ['nose', 'eye']  # a list in the list
-    path.write_text(
-        json.dumps(dict(categories=content.pop('categories'), **content)))
+    path.write_text(json.dumps(dict(categories=content.pop('categories'), **content)))
     check_config(cfg, TRAIN)
 
 
@@ -179,46 +187,54 @@ def test_wrapped_data_sets_are_checked_too(cfg):
     inner = cfg.train_dataloader.dataset
     inner.ann_file = 'annotations/none.json'
     cfg.train_dataloader.dataset = dict(
-        type='RepeatDataset', times=2,
-        dataset=dict(type='ConcatDataset', datasets=[inner]))
+        type='RepeatDataset',
+        times=2,
+        dataset=dict(type='ConcatDataset', datasets=[inner]),
+    )
     assert 'none.json does not exist' in refusal(cfg)
 
 
 def test_missing_pretrained_weights():
     cfg = Config.fromfile(config_path('retinanet_eca_r101_fpn_1x.py'))
     message = refusal(cfg)
-    assert message.startswith('pretrained weights pretrained/'
-                              'eca_resnet101_k3357.pth.tar does not exist')
+    assert message.startswith(
+        'pretrained weights pretrained/eca_resnet101_k3357.pth.tar does not exist'
+    )
     assert 'https://github.com/BangguWu/ECANet' in message
     assert 'model.backbone.init_cfg=None' in message
     # An evaluation does not need them, but the data.
-    assert 'instances_val2017.json' in refusal(cfg, ('test', ))
+    assert 'instances_val2017.json' in refusal(cfg, ('test',))
 
 
 def test_missing_checkpoint(cfg):
     cfg.load_from = 'work_dirs/none.pth'
-    assert refusal(cfg).startswith(
-        'checkpoint work_dirs/none.pth does not exist')
+    assert refusal(cfg).startswith('checkpoint work_dirs/none.pth does not exist')
 
 
-@pytest.mark.parametrize(('checkpoint', 'message'), [
-    ('none.pth', 'pretrained weights none.pth does not exist'),
-    ('ecanet://none.pth.tar', 'pretrained weights none.pth.tar does not exist'),
-    ('swift://none.pth', 'its scheme is not among http://, https://, ecanet://'),
-    ('torchvision://resnet51', 'no model of this name is known'),
-    ('open-mmlab://none', 'no model of this name is known'),
-    ('mmpretrain://ftp://none.pth', 'neither a file, nor a URL'),
-    ('timm://ecaresnet50d.miil_in1k', 'pip install safetensors huggingface_hub'),
-    ('https://host/model.safetensors', 'pip install safetensors'),
-])
+@pytest.mark.parametrize(
+    ('checkpoint', 'message'),
+    [
+        ('none.pth', 'pretrained weights none.pth does not exist'),
+        ('ecanet://none.pth.tar', 'pretrained weights none.pth.tar does not exist'),
+        ('swift://none.pth', 'its scheme is not among http://, https://, ecanet://'),
+        ('torchvision://resnet51', 'no model of this name is known'),
+        ('open-mmlab://none', 'no model of this name is known'),
+        ('mmpretrain://ftp://none.pth', 'neither a file, nor a URL'),
+        ('timm://ecaresnet50d.miil_in1k', 'pip install safetensors huggingface_hub'),
+        ('https://host/model.safetensors', 'pip install safetensors'),
+    ],
+)
 def test_weights_that_cannot_be_had(cfg, checkpoint, message, monkeypatch):
     """Wherever the config names them."""
     for package in ('huggingface_hub', 'safetensors.torch'):
         monkeypatch.setitem(sys.modules, package, None)
     pretrained = dict(type='Pretrained', checkpoint=checkpoint)
-    for init_cfg in (pretrained, [dict(type='Kaiming', layer='Conv2d'), pretrained],
-                     dict(pretrained, prefix='backbone.'),
-                     dict(pretrained, type=PretrainedInit)):
+    for init_cfg in (
+        pretrained,
+        [dict(type='Kaiming', layer='Conv2d'), pretrained],
+        dict(pretrained, prefix='backbone.'),
+        dict(pretrained, type=PretrainedInit),
+    ):
         for module in (cfg.model.backbone, cfg.model.neck, cfg.model):
             module.init_cfg = init_cfg
             assert message in refusal(cfg)
@@ -230,11 +246,17 @@ def test_weights_that_cannot_be_had(cfg, checkpoint, message, monkeypatch):
     assert message.replace('pretrained weights', 'checkpoint') in refusal(cfg)
 
 
-@pytest.mark.parametrize('checkpoint', [
-    'torchvision://resnet50', 'open-mmlab://detectron2/resnet50_caffe',
-    'https://host/a.pth', 'mmpretrain://https://host/a.pth', 's3://bucket/a.pth',
-    'timm://ecaresnet50d.miil_in1k'
-])
+@pytest.mark.parametrize(
+    'checkpoint',
+    [
+        'torchvision://resnet50',
+        'open-mmlab://detectron2/resnet50_caffe',
+        'https://host/a.pth',
+        'mmpretrain://https://host/a.pth',
+        's3://bucket/a.pth',
+        'timm://ecaresnet50d.miil_in1k',
+    ],
+)
 def test_weights_that_are_downloaded_pass(cfg, checkpoint, monkeypatch):
     monkeypatch.setitem(sys.modules, 'torchvision', None)
     cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=checkpoint)
@@ -244,8 +266,9 @@ def test_weights_that_are_downloaded_pass(cfg, checkpoint, monkeypatch):
 
 def test_init_cfg_without_a_checkpoint(cfg):
     cfg.model.backbone.init_cfg = dict(type='Pretrained')
-    assert refusal(cfg) == ("{'type': 'Pretrained'} in init_cfg has no "
-                            'checkpoint: name a file or a URL')
+    assert refusal(cfg) == (
+        "{'type': 'Pretrained'} in init_cfg has no checkpoint: name a file or a URL"
+    )
 
 
 def test_resume_is_no_path(cfg):
@@ -257,15 +280,19 @@ def test_resume_is_no_path(cfg):
 
 def test_missing_annotations_of_the_evaluation(cfg):
     cfg.val_evaluator.ann_file = 'none.json'
-    assert refusal(cfg) == ('annotation file none.json does not exist: set '
-                            'val_evaluator.ann_file')
-    check_config(cfg, ('train', ))
+    assert refusal(cfg) == (
+        'annotation file none.json does not exist: set val_evaluator.ann_file'
+    )
+    check_config(cfg, ('train',))
 
 
-@pytest.mark.parametrize(('setting', 'message'), [
-    (dict(kernel_size=4), 'kernel_size must be a positive odd'),
-    (dict(depth=49), 'depth must be one of'),
-])
+@pytest.mark.parametrize(
+    ('setting', 'message'),
+    [
+        (dict(kernel_size=4), 'kernel_size must be a positive odd'),
+        (dict(depth=49), 'depth must be one of'),
+    ],
+)
 def test_arguments_of_the_backbone(cfg, setting, message):
     cfg.model.backbone.update(setting)
     assert message in refusal(cfg)

@@ -6,8 +6,10 @@ from mmdet_eca import UserError, config_path
 
 def test_prefix_finds_our_configs_from_anywhere(tmp_path):
     theirs = tmp_path / 'theirs.py'
-    theirs.write_text("_base_ = 'mmdet_eca::mask_rcnn_eca_r50_fpn_1x.py'\n"
-                      'model = dict(backbone=dict(kernel_size=3))\n')
+    theirs.write_text(
+        "_base_ = 'mmdet_eca::mask_rcnn_eca_r50_fpn_1x.py'\n"
+        'model = dict(backbone=dict(kernel_size=3))\n'
+    )
     cfg = Config.fromfile(theirs)
     ours = Config.fromfile(config_path('mask_rcnn_eca_r50_fpn_1x.py'))
     assert cfg.model.backbone.kernel_size == 3

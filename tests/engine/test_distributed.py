@@ -1,5 +1,6 @@
 """Which devices are taken for a CPU; the machine has only that, so mmengine's
 detection is told otherwise."""
+
 import argparse
 
 import pytest

@@ -14,7 +14,8 @@ MODULE = sys.modules[attention_tail.__module__]
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 layouts = pytest.mark.parametrize(
-    'layout', LAYOUTS, ids=['channels_first', 'channels_last'])
+    'layout', LAYOUTS, ids=['channels_first', 'channels_last']
+)
 forms = pytest.mark.parametrize('form', [convolutions, products])
 
 
@@ -27,19 +28,32 @@ def before_relu(x, weight, bias, gate, identity):
     return identity + gate[:, :, None, None] * out
 
 
-def operands(n=2, k=3, c=5, h=4, w=3, layout=torch.contiguous_format,
-             dtype=torch.float64, requires_grad=True):
+def operands(
+    n=2,
+    k=3,
+    c=5,
+    h=4,
+    w=3,
+    layout=torch.contiguous_format,
+    dtype=torch.float64,
+    requires_grad=True,
+):
     x = torch.randn(n, k, h, w, dtype=dtype).contiguous(memory_format=layout)
-    identity = torch.randn(
-        n, c, h, w, dtype=dtype).contiguous(memory_format=layout)
-    tensors = [x, torch.randn(c, k, dtype=dtype), torch.randn(c, dtype=dtype),
-               torch.rand(n, c, dtype=dtype), identity]
+    identity = torch.randn(n, c, h, w, dtype=dtype).contiguous(memory_format=layout)
+    tensors = [
+        x,
+        torch.randn(c, k, dtype=dtype),
+        torch.randn(c, dtype=dtype),
+        torch.rand(n, c, dtype=dtype),
+        identity,
+    ]
     return [t.requires_grad_(requires_grad) for t in tensors]
 
 
 @layouts
-@pytest.mark.parametrize('shape', [(1, 3, 5, 4, 3), (4, 2, 8, 7, 1),
-                                   (3, 8, 2, 1, 1), (2, 1, 4, 3, 5)])
+@pytest.mark.parametrize(
+    'shape', [(1, 3, 5, 4, 3), (4, 2, 8, 7, 1), (3, 8, 2, 1, 1), (2, 1, 4, 3, 5)]
+)
 @pytest.mark.parametrize('requires_grad', [False, True])
 def test_output_is_that_of_the_formula(shape, layout, requires_grad):
     inputs = operands(*shape, layout=layout, requires_grad=requires_grad)
@@ -59,8 +73,7 @@ def test_gradients_in_float64(n, form, layout, monkeypatch):
 
 
 @layouts
-@pytest.mark.parametrize('learning', [(0, ), (1, ), (2, ), (3, ), (4, ),
-                                      (3, 4), (0, 2)])
+@pytest.mark.parametrize('learning', [(0,), (1,), (2,), (3,), (4,), (3, 4), (0, 2)])
 @forms
 def test_only_what_learns_gets_a_gradient(learning, form, layout, monkeypatch):
     monkeypatch.setattr(MODULE, '_conv_backward', form)
@@ -133,27 +146,24 @@ def test_second_derivatives_are_refused():
 
 @pytest.mark.skipif(
     digit_version(torch.__version__) < digit_version('2.2'),
-    reason='torch 2.1 compiles no autograd.Function with setup_context')
+    reason='torch 2.1 compiles no autograd.Function with setup_context',
+)
 @layouts
 @forms
 def test_compiles_to_one_graph(layout, form, monkeypatch):
     monkeypatch.setattr(MODULE, '_conv_backward', form)
     torch.compiler.reset()
     inputs = operands(layout=layout)
-    compiled = torch.compile(
-        attention_tail, fullgraph=True, backend='aot_eager')
+    compiled = torch.compile(attention_tail, fullgraph=True, backend='aot_eager')
     grads = torch.autograd.grad(compiled(*inputs).square().sum(), inputs)
-    expected = torch.autograd.grad(
-        step_by_step(*inputs).square().sum(), inputs)
+    expected = torch.autograd.grad(step_by_step(*inputs).square().sum(), inputs)
     torch.testing.assert_close(grads, expected)
 
 
 @layouts
 @forms
-@pytest.mark.parametrize(
-    'wanted', list(itertools.product((False, True), repeat=3)))
-@pytest.mark.parametrize('shape', [(2, 3, 5, 4, 3), (1, 4, 2, 1, 6),
-                                   (3, 2, 4, 1, 1)])
+@pytest.mark.parametrize('wanted', list(itertools.product((False, True), repeat=3)))
+@pytest.mark.parametrize('shape', [(2, 3, 5, 4, 3), (1, 4, 2, 1, 6), (3, 2, 4, 1, 1)])
 def test_forms_of_the_backward_pass(shape, wanted, form, layout):
     """Each of the formula, in the layout of the input."""
     n, k, c, h, w = shape
@@ -161,9 +171,11 @@ def test_forms_of_the_backward_pass(shape, wanted, form, layout):
     grad = torch.randn(n, c, h, w, **options).contiguous(memory_format=layout)
     x = torch.randn(n, k, h, w, **options).contiguous(memory_format=layout)
     weights = torch.randn(n, c, k, **options)
-    expected = (torch.einsum('nck,nchw->nkhw', weights, grad),
-                torch.einsum('nchw,nkhw->nck', grad, x),
-                torch.einsum('nchw->nc', grad))
+    expected = (
+        torch.einsum('nck,nchw->nkhw', weights, grad),
+        torch.einsum('nchw,nkhw->nck', grad, x),
+        torch.einsum('nchw->nc', grad),
+    )
     found = form(grad, x, weights, wanted)
     for value, formula, is_wanted in zip(found, expected, wanted):
         assert (value is not None) == is_wanted
@@ -174,7 +186,7 @@ def test_forms_of_the_backward_pass(shape, wanted, form, layout):
 
 
 @layouts
-@pytest.mark.parametrize('learning', [(0, 1, 2, 3, 4), (1, ), (3, )])
+@pytest.mark.parametrize('learning', [(0, 1, 2, 3, 4), (1,), (3,)])
 def test_an_empty_batch_has_gradients_of_zero(learning, layout):
     inputs = operands(0, layout=layout, requires_grad=False)
     for index in learning:
@@ -187,14 +199,20 @@ def test_an_empty_batch_has_gradients_of_zero(learning, layout):
         assert inputs[index].grad.eq(0).all()
 
 
-@pytest.mark.parametrize(('place', 'n', 'form'), [
-    ('cpu', 2, 'convolutions'), ('cpu', 0, 'products'), ('meta', 2, 'products')])
+@pytest.mark.parametrize(
+    ('place', 'n', 'form'),
+    [('cpu', 2, 'convolutions'), ('cpu', 0, 'products'), ('meta', 2, 'products')],
+)
 def test_the_form_is_the_devices(place, n, form, monkeypatch):
     called = []
     for name in ('convolutions', 'products'):
         monkeypatch.setattr(
-            MODULE, name, lambda *args, of=name, call=getattr(MODULE, name):
-            called.append(of) or call(*args))
+            MODULE,
+            name,
+            lambda *args, of=name, call=getattr(MODULE, name): (
+                called.append(of) or call(*args)
+            ),
+        )
     with torch.device(place):
         inputs = operands(n)
         attention_tail(*inputs).sum().backward()

@@ -4,10 +4,13 @@ import sys
 import numpy as np
 import torch
 
-from mmdet_eca.pretraining import ImagePreprocessor
+from mmdet_eca.pretraining import (
+    ImagePreprocessor,
+    LoadRandomResizedCrop,
+    RandomMirror,
+    collate_images,
+)
 from mmdet_eca.pretraining.benchmark import MEAN, STD, PlainPipeline, write_jpegs
-from mmdet_eca.pretraining import (LoadRandomResizedCrop, RandomMirror,
-                                collate_images)
 from tests.conftest import run
 
 
@@ -20,8 +23,7 @@ def test_both_pipelines_give_the_same_image(tmp_path):
         np.random.seed(seed)
         expected = plain[0]
         np.random.seed(seed)
-        results = RandomMirror()(
-            LoadRandomResizedCrop(224)(dict(img_path=paths[0])))
+        results = RandomMirror()(LoadRandomResizedCrop(224)(dict(img_path=paths[0])))
         batch = collate_images([dict(inputs=results['img'], data_samples=0)])
         batch.pop('corrupt')
         ours = preprocessor(batch)['inputs'][0]
@@ -30,20 +32,21 @@ def test_both_pipelines_give_the_same_image(tmp_path):
 
 
 def test_tool_prints_a_table():
-    done = run(sys.executable, 'tools/benchmark.py', 'data', '--num-images', 2,
-               '--rounds', 1)
+    done = run(
+        sys.executable, 'tools/benchmark.py', 'data', '--num-images', 2, '--rounds', 1
+    )
     header, *rows, note = done.stdout.splitlines()
     assert header.split()[:5] == ['JPEGs', 'in', 'ours', 'plain', 'decoding']
     assert [row[:25].split() for row in rows] == [
-        [size, *place.split()] for size in ('500x375', '2000x1500')
-        for place in ('this process', 'a worker')]
+        [size, *place.split()]
+        for size in ('500x375', '2000x1500')
+        for place in ('this process', 'a worker')
+    ]
     for row in rows:
-        assert re.match(r'( +\d+){3}( +[\d.]+ \([\d.]+ \.\. [\d.]+\)){2}$',
-                        row[25:])
+        assert re.match(r'( +\d+){3}( +[\d.]+ \([\d.]+ \.\. [\d.]+\)){2}$', row[25:])
 
 
 def test_wrong_numbers_are_named():
-    done = run(sys.executable, 'tools/benchmark.py', 'data', '--rounds', 0,
-               check=False)
+    done = run(sys.executable, 'tools/benchmark.py', 'data', '--rounds', 0, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith('rounds must be at least 1, got 0')

@@ -1,4 +1,5 @@
-"""The recipes of the paper's experiments on ImageNet and its Table 3, read off the configs."""
+"""The paper's recipes on ImageNet and its Table 3, read off the configs."""
+
 import glob
 import os.path as osp
 
@@ -9,8 +10,8 @@ from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 
 from mmdet_eca import config_path
-from mmdet_eca.tables.classifier_complexity import classifier_complexity
 from mmdet_eca.models.backbones.attention_backbone import AttentionBackbone
+from mmdet_eca.tables.classifier_complexity import classifier_complexity
 
 DEPTHS = (18, 34, 50, 101, 152)
 KERNEL_SIZES = {  # of the authors' released weights
@@ -18,10 +19,11 @@ KERNEL_SIZES = {  # of the authors' released weights
     34: (3, 3, 5, 7),
     50: (3, 5, 5, 7),
     101: (3, 3, 5, 7),
-    152: (3, 3, 5, 7)
+    152: (3, 3, 5, 7),
 }
-RESNETS = [f'{attention}resnet{depth}' for depth in DEPTHS
-           for attention in ('', 'se_', 'eca_')]
+RESNETS = [
+    f'{attention}resnet{depth}' for depth in DEPTHS for attention in ('', 'se_', 'eca_')
+]
 MOBILENETS = ['mobilenetv2', 'se_mobilenetv2', 'eca_mobilenetv2']
 MODERN = ['eca_resnet50_modern', 'eca_resnet50d_modern']
 GPUS = 4
@@ -34,9 +36,11 @@ def load(name):
 def learning_rates(cfg):
     """The learning rate of each epoch, from mmengine's own scheduler."""
     optimizer = torch.optim.SGD(
-        [torch.nn.Parameter(torch.zeros(1))], cfg.optim_wrapper.optimizer.lr)
+        [torch.nn.Parameter(torch.zeros(1))], cfg.optim_wrapper.optimizer.lr
+    )
     scheduler = PARAM_SCHEDULERS.build(
-        dict(cfg.param_scheduler), default_args=dict(optimizer=optimizer))
+        dict(cfg.param_scheduler), default_args=dict(optimizer=optimizer)
+    )
     rates = []
     for _ in range(cfg.train_cfg.max_epochs):
         rates.append(optimizer.param_groups[0]['lr'])
@@ -46,10 +50,12 @@ def learning_rates(cfg):
 
 
 def test_these_are_all_configs():
-    files = glob.glob(osp.join(osp.dirname(config_path('imagenet/resnet50.py')),
-                               '*.py'))
+    files = glob.glob(
+        osp.join(osp.dirname(config_path('imagenet/resnet50.py')), '*.py')
+    )
     assert sorted(RESNETS + MOBILENETS + MODERN) == sorted(
-        osp.basename(file)[:-3] for file in files)
+        osp.basename(file)[:-3] for file in files
+    )
 
 
 @pytest.mark.parametrize('name', RESNETS + MOBILENETS)
@@ -60,7 +66,8 @@ def test_data_is_that_of_the_paper(name):
     assert crop == dict(type='LoadRandomResizedCrop', size=224)
     assert mirror == dict(type='RandomMirror', prob=0.5)
     assert val.dataset.pipeline[0] == dict(
-        type='LoadCenterCrop', size=224, shorter_side=256)
+        type='LoadCenterCrop', size=224, shorter_side=256
+    )
     assert train.dataset.type == val.dataset.type == 'ImageFolder'
     assert train.sampler.shuffle and not val.sampler.shuffle
     assert train.persistent_workers and cfg.val_evaluator.topk == (1, 5)
@@ -72,12 +79,13 @@ def test_resnets_are_trained_as_in_the_paper(name):
     cfg = load(name)
     assert cfg.optim_wrapper == dict(
         type='OptimWrapper',
-        optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4))
+        optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4),
+    )
     assert GPUS * cfg.train_dataloader.batch_size == 256
     assert cfg.auto_scale_lr.base_batch_size == 256
     rates = learning_rates(cfg)
     assert len(rates) == 100
-    assert rates == pytest.approx([0.1 / 10**(i // 30) for i in range(100)])
+    assert rates == pytest.approx([0.1 / 10 ** (i // 30) for i in range(100)])
 
 
 @pytest.mark.parametrize('name', MOBILENETS)
@@ -85,7 +93,8 @@ def test_mobilenets_are_trained_as_in_the_paper(name):
     cfg = load(name)
     assert cfg.optim_wrapper.type == 'OptimWrapper'
     assert cfg.optim_wrapper.optimizer == dict(
-        type='SGD', lr=0.045, momentum=0.9, weight_decay=4e-5)
+        type='SGD', lr=0.045, momentum=0.9, weight_decay=4e-5
+    )
     assert GPUS * cfg.train_dataloader.batch_size == 96
     assert cfg.auto_scale_lr.base_batch_size == 96
     rates = learning_rates(cfg)
@@ -110,12 +119,19 @@ def test_backbone_is_that_of_the_name(name):
     assert not backbone.norm_eval
 
 
-@pytest.mark.parametrize(('name', 'parameters', 'operations', 'off'), [
-    ('resnet50', 24.37, 3.86, 0), ('eca_resnet18', 11.15, 1.70, 0),
-    ('eca_resnet34', 20.79, 3.43, 0), ('eca_resnet50', 24.37, 3.86, 0),
-    ('eca_resnet101', 42.49, 7.35, 0), ('eca_resnet152', 57.41, 10.83, 1),
-    ('se_resnet50', 26.77, 3.87, 0), ('se_resnet101', 47.01, 7.35, 0)
-])
+@pytest.mark.parametrize(
+    ('name', 'parameters', 'operations', 'off'),
+    [
+        ('resnet50', 24.37, 3.86, 0),
+        ('eca_resnet18', 11.15, 1.70, 0),
+        ('eca_resnet34', 20.79, 3.43, 0),
+        ('eca_resnet50', 24.37, 3.86, 0),
+        ('eca_resnet101', 42.49, 7.35, 0),
+        ('eca_resnet152', 57.41, 10.83, 1),
+        ('se_resnet50', 26.77, 3.87, 0),
+        ('se_resnet101', 47.01, 7.35, 0),
+    ],
+)
 def test_complexity_of_resnets_in_table_3(name, parameters, operations, off):
     """In 2^20 and 2^30. The figures of 152 differ by 0.01."""
     with DefaultScope.overwrite_default_scope('mmdet'):
@@ -125,8 +141,9 @@ def test_complexity_of_resnets_in_table_3(name, parameters, operations, off):
     assert abs(round(found.operations / 2**30, 2) - operations) <= limit
 
 
-@pytest.mark.parametrize(('name', 'operations'), [('mobilenetv2', 319.4),
-                                                  ('eca_mobilenetv2', 319.9)])
+@pytest.mark.parametrize(
+    ('name', 'operations'), [('mobilenetv2', 319.4), ('eca_mobilenetv2', 319.9)]
+)
 def test_complexity_of_mobilenets_in_table_3(name, operations):
     """Here the paper's counter took a product and its sum in the last layer as
     two, and the unit of the operations is 2^20."""
@@ -144,7 +161,8 @@ def test_model_builds(name):
     assert scores.shape == (2, 1000)
     assert all(p.requires_grad for p in model.parameters())
     assert isinstance(model.backbone, AttentionBackbone) == (
-        name not in [f'resnet{depth}' for depth in DEPTHS] + ['mobilenetv2'])
+        name not in [f'resnet{depth}' for depth in DEPTHS] + ['mobilenetv2']
+    )
 
 
 @pytest.mark.parametrize('name', MODERN)
@@ -157,9 +175,13 @@ def test_modern_recipe_is_what_it_says(name):
     assert {'ChannelsLastHook', 'EMAHook'} <= set(hooks)
     assert [s.type for s in cfg.param_scheduler][-1] == 'CosineAnnealingLR'
     sizes = [cfg.train_dataloader.dataset.pipeline[0].size] + [
-        hook.switch_pipeline[0].size for hook in cfg.custom_hooks
+        hook.switch_pipeline[0].size
+        for hook in cfg.custom_hooks
         if hook.type == 'PipelineSwitchHook'
     ]
     assert sizes == sorted(set(sizes)) == [128, 160, 192]
-    assert GPUS * cfg.train_dataloader.batch_size == (
-        cfg.auto_scale_lr.base_batch_size) == 1024
+    assert (
+        GPUS * cfg.train_dataloader.batch_size
+        == (cfg.auto_scale_lr.base_batch_size)
+        == 1024
+    )

@@ -13,19 +13,23 @@ from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader, Subset
 
 from mmdet_eca import UserError
-from mmdet_eca.pretraining import ImagePreprocessor
-from mmdet_eca.pretraining import (CorruptImage, ImageFolder, SeededSampler,
-                                collate_images, image_index)
+from mmdet_eca.pretraining import (
+    CorruptImage,
+    ImageFolder,
+    ImagePreprocessor,
+    SeededSampler,
+    collate_images,
+    image_index,
+)
 from mmdet_eca.pretraining.seeded_index import SeededIndex
 from tests.conftest import write_images
 
 TRAIN = [
     dict(type='LoadRandomResizedCrop', size=24),
     dict(type='RandomMirror'),
-    dict(type='PackImage')
+    dict(type='PackImage'),
 ]
-VAL = [dict(type='LoadCenterCrop', size=28, shorter_side=32),
-       dict(type='PackImage')]
+VAL = [dict(type='LoadCenterCrop', size=28, shorter_side=32), dict(type='PackImage')]
 
 
 @pytest.fixture
@@ -40,11 +44,14 @@ def test_images_and_labels_in_order_of_their_names(root):
     folder = ImageFolder(str(root), VAL)
     assert folder.metainfo == dict(classes=('a', 'b', 'c'))
     assert [folder.path(i) for i in (0, 3, 4, 11)] == [
-        f'{root}/a/0.jpg', f'{root}/a/3.jpg', f'{root}/b/0.jpg',
-        f'{root}/c/3.jpg'
+        f'{root}/a/0.jpg',
+        f'{root}/a/3.jpg',
+        f'{root}/b/0.jpg',
+        f'{root}/c/3.jpg',
     ]
-    assert [folder[i]['data_samples'] for i in range(len(folder))
-            ] == [0] * 4 + [1] * 4 + [2] * 4
+    assert [folder[i]['data_samples'] for i in range(len(folder))] == [0] * 4 + [
+        1
+    ] * 4 + [2] * 4
 
 
 def test_index_is_kept_and_made_again_after_a_change(root, monkeypatch):
@@ -58,12 +65,12 @@ def test_index_is_kept_and_made_again_after_a_change(root, monkeypatch):
     assert ImageFolder(str(root), VAL).classes == ('a', 'b', 'd')
     (root / '.mmdet_eca_index.npz').write_bytes(b'PK half a file')
     assert len(ImageFolder(str(root), VAL)) == 12
-    assert [p for p in os.listdir(root) if p.startswith('.')
-            ] == ['.mmdet_eca_index.npz']
+    assert [p for p in os.listdir(root) if p.startswith('.')] == [
+        '.mmdet_eca_index.npz'
+    ]
 
 
-def test_index_of_a_read_only_folder_is_kept_in_the_cache(
-        root, tmp_path, monkeypatch):
+def test_index_of_a_read_only_folder_is_kept_in_the_cache(root, tmp_path, monkeypatch):
     replace = os.replace
 
     def replace_elsewhere(source, destination):
@@ -97,8 +104,10 @@ def in_processes(count, function, *args):
     queue that it may put things into."""
     fork = multiprocessing.get_context('fork')
     queue = fork.SimpleQueue()
-    processes = [fork.Process(target=function, args=(queue, *args), daemon=True)
-                 for _ in range(count)]
+    processes = [
+        fork.Process(target=function, args=(queue, *args), daemon=True)
+        for _ in range(count)
+    ]
     for process in processes:
         process.start()
     return processes, queue
@@ -141,7 +150,7 @@ def test_every_process_fails_with_the_scan(root, slow_scan):
 
 
 def test_a_process_killed_while_it_scans_keeps_nobody_waiting(root, slow_scan):
-    (killed, ), _ = in_processes(1, put_index, str(root))
+    (killed,), _ = in_processes(1, put_index, str(root))
     while not slow_scan.exists():
         time.sleep(0.01)
     _, queue = in_processes(1, put_index, str(root))
@@ -166,8 +175,14 @@ def load(folder, seed, epoch, num_workers=0):
     sampler = SeededSampler(folder, seed=seed)
     sampler.set_epoch(epoch)
     return list(
-        DataLoader(folder, 5, sampler=sampler, collate_fn=collate_images,
-                   num_workers=num_workers))
+        DataLoader(
+            folder,
+            5,
+            sampler=sampler,
+            collate_fn=collate_images,
+            num_workers=num_workers,
+        )
+    )
 
 
 def test_augmentation_depends_on_seed_epoch_and_image_alone(root):
@@ -178,8 +193,14 @@ def test_augmentation_depends_on_seed_epoch_and_image_alone(root):
     for batch, same in zip(one, again):
         assert torch.equal(batch['inputs'], same['inputs'])
         assert torch.equal(batch['data_samples'], same['data_samples'])
-    images = [{image.numpy().tobytes() for batch in load(folder, *key)
-               for image in batch['inputs']} for key in ((1, 3), (1, 4), (2, 3))]
+    images = [
+        {
+            image.numpy().tobytes()
+            for batch in load(folder, *key)
+            for image in batch['inputs']
+        }
+        for key in ((1, 3), (1, 4), (2, 3))
+    ]
     assert [len(own) for own in images] == [12] * 3
     assert not images[0] & images[1] and not images[0] & images[2]
 
@@ -189,23 +210,35 @@ WRAPPERS = dict(
     both=lambda a, b: dict(type='ConcatDataset', datasets=[a, b]),
     repeated=lambda a, b: dict(type='RepeatDataset', times=3, dataset=a),
     balanced=lambda a, b: dict(
-        type='ClassBalancedDataset', oversample_thr=0.6, dataset=a),
+        type='ClassBalancedDataset', oversample_thr=0.6, dataset=a
+    ),
     nested=lambda a, b: dict(
-        type='RepeatDataset', times=2, dataset=dict(
-            type='ConcatDataset', datasets=[b, dict(
-                type='ClassBalancedDataset', oversample_thr=0.6, dataset=a)])))
+        type='RepeatDataset',
+        times=2,
+        dataset=dict(
+            type='ConcatDataset',
+            datasets=[
+                b,
+                dict(type='ClassBalancedDataset', oversample_thr=0.6, dataset=a),
+            ],
+        ),
+    ),
+)
 
 
 @pytest.mark.parametrize('name', WRAPPERS)
 @pytest.mark.parametrize('num_workers', [0, 2])
 def test_wrapped_images_are_augmented_as_those_of_the_folder(
-        root, tmp_path, name, num_workers):
+    root, tmp_path, name, num_workers
+):
     """By seed, epoch and place in the wrapper, whatever process they fall to."""
     write_images(tmp_path / 'more', 'abc', images_per_class=3, seed=1)
     (root / 'c' / '0.jpg').unlink()  # a rarer class, which is repeated
     (root / 'c' / '1.jpg').unlink()
-    one, more = (dict(type='ImageFolder', root=str(path), pipeline=TRAIN)
-                 for path in (root, tmp_path / 'more'))
+    one, more = (
+        dict(type='ImageFolder', root=str(path), pipeline=TRAIN)
+        for path in (root, tmp_path / 'more')
+    )
     with DefaultScope.overwrite_default_scope('mmdet'):
         wrapped = DATASETS.build(WRAPPERS[name](one, more))
         unaugmented = [dict(folder, pipeline=VAL) for folder in (one, more)]
@@ -220,8 +253,11 @@ def test_wrapped_images_are_augmented_as_those_of_the_folder(
 
     # Which image of which folder is at a place, by its pixels.
     folders = [DATASETS.build(folder) for folder in (one, more)]
-    origin = {ImageFolder(folder.root, VAL)[i]['inputs'].tobytes(): (folder, i)
-              for folder in folders for i in range(len(folder))}
+    origin = {
+        ImageFolder(folder.root, VAL)[i]['inputs'].tobytes(): (folder, i)
+        for folder in folders
+        for i in range(len(folder))
+    }
     assert len(origin) == 10 + 9
     for place, image, label in zip(places, images, labels):
         folder, i = origin[plain[place]['inputs'].tobytes()]
@@ -236,13 +272,23 @@ def test_a_seeded_index_is_a_number_that_seeds():
     np.random.seed(hash((1, 2, 3)) % 2**32)
     expected = np.random.random()
     key = pickle.loads(pickle.dumps(SeededIndex(7, (1, 2, 3))))
-    uses = [(lambda: key % 4, 3), (lambda: key // 4, 1), (lambda: key - 5, 2),
-            (lambda: 10 - key, 3), (lambda: key + 1, 8), (lambda: 1 + key, 8),
-            (lambda: key * 2, 14), (lambda: -key, -7), (lambda: int(key), 7),
-            (lambda: divmod(key, 4), (1, 3)), (lambda: range(20)[key], 7),
-            (lambda: list(range(20))[key], 7), (lambda: np.arange(20)[key], 7),
-            (lambda: torch.arange(20)[key], 7),
-            (lambda: Subset(range(9, 30), range(20))[key], 16)]
+    uses = [
+        (lambda: key % 4, 3),
+        (lambda: key // 4, 1),
+        (lambda: key - 5, 2),
+        (lambda: 10 - key, 3),
+        (lambda: key + 1, 8),
+        (lambda: 1 + key, 8),
+        (lambda: key * 2, 14),
+        (lambda: -key, -7),
+        (lambda: int(key), 7),
+        (lambda: divmod(key, 4), (1, 3)),
+        (lambda: range(20)[key], 7),
+        (lambda: list(range(20))[key], 7),
+        (lambda: np.arange(20)[key], 7),
+        (lambda: torch.arange(20)[key], 7),
+        (lambda: Subset(range(9, 30), range(20))[key], 16),
+    ]
     for use, result in uses:
         np.random.seed(0)
         assert use() == result

@@ -1,4 +1,5 @@
 """What is left to do, and doing it."""
+
 import os
 
 import pytest
@@ -33,7 +34,8 @@ def test_plan_says_what_is_missing(tmp_path):
     assert PLAIN not in steps
     assert ' '.join(plan[0]['command']).endswith(
         'tools/dist_train.sh configs/faster_rcnn_r50_fpn_1x.py 4 --work-dir '
-        f'{tmp_path}/faster_rcnn_r50_fpn_1x')
+        f'{tmp_path}/faster_rcnn_r50_fpn_1x'
+    )
     assert steps[ECA]['state'] == 'unfinished'
     assert steps[ECA]['command'][-2:] == [f'{tmp_path}/b', '--resume']
     diverged = steps['retinanet_se_r50_fpn_1x']
@@ -42,15 +44,15 @@ def test_plan_says_what_is_missing(tmp_path):
     hours = 117266 * 12 * 0.1 / 2 / 3600
     assert steps[ECA]['gpu_hours'] == pytest.approx(hours / 4, abs=0.2)
     assert steps['retinanet_r101_fpn_1x']['gpu_hours'] == pytest.approx(
-        hours * 315.39 / 239.32, abs=0.2)
+        hours * 315.39 / 239.32, abs=0.2
+    )
 
 
 def test_plan_with_other_gpus_scales_the_learning_rate(tmp_path):
-    step, = make_plan(str(tmp_path / 'none'), 8, [ECA])
+    (step,) = make_plan(str(tmp_path / 'none'), 8, [ECA])
     assert step['command'][-1] == '--auto-scale-lr'
     # 0.205 s a step of 2 images: MMDetection 2.0's model zoo.
-    assert step['gpu_hours'] == pytest.approx(
-        117266 * 12 / 2 * 0.205 / 3600, abs=0.1)
+    assert step['gpu_hours'] == pytest.approx(117266 * 12 / 2 * 0.205 / 3600, abs=0.1)
 
 
 def test_no_gpus():
@@ -61,8 +63,12 @@ def test_no_gpus():
 def test_run_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     templates = tmp_path / 'templates'
     write_attempt(templates / 'begun', epochs=range(1, 7))
-    write_attempt(templates / 'resumed', timestamp='20240102_000000',
-                  epochs=range(7, 13), evaluate=False)
+    write_attempt(
+        templates / 'resumed',
+        timestamp='20240102_000000',
+        epochs=range(7, 13),
+        evaluate=False,
+    )
     write_test(templates / 'evaluated', '20240103_000000', 0.37)
     (tmp_path / 'bin').mkdir()
     (tmp_path / 'bin' / 'python').write_text(PYTHON)
@@ -79,14 +85,21 @@ def test_run_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     assert str(first.value) == (
         f'2 of 2 rows did not finish: {PLAIN} (dist_train.sh ended with 3, '
         f'see above); {ECA} (dist_train.sh ended with 9, see above). The same '
-        'command goes on where they stopped')
+        'command goes on where they stopped'
+    )
     assert str(second.value).startswith(
-        f'1 of 2 rows did not finish: {PLAIN} (dist_train.sh')
+        f'1 of 2 rows did not finish: {PLAIN} (dist_train.sh'
+    )
     assert f'[2/2] {ECA}: unfinished' in (tmp_path / 'output.txt').read_text()
-    train = [f'train.py {config_path(f"{name}.py")} --launcher pytorch '
-             f'--work-dir work/{name}' for name in (PLAIN, ECA)]
+    train = [
+        f'train.py {config_path(f"{name}.py")} --launcher pytorch '
+        f'--work-dir work/{name}'
+        for name in (PLAIN, ECA)
+    ]
     assert (tmp_path / 'commands.txt').read_text().splitlines() == [
-        *train, train[0], f'{train[1]} --resume',
+        *train,
+        train[0],
+        f'{train[1]} --resume',
         f'test.py {config_path(f"{ECA}.py")} work/{ECA}/epoch_12.pth '
-        f'--launcher pytorch --work-dir work/{ECA}'
+        f'--launcher pytorch --work-dir work/{ECA}',
     ]

@@ -1,4 +1,5 @@
 """The report on runs that were really trained, and on fabricated ones."""
+
 import csv
 import json
 import shutil
@@ -30,15 +31,17 @@ def digits_config(data, config, work_dir, truth, out):
         part.dataset.data_root = data
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
         evaluator.update(ann_file=str(truth), outfile_prefix=str(out))
-    cfg.merge_from_dict({
-        'train_dataloader.batch_size': 2,
-        'train_cfg.max_epochs': 1,
-        'default_hooks.logger.interval': 1,
-        'randomness.seed': 0,
-        'work_dir': str(work_dir),
-        'visualizer.name': str(out),
-        'launcher': 'none',
-    })
+    cfg.merge_from_dict(
+        {
+            'train_dataloader.batch_size': 2,
+            'train_cfg.max_epochs': 1,
+            'default_hooks.logger.interval': 1,
+            'randomness.seed': 0,
+            'work_dir': str(work_dir),
+            'visualizer.name': str(out),
+            'launcher': 'none',
+        }
+    )
     return cfg
 
 
@@ -60,7 +63,9 @@ def write_truth(predictions, annotations, out):
                     bbox=[x, y, w, h],
                     area=w * h,
                     iscrowd=0,
-                    segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]]))
+                    segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]],
+                )
+            )
     out.write_text(json.dumps(truth))
 
 
@@ -78,27 +83,27 @@ def runs(digits, tmp_path_factory):
     work_dir = root / 'eca'
     cfg = digits_config(digits, config, work_dir, annotations, tmp / 'first')
     build_runner(cfg, ('train', 'val')).train()
-    write_truth(json.loads((tmp / 'first.bbox.json').read_text()), annotations,
-                truth)
+    write_truth(json.loads((tmp / 'first.bbox.json').read_text()), annotations, truth)
     # What counts is the last evaluation of the last checkpoint.
     cfg = digits_config(digits, config, work_dir, truth, tmp / DIGITS)
     cfg.load_from = str(work_dir / 'epoch_1.pth')
-    build_runner(cfg, ('test', )).test()
+    build_runner(cfg, ('test',)).test()
 
     plain = tmp / f'{PLAIN_DIGITS}.py'
     plain.write_text(
         f"_base_ = '{config}'\nmodel = dict(backbone=dict(_delete_=True, "
-        "type='ResNet', depth=50, base_channels=16))")
-    cfg = digits_config(digits, plain, root / 'plain', truth,
-                        tmp / PLAIN_DIGITS)
+        "type='ResNet', depth=50, base_channels=16))"
+    )
+    cfg = digits_config(digits, plain, root / 'plain', truth, tmp / PLAIN_DIGITS)
     build_runner(cfg, ('train', 'val')).train()
 
     crashed = shutil.copytree(root / 'eca', root / 'crashed')
     (crashed / 'epoch_1.pth').unlink()
     for name in list(scandir(str(crashed), '.json', recursive=True)):
         lines = (crashed / name).read_text().splitlines()
-        (crashed / name).write_text('\n'.join(
-            line for line in lines if 'coco/' not in line))
+        (crashed / name).write_text(
+            '\n'.join(line for line in lines if 'coco/' not in line)
+        )
     return root, truth, tmp
 
 
@@ -118,8 +123,10 @@ def evaluate(truth, results, task):
 
 def test_digits_runs_are_reported_as_pycocotools_says(runs, tmp_path):
     root, truth, results = runs
-    rows = {(row['name'], row['task']): row
-            for row in write_report(str(root), str(tmp_path))}
+    rows = {
+        (row['name'], row['task']): row
+        for row in write_report(str(root), str(tmp_path))
+    }
     for name, folder in ((DIGITS, 'eca'), (PLAIN_DIGITS, 'plain')):
         for task in ('bbox', 'segm'):
             row = rows[name, task]
@@ -127,8 +134,7 @@ def test_digits_runs_are_reported_as_pycocotools_says(runs, tmp_path):
             assert row['runs'] == [str(root / folder)]
             stats = evaluate(truth, results / f'{name}.{task}.json', task)
             for column, value in zip(COLUMNS, stats):
-                expected = None if value < 0 else pytest.approx(
-                    100 * value, abs=0.051)
+                expected = None if value < 0 else pytest.approx(100 * value, abs=0.051)
                 assert row[column] == expected, (name, task, column)
     eca, plain = rows[DIGITS, 'bbox'], rows[PLAIN_DIGITS, 'bbox']
     assert 5 < eca['AP'] < 95  # no trivial comparison
@@ -140,7 +146,11 @@ def test_digits_runs_are_reported_as_pycocotools_says(runs, tmp_path):
     text = (tmp_path / 'tables.md').read_text()
     assert f'## Left out\n\n- {root}/crashed is unfinished' in text
     assert {path.name for path in tmp_path.iterdir()} == {
-        'tables.md', 'tables.csv', 'ap.png', 'training.png', 'gains.png'
+        'tables.md',
+        'tables.csv',
+        'ap.png',
+        'training.png',
+        'gains.png',
     }
 
 
@@ -151,10 +161,17 @@ def test_means_are_over_sound_runs_of_the_row(tmp_path):
     write_attempt(work_dirs / 'seed1', ap=0.38)
     write_attempt(work_dirs / 'nan', ap=0.9, loss=float('nan'))
     write_attempt(work_dirs / 'longer', ap=0.9, train_cfg__max_epochs=24)
-    write_attempt(work_dirs / 'other', ap=0.9,
-                  val_dataloader__dataset__ann_file='mine.json')
-    done = run(sys.executable, 'tools/reproduce_tables.py', 'report', '--json',
-               '--work-dirs', work_dirs)
+    write_attempt(
+        work_dirs / 'other', ap=0.9, val_dataloader__dataset__ann_file='mine.json'
+    )
+    done = run(
+        sys.executable,
+        'tools/reproduce_tables.py',
+        'report',
+        '--json',
+        '--work-dirs',
+        work_dirs,
+    )
     rows = {(r['table'], r['name']): r for r in json.loads(done.stdout)}
     assert len(rows) == 28
     eca, plain = rows[5, ECA], rows[5, PLAIN]
@@ -165,19 +182,30 @@ def test_means_are_over_sound_runs_of_the_row(tmp_path):
     assert len(eca['runs']) == 2 and len(eca['problems']) == 3
     assert eca['params_m'] == pytest.approx(37.74, abs=0.01)
     with open(work_dirs / 'report' / 'tables.csv') as file:
-        line, = (line for line in csv.DictReader(file)
-                 if (line['name'], line['table']) == (ECA, '5'))
+        (line,) = (
+            line
+            for line in csv.DictReader(file)
+            if (line['name'], line['table']) == (ECA, '5')
+        )
     assert line['AP'] == '37.5' and 'diverged' in line['problems']
     text = (work_dirs / 'report' / 'tables.md').read_text()
     assert '| 37.5 ±0.7 (37.3) |' in text and '| +1.5 (+1.7) | 2 |' in text
-    assert all(name in text.split('## Left out')[1]
-               for name in ('nan diverged', 'longer was trained', 'other has'))
+    assert all(
+        name in text.split('## Left out')[1]
+        for name in ('nan diverged', 'longer was trained', 'other has')
+    )
 
 
 def test_a_row_that_does_not_exist_is_one_line():
-    done = run(sys.executable, 'tools/reproduce_tables.py', 'run',
-               'retinanet_ecq_r50_fpn_1x', check=False)
+    done = run(
+        sys.executable,
+        'tools/reproduce_tables.py',
+        'run',
+        'retinanet_ecq_r50_fpn_1x',
+        check=False,
+    )
     assert done.returncode == 1 and 'Traceback' not in done.stderr
-    assert ("there is no row 'retinanet_ecq_r50_fpn_1x', did you mean "
-            'retinanet_eca_r50_fpn_1x? The rows are faster_rcnn_r50_fpn_1x, '
-            ) in done.stderr.splitlines()[-1]
+    assert (
+        "there is no row 'retinanet_ecq_r50_fpn_1x', did you mean "
+        'retinanet_eca_r50_fpn_1x? The rows are faster_rcnn_r50_fpn_1x, '
+    ) in done.stderr.splitlines()[-1]

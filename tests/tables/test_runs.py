@@ -1,4 +1,5 @@
 """Which work directories count, and what is said of the others."""
+
 import pytest
 
 from mmdet_eca import UserError
@@ -14,7 +15,8 @@ def test_a_whole_run_is_finished(tmp_path):
     run = read_run(str(tmp_path))
     assert (run.state, run.problem, run.epochs) == ('finished', None, 12)
     assert run.columns('bbox') == dict(
-        AP=37.4, AP50=57.4, AP75=42.4, APS=27.4, APM=39.4, APL=47.4)
+        AP=37.4, AP50=57.4, AP75=42.4, APS=27.4, APM=39.4, APL=47.4
+    )
 
 
 def test_a_resumed_run_is_one_run(tmp_path):
@@ -34,8 +36,7 @@ def test_what_died_in_its_first_epoch_does_not_count(tmp_path):
 
 
 def test_a_broken_off_last_line_is_a_killed_run(tmp_path):
-    scalars = write_attempt(
-        tmp_path, epochs=range(1, 8)) / 'vis_data' / 'scalars.json'
+    scalars = write_attempt(tmp_path, epochs=range(1, 8)) / 'vis_data' / 'scalars.json'
     scalars.write_text(scalars.read_text() + '{"loss": 0.')
     assert read_run(str(tmp_path)).state == 'unfinished'
     scalars.write_text('{"loss": 0.\n' + scalars.read_text())
@@ -49,8 +50,12 @@ def test_evaluation_by_the_test_tool(tmp_path):
     assert read_run(str(tmp_path)).state == 'unevaluated'
     write_test(tmp_path, '20240103_000000', 0.4)
     assert read_run(str(tmp_path)).columns('bbox')['AP'] == 40
-    write_test(tmp_path, '20240104_000000', 0.5,
-               test_dataloader__dataset__ann_file='annotations/mine.json')
+    write_test(
+        tmp_path,
+        '20240104_000000',
+        0.5,
+        test_dataloader__dataset__ann_file='annotations/mine.json',
+    )
     assert 'of another data set: mine.json' in read_run(str(tmp_path)).problem
 
 
@@ -65,28 +70,28 @@ def two_configs(work_dir):
 
 
 BAD = {
-    'holds 2 runs, begun 20240101_000000 and 20240102_000000':
-    two_runs,
+    'holds 2 runs, begun 20240101_000000 and 20240102_000000': two_runs,
     'holds runs of 2 configs (retinanet_eca_r50_fpn_1x.py, '
-    'retinanet_r50_fpn_1x.py)':
-    two_configs,
-    'is unfinished: 7 of 12 epochs':
-    lambda w: write_attempt(w, epochs=range(1, 8)),
+    'retinanet_r50_fpn_1x.py)': two_configs,
+    'is unfinished: 7 of 12 epochs': lambda w: write_attempt(w, epochs=range(1, 8)),
     'has results of another data set: instances_val.json, where '
-    'instances_val2017.json is stated':
-    lambda w: write_attempt(
-        w, val_dataloader__dataset__ann_file='annotations/instances_val.json'),
-    'diverged: the loss is nan at iteration 1':
-    lambda w: write_attempt(w, loss=float('nan')),
-    'schedule than stated: optim_wrapper.optimizer.lr is 0.02, not 0.01':
-    lambda w: write_attempt(w, optim_wrapper__optimizer__lr=0.02),
-    'another schedule than stated: train_cfg.max_epochs is 1, not 12':
-    lambda w: write_attempt(w, epochs=[1], train_cfg__max_epochs=1),
+    'instances_val2017.json is stated': lambda w: write_attempt(
+        w, val_dataloader__dataset__ann_file='annotations/instances_val.json'
+    ),
+    'diverged: the loss is nan at iteration 1': lambda w: write_attempt(
+        w, loss=float('nan')
+    ),
+    'schedule than stated: optim_wrapper.optimizer.lr is 0.02, not 0.01': lambda w: (
+        write_attempt(w, optim_wrapper__optimizer__lr=0.02)
+    ),
+    'another schedule than stated: train_cfg.max_epochs is 1, not 12': lambda w: (
+        write_attempt(w, epochs=[1], train_cfg__max_epochs=1)
+    ),
     'stated: model.backbone.init_cfg.checkpoint is None, not '
-    "'eca_resnet50_k3557.pth.tar' (and 1 more)":
-    lambda w: write_attempt(w, model__backbone__init_cfg=None),
-    '16 images a step, not 8':
-    lambda w: write_attempt(w, gpus=8),
+    "'eca_resnet50_k3557.pth.tar' (and 1 more)": lambda w: write_attempt(
+        w, model__backbone__init_cfg=None
+    ),
+    '16 images a step, not 8': lambda w: write_attempt(w, gpus=8),
 }
 
 
@@ -98,12 +103,15 @@ def test_what_does_not_count_is_named(message, tmp_path):
     assert run.state in ('unsound', 'unfinished')
 
 
-@pytest.mark.parametrize('options', [
-    dict(train_dataloader__dataset__data_root='/somewhere/coco/'),
-    dict(train_dataloader__num_workers=9),
-    dict(model__backbone__init_cfg__checkpoint='/eca_resnet50_k3557.pth.tar'),
-    dict(gpus=8, auto_scale_lr__enable=True),
-])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(train_dataloader__dataset__data_root='/somewhere/coco/'),
+        dict(train_dataloader__num_workers=9),
+        dict(model__backbone__init_cfg__checkpoint='/eca_resnet50_k3557.pth.tar'),
+        dict(gpus=8, auto_scale_lr__enable=True),
+    ],
+)
 def test_what_changes_no_result_is_free(options, tmp_path):
     write_attempt(tmp_path, **options)
     assert read_run(str(tmp_path)).state == 'finished'
@@ -114,7 +122,9 @@ def test_runs_are_found_at_any_depth(tmp_path):
     write_attempt(tmp_path / 'b' / 'c')
     no_run = tmp_path / 'b' / 'other' / '20240101_000000' / 'vis_data'
     no_run.mkdir(parents=True)
-    assert [run.work_dir for run in find_runs(str(tmp_path))
-            ] == [f'{tmp_path}/a', f'{tmp_path}/b/c']
+    assert [run.work_dir for run in find_runs(str(tmp_path))] == [
+        f'{tmp_path}/a',
+        f'{tmp_path}/b/c',
+    ]
     with pytest.raises(UserError, match='there is no folder .*none'):
         find_runs(str(tmp_path / 'none'))

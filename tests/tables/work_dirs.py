@@ -1,4 +1,5 @@
 """Writes work directories as mmengine leaves them."""
+
 import json
 from copy import deepcopy
 from functools import lru_cache
@@ -17,24 +18,24 @@ def _stated(name):
 
 def metrics(ap, task='bbox'):
     """As CocoMetric gives them: AP50 is 0.2 higher, and so on."""
-    offsets = dict(
-        mAP=0, mAP_50=.2, mAP_75=.05, mAP_s=-.1, mAP_m=.02, mAP_l=.1)
+    offsets = dict(mAP=0, mAP_50=0.2, mAP_75=0.05, mAP_s=-0.1, mAP_m=0.02, mAP_l=0.1)
     return {
-        f'coco/{task}_{name}': round(ap + offset, 3)
-        for name, offset in offsets.items()
+        f'coco/{task}_{name}': round(ap + offset, 3) for name, offset in offsets.items()
     }
 
 
-def write_attempt(work_dir,
-                  name=ECA,
-                  timestamp='20240101_000000',
-                  epochs=range(1, 13),
-                  steps=2,
-                  ap=0.374,
-                  loss=1.0,
-                  gpus=4,
-                  evaluate=True,
-                  **options):
+def write_attempt(
+    work_dir,
+    name=ECA,
+    timestamp='20240101_000000',
+    epochs=range(1, 13),
+    steps=2,
+    ap=0.374,
+    loss=1.0,
+    gpus=4,
+    evaluate=True,
+    **options,
+):
     """A start of tools/train.py that went through the epochs.
 
     ``options`` change the config, as in --cfg-options with '__' for '.'.
@@ -61,10 +62,15 @@ def write_attempt(work_dir,
     return folder
 
 
-def write_test(work_dir, timestamp, ap, name=ECA, checkpoint='epoch_12.pth',
-               **options):
+def write_test(work_dir, timestamp, ap, name=ECA, checkpoint='epoch_12.pth', **options):
     """A start of tools/test.py."""
-    folder = write_attempt(work_dir, name, timestamp, epochs=(),
-                           load_from=f'{work_dir}/{checkpoint}', **options)
+    folder = write_attempt(
+        work_dir,
+        name,
+        timestamp,
+        epochs=(),
+        load_from=f'{work_dir}/{checkpoint}',
+        **options,
+    )
     (folder / f'{timestamp}.json').write_text(json.dumps(metrics(ap)))
     return folder

@@ -1,4 +1,5 @@
 """What the tests of pretraining look at inside of the processes."""
+
 import os
 import os.path as osp
 import signal
@@ -41,8 +42,13 @@ class WriteGradients(Hook):
         path = osp.join(self.runner.work_dir, 'gradients.pth')
         if is_main_process() and not osp.exists(path):
             model = getattr(self.runner.model, 'module', self.runner.model)
-            torch.save({name: parameter.grad.clone()
-                        for name, parameter in model.named_parameters()}, path)
+            torch.save(
+                {
+                    name: parameter.grad.clone()
+                    for name, parameter in model.named_parameters()
+                },
+                path,
+            )
 
 
 @HOOKS.register_module()

@@ -1,4 +1,5 @@
 """The command line, with files that it cannot convert."""
+
 import argparse
 import os
 import sys
@@ -17,7 +18,7 @@ class Command:
     """Pickled as a call of os.system."""
 
     def __reduce__(self):
-        return os.system, ('touch ran', )
+        return os.system, ('touch ran',)
 
 
 def truncated(path):
@@ -43,8 +44,9 @@ def with_code(path):
 
 
 def with_arguments(path):
-    torch.save(dict(state_dict=fill(other_layout()),
-                    args=argparse.Namespace(lr=0.1)), path)
+    torch.save(
+        dict(state_dict=fill(other_layout()), args=argparse.Namespace(lr=0.1)), path
+    )
 
 
 def without_weights(path):
@@ -60,12 +62,17 @@ def none(path):
 
 
 CUT_OFF = 'is cut off, or no checkpoint'
-BAD = [(truncated, CUT_OFF), (truncated_before_torch_1_6, CUT_OFF),
-       (text, CUT_OFF), (empty, CUT_OFF),
-       (with_code, 'posix.system would have to be run'),
-       (with_arguments, 'argparse.Namespace would have to be run'),
-       (without_weights, 'has no state_dict'), (foreign, 'is none of: '),
-       (none, 'does not exist')]
+BAD = [
+    (truncated, CUT_OFF),
+    (truncated_before_torch_1_6, CUT_OFF),
+    (text, CUT_OFF),
+    (empty, CUT_OFF),
+    (with_code, 'posix.system would have to be run'),
+    (with_arguments, 'argparse.Namespace would have to be run'),
+    (without_weights, 'has no state_dict'),
+    (foreign, 'is none of: '),
+    (none, 'does not exist'),
+]
 
 
 @pytest.mark.parametrize(('make', 'message'), BAD)
@@ -82,8 +89,15 @@ def test_bad_files(make, message, tmp_path, monkeypatch):
 
 def test_a_bad_file_is_one_line(tmp_path):
     with_code(tmp_path / 'in.pth')
-    done = run(sys.executable, '-W', 'ignore', 'tools/convert_checkpoint.py',
-               tmp_path / 'in.pth', tmp_path / 'out.pth', check=False)
+    done = run(
+        sys.executable,
+        '-W',
+        'ignore',
+        'tools/convert_checkpoint.py',
+        tmp_path / 'in.pth',
+        tmp_path / 'out.pth',
+        check=False,
+    )
     assert done.returncode == 1 and not done.stdout
     assert 'posix.system would have to' in done.stderr.splitlines()[-1]
     assert 'Traceback' not in done.stderr

@@ -1,4 +1,5 @@
 """make gpu, with stand-ins for the machine that it is for."""
+
 import os
 import runpy
 import shutil
@@ -9,7 +10,7 @@ import pytest
 from tests.conftest import ROOT, run
 
 # What the script starts, by what it leaves: results, and a failure of the tests.
-PYTHON = '''#!/usr/bin/env bash
+PYTHON = """#!/usr/bin/env bash
 while [ $# -gt 0 ]; do
     case $1 in
     -c) echo 'A card; torch 2; today'; exit;;
@@ -21,16 +22,16 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-'''
+"""
 
 
 @pytest.fixture
 def machine(tmp_path):
     """A repository with stand-ins, and a folder of commands for PATH."""
     for name, text in {
-            'tools/install.sh': '#!/usr/bin/env bash\n',
-            '.venv/bin/python': PYTHON,
-            'bin/nvidia-smi': '#!/usr/bin/env bash\necho "GPU 0: A card"\n',
+        'tools/install.sh': '#!/usr/bin/env bash\n',
+        '.venv/bin/python': PYTHON,
+        'bin/nvidia-smi': '#!/usr/bin/env bash\necho "GPU 0: A card"\n',
     }.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,16 +42,21 @@ def machine(tmp_path):
 
 
 def start(machine):
-    return run(machine / 'tools/gpu.sh', check=False, VENV='.venv',
-               PATH=f'{machine}/bin{os.pathsep}{os.environ["PATH"]}')
+    return run(
+        machine / 'tools/gpu.sh',
+        check=False,
+        VENV='.venv',
+        PATH=f'{machine}/bin{os.pathsep}{os.environ["PATH"]}',
+    )
 
 
 def test_without_a_gpu_it_is_one_line(machine):
     (machine / 'bin/nvidia-smi').write_text('#!/usr/bin/env bash\nexit 9\n')
     done = start(machine)
     assert done.returncode == 1 and done.stdout == ''
-    assert done.stderr == ('error: make gpu needs an NVIDIA GPU and its driver: '
-                           'nvidia-smi lists none\n')
+    assert done.stderr == (
+        'error: make gpu needs an NVIDIA GPU and its driver: nvidia-smi lists none\n'
+    )
 
 
 def test_an_environment_that_sees_no_gpu_is_one_line(machine):
@@ -65,8 +71,9 @@ def test_a_failure_loses_no_other_result(machine):
     done = start(machine)
     assert done.returncode == 1
     assert done.stderr == ('error: failed: tests; see work_dirs/gpu/*.log\n')
-    results = {path.stem: path.read_text()
-               for path in (machine / 'work_dirs/gpu').glob('*.md')}
+    results = {
+        path.stem: path.read_text() for path in (machine / 'work_dirs/gpu').glob('*.md')
+    }
     tables = {'tail-2', 'tail-16', 'backbone-2', 'backbone-16', 'detector'}
     assert set(results) == tables | {'operators', 'tests', 'demo'}
     for name in tables:
@@ -76,8 +83,7 @@ def test_a_failure_loses_no_other_result(machine):
     lines = results['demo'].splitlines()
     assert lines[0] == '    box 0.5'
     assert lines[2].startswith('A card; torch 2; today; ')
-    assert lines[4] == ('    python tools/demo.py --work-dir '
-                        'work_dirs/gpu/demo')
+    assert lines[4] == ('    python tools/demo.py --work-dir work_dirs/gpu/demo')
 
 
 def test_all_well(machine):
@@ -92,7 +98,8 @@ def test_its_benchmarks_are_the_tools(machine, monkeypatch):
     """The real tool parses them, the configs are there, and both batches are
     measured at the size of the paper's images."""
     (machine / '.venv/bin/python').write_text(
-        PYTHON.replace('while [', 'echo "$@" >>commands\nwhile [', 1))
+        PYTHON.replace('while [', 'echo "$@" >>commands\nwhile [', 1)
+    )
     start(machine)
     parse_args = runpy.run_path(f'{ROOT}/tools/benchmark.py')['parse_args']
     parsed = []

@@ -1,4 +1,5 @@
 """A pickle that would run code, at every door by which a file comes in."""
+
 import contextlib
 import json
 import os
@@ -27,7 +28,7 @@ class Command:
         self.ran = ran
 
     def __reduce__(self):
-        return os.system, (f'touch {self.ran}', )
+        return os.system, (f'touch {self.ran}',)
 
 
 @pytest.fixture
@@ -40,13 +41,14 @@ def hostile(request, tmp_path, ran):
     """The file, beside weights that are in order."""
     (tmp_path / 'served').mkdir()
     path = tmp_path / 'served' / 'hostile.pth'
-    content = dict(state_dict=fill(other_layout(50, (5, 5, 5, 7))),
-                   meta=dict(mmdet_version=Command(ran)))
+    content = dict(
+        state_dict=fill(other_layout(50, (5, 5, 5, 7))),
+        meta=dict(mmdet_version=Command(ran)),
+    )
     if request.param == 'plain pickle':
         path.write_bytes(pickle.dumps(Command(ran), protocol=2))
     else:
-        torch.save(content, path,
-                   _use_new_zipfile_serialization=request.param == 'zip')
+        torch.save(content, path, _use_new_zipfile_serialization=request.param == 'zip')
     return path
 
 
@@ -65,13 +67,26 @@ def refused(door, ran):
     return str(error.value)
 
 
-@pytest.mark.parametrize('name', [
-    '{path}', 'ecanet://{path}', 'timm://{path}', 'mmpretrain://{path}',
-    '{url}', 'ecanet://{url}', 'timm://{url}', 'mmpretrain://{url}',
-    'torchvision://{model}', 'modelzoo://{model}', 'open-mmlab://{model}',
-    'openmmlab://{model}', 'mmcls://{model}', 's3://bucket/{model}',
-    'petrel://bucket/{model}'
-])
+@pytest.mark.parametrize(
+    'name',
+    [
+        '{path}',
+        'ecanet://{path}',
+        'timm://{path}',
+        'mmpretrain://{path}',
+        '{url}',
+        'ecanet://{url}',
+        'timm://{url}',
+        'mmpretrain://{url}',
+        'torchvision://{model}',
+        'modelzoo://{model}',
+        'open-mmlab://{model}',
+        'openmmlab://{model}',
+        'mmcls://{model}',
+        's3://bucket/{model}',
+        'petrel://bucket/{model}',
+    ],
+)
 def test_mmengines_loader(name, hostile, ran, tmp_path, monkeypatch):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
     monkeypatch.setenv('MMENGINE_HOME', str(tmp_path))
@@ -82,7 +97,8 @@ def test_mmengines_loader(name, hostile, ran, tmp_path, monkeypatch):
         for table in ('get_mmcls_models', 'get_torchvision_models'):
             monkeypatch.setattr(schemes.mmengines, table, lambda: models)
         monkeypatch.setattr(
-            schemes, 'get_file_backend', lambda *_, **__: Bucket(hostile))
+            schemes, 'get_file_backend', lambda *_, **__: Bucket(hostile)
+        )
         name = name.format(path=hostile, url=url, model='mine')
         refused(lambda: CheckpointLoader.load_checkpoint(name), ran)
 
@@ -117,8 +133,6 @@ def test_the_converter(hostile, ran, tmp_path):
     assert message.startswith(f'{hostile} is refused') and not out.exists()
 
 
-
-
 WITH_INIT_CFG = """
 _base_ = '{root}/{config}'
 model = dict(backbone=dict(init_cfg=dict(
@@ -127,17 +141,21 @@ model = dict(backbone=dict(init_cfg=dict(
 
 
 @pytest.mark.parametrize('hostile', ['zip'], indirect=True)
-@pytest.mark.parametrize(('name', 'arguments', 'init_cfg'), [
-    ('test.py', ['{path}'], None),
-    ('train.py', [], None),  # load_from
-    ('train.py', ['--resume', '{path}'], None),
-    ('train.py', ['--resume'], None),  # from last_checkpoint
-    ('train.py', [], "checkpoint='{path}'"),
-    ('train.py', [], "checkpoint='{url}'"),
-    ('train.py', [], "checkpoint='{path}', prefix='backbone.'"),
-])
-def test_the_tools(name, arguments, init_cfg, hostile, ran, digits, tmp_path,
-                   monkeypatch):
+@pytest.mark.parametrize(
+    ('name', 'arguments', 'init_cfg'),
+    [
+        ('test.py', ['{path}'], None),
+        ('train.py', [], None),  # load_from
+        ('train.py', ['--resume', '{path}'], None),
+        ('train.py', ['--resume'], None),  # from last_checkpoint
+        ('train.py', [], "checkpoint='{path}'"),
+        ('train.py', [], "checkpoint='{url}'"),
+        ('train.py', [], "checkpoint='{path}', prefix='backbone.'"),
+    ],
+)
+def test_the_tools(
+    name, arguments, init_cfg, hostile, ran, digits, tmp_path, monkeypatch
+):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
     monkeypatch.setenv('LOCAL_RANK', '0')
@@ -149,16 +167,27 @@ def test_the_tools(name, arguments, init_cfg, hostile, ran, digits, tmp_path,
         config = CONFIG
         if init_cfg is not None:
             config = tmp_path / 'config.py'
-            config.write_text(WITH_INIT_CFG.format(
-                root=ROOT, config=CONFIG, arguments=init_cfg.format(**places)))
+            config.write_text(
+                WITH_INIT_CFG.format(
+                    root=ROOT, config=CONFIG, arguments=init_cfg.format(**places)
+                )
+            )
         more = {'optim_wrapper.optimizer.fused': False}  # for torch 2.1
         if name == 'train.py' and not (arguments or init_cfg):
             more['load_from'] = hostile
         arguments = [argument.format(**places) for argument in arguments]
-        monkeypatch.setattr(sys, 'argv', [
-            f'tools/{name}', str(config), *arguments, '--work-dir',
-            str(work_dir), *digits_options(digits, **more)
-        ])
+        monkeypatch.setattr(
+            sys,
+            'argv',
+            [
+                f'tools/{name}',
+                str(config),
+                *arguments,
+                '--work-dir',
+                str(work_dir),
+                *digits_options(digits, **more),
+            ],
+        )
         with pytest.raises(SystemExit) as ended:
             runpy.run_path(f'tools/{name}', run_name='__main__')
     assert not ran.exists()
@@ -170,9 +199,18 @@ def test_the_tools(name, arguments, init_cfg, hostile, ran, digits, tmp_path,
 
 @pytest.mark.parametrize('hostile', ['zip'], indirect=True)
 def test_a_tools_last_line(hostile, ran, digits, tmp_path):
-    done = run(sys.executable, 'tools/test.py', CONFIG, hostile, '--work-dir',
-               tmp_path / 'work', *digits_options(digits), check=False)
+    done = run(
+        sys.executable,
+        'tools/test.py',
+        CONFIG,
+        hostile,
+        '--work-dir',
+        tmp_path / 'work',
+        *digits_options(digits),
+        check=False,
+    )
     assert done.returncode == 1 and not ran.exists()
     assert done.stderr.splitlines()[-1].startswith(
-        f'tools/test.py: error: {hostile} is refused: to read it, posix.system')
+        f'tools/test.py: error: {hostile} is refused: to read it, posix.system'
+    )
     assert 'Traceback' not in done.stderr

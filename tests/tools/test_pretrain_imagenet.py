@@ -1,4 +1,5 @@
 """Pretraining as users start it: real processes, real image folders."""
+
 import hashlib
 import re
 import shutil
@@ -58,16 +59,27 @@ def small_config(data, base='eca_resnet18'):
     return CONFIG.replace('DATA', str(data)).replace('BASE', base)
 
 
-def pretrain(data, work_dir, *settings, base='eca_resnet18', append='',
-             check=True, processes=0):
+def pretrain(
+    data, work_dir, *settings, base='eca_resnet18', append='', check=True, processes=0
+):
     """Runs the tool with the config above."""
     work_dir.mkdir(exist_ok=True)
     config = work_dir / 'small.py'
     config.write_text(small_config(data, base) + append)
-    command = ((PYTHON, 'tools/pretrain_imagenet.py', config) if not processes
-               else ('tools/dist_pretrain.sh', config, processes))
-    return run(*command, '--work-dir', work_dir, *settings, check=check,
-               PYTHONPATH=ROOT, PORT=str(free_port()))
+    command = (
+        (PYTHON, 'tools/pretrain_imagenet.py', config)
+        if not processes
+        else ('tools/dist_pretrain.sh', config, processes)
+    )
+    return run(
+        *command,
+        '--work-dir',
+        work_dir,
+        *settings,
+        check=check,
+        PYTHONPATH=ROOT,
+        PORT=str(free_port()),
+    )
 
 
 @pytest.fixture(scope='module')
@@ -87,7 +99,7 @@ def test_loss_falls_and_top1_beats_chance_by_five_times(trained):
 
 def test_export_is_what_a_detector_takes(trained, tmp_path):
     work_dir, output = trained
-    path, = work_dir.glob('*-backbone-*')
+    (path,) = work_dir.glob('*-backbone-*')
     assert re.fullmatch(r'small-backbone-[0-9a-f]{8}\.pth', path.name)
     assert str(path) in output
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -96,7 +108,8 @@ def test_export_is_what_a_detector_takes(trained, tmp_path):
     # With an EMAHook, mmengine keeps the averaged weights as the state_dict.
     averaged = torch.load(work_dir / 'epoch_4.pth')['state_dict']
     assert {f'backbone.{name}' for name in exported['state_dict']} == {
-        name for name in averaged if name.startswith('backbone.')}
+        name for name in averaged if name.startswith('backbone.')
+    }
     for name, value in exported['state_dict'].items():
         assert torch.equal(value, averaged[f'backbone.{name}'])
     meta = exported['meta']
@@ -104,14 +117,19 @@ def test_export_is_what_a_detector_takes(trained, tmp_path):
     sizes = (3, 5, 7, 7)
     assert meta['kernel_sizes'] == {
         f'layer{i + 1}.{block}.eca': size
-        for i, size in enumerate(sizes) for block in (0, 1)}
+        for i, size in enumerate(sizes)
+        for block in (0, 1)
+    }
     recipe = Config.fromstring(meta['config'], '.py')
     assert recipe.optim_wrapper.optimizer.lr == 0.02
 
     cfg = Config.fromfile(config_path('retinanet_eca_r50_fpn_1x.py'))
     cfg.model.backbone.update(
-        depth=18, base_channels=8, kernel_size=sizes,
-        init_cfg=dict(type='Pretrained', checkpoint=str(path)))
+        depth=18,
+        base_channels=8,
+        kernel_size=sizes,
+        init_cfg=dict(type='Pretrained', checkpoint=str(path)),
+    )
     cfg.model.neck.in_channels = [8, 16, 32, 64]
     detector = MODELS.build(cfg.model)
     detector.init_weights()
@@ -120,53 +138,67 @@ def test_export_is_what_a_detector_takes(trained, tmp_path):
     outs = detector.eval()(torch.rand(1, 3, 64, 64), mode='tensor')
     assert all(out.isfinite().all() for level in outs for out in level)
     with pytest.raises(UserError, match=r'set kernel_size=\(3, 5, 7, 7\)'):
-        ECAResNet(18, 3, base_channels=8, init_cfg=dict(
-            type='Pretrained', checkpoint=str(path))).init_weights()
+        ECAResNet(
+            18,
+            3,
+            base_channels=8,
+            init_cfg=dict(type='Pretrained', checkpoint=str(path)),
+        ).init_weights()
 
 
-def test_a_run_killed_twice_ends_like_an_uninterrupted_one(
-        trained, images, tmp_path):
+def test_a_run_killed_twice_ends_like_an_uninterrupted_one(trained, images, tmp_path):
     """First in the middle of an epoch of 20 iterations, then while it writes a
     checkpoint."""
     for iteration, truncate in ((29, False), (45, True)):
-        hook = (f"custom_hooks.append(dict(type='KillHook', truncate={truncate},"
-                f" iteration={iteration}))")
+        hook = (
+            f"custom_hooks.append(dict(type='KillHook', truncate={truncate},"
+            f' iteration={iteration}))'
+        )
         killed = pretrain(images, tmp_path, '--resume', append=hook, check=False)
         assert killed.returncode == -9
     done = pretrain(images, tmp_path, '--resume')
     assert 'resumed epoch: 2, iter: 40' in done.stdout
-    one, other = (torch.load(folder / 'epoch_4.pth')
-                  for folder in (trained[0], tmp_path))
+    one, other = (
+        torch.load(folder / 'epoch_4.pth') for folder in (trained[0], tmp_path)
+    )
     for key in ('state_dict', 'ema_state_dict'):
         assert one[key].keys() == other[key].keys()
         for name, value in one[key].items():
             torch.testing.assert_close(
-                other[key][name], value, rtol=1e-6, atol=1e-6, msg=name)
+                other[key][name], value, rtol=1e-6, atol=1e-6, msg=name
+            )
     assert one['param_schedulers'] == other['param_schedulers']
-    expected = {row['step']: row['lr'] for row in scalars(trained[0])
-                if 'loss' in row}
-    resumed = {row['step']: row['lr'] for row in scalars(tmp_path)
-               if 'loss' in row}
+    expected = {row['step']: row['lr'] for row in scalars(trained[0]) if 'loss' in row}
+    resumed = {row['step']: row['lr'] for row in scalars(tmp_path) if 'loss' in row}
     assert resumed == expected and len(resumed) == 80
-    exports = [path.name for folder in (trained[0], tmp_path)
-               for path in folder.glob('*-backbone-*')]
+    exports = [
+        path.name
+        for folder in (trained[0], tmp_path)
+        for path in folder.glob('*-backbone-*')
+    ]
     assert len(exports) == 2
 
 
 def test_two_processes_have_the_gradient_of_one(images, tmp_path):
     """Batch 6 each and 12: BN in evaluation mode, no dropout, one step."""
     append = (
-        "model.update(dropout=0)\n"
+        'model.update(dropout=0)\n'
         "model['backbone'].update(norm_eval=True)\n"
         "custom_hooks.append(dict(type='WriteGradients'))\n"
-        "train_cfg = dict(max_epochs=1, val_begin=2)\n")
+        'train_cfg = dict(max_epochs=1, val_begin=2)\n'
+    )
     gradients = []
     for processes, batch_size in ((2, 6), (0, 12)):
         folder = tmp_path / str(processes)
-        pretrain(images, folder, '--cfg-options',
-                 f'train_dataloader.batch_size={batch_size}',
-                 'train_dataloader.num_batch_per_epoch=1', append=append,
-                 processes=processes)
+        pretrain(
+            images,
+            folder,
+            '--cfg-options',
+            f'train_dataloader.batch_size={batch_size}',
+            'train_dataloader.num_batch_per_epoch=1',
+            append=append,
+            processes=processes,
+        )
         gradients.append(torch.load(folder / 'gradients.pth'))
     assert len(gradients[0]) > 60
     for name, one in gradients[1].items():
@@ -196,8 +228,9 @@ custom_hooks.append(dict(type='LogInputSizes'))
 """
     done = pretrain(images, tmp_path, base='eca_resnet50d_modern', append=append)
     assert re.findall(r'epoch (\d) has batches \((.+)\)', done.stdout) == [
-        (str(i), f'24, {size}, {size}, 3') for i, size in enumerate((16, 24, 32))]
-    path, = tmp_path.glob('*-backbone-*')
+        (str(i), f'24, {size}, {size}, 3') for i, size in enumerate((16, 24, 32))
+    ]
+    (path,) = tmp_path.glob('*-backbone-*')
     averaged = torch.load(tmp_path / 'epoch_3.pth')['state_dict']
     for name, value in torch.load(path)['state_dict'].items():
         assert torch.equal(value, averaged[f'backbone.{name}'])
@@ -221,7 +254,7 @@ def spoiled(images, tmp_path):
     data = tmp_path / 'data'
     shutil.copytree(images, data)
     (data / 'train' / '3' / '7.jpg').write_text('404 Not Found')
-    half = (data / 'train' / '4' / '8.jpg')
+    half = data / 'train' / '4' / '8.jpg'
     half.write_bytes(half.read_bytes()[:-40])
     return data
 
@@ -230,29 +263,46 @@ def test_a_corrupt_image_stops_the_training(images, tmp_path):
     data = spoiled(images, tmp_path)
     done = pretrain(data, tmp_path / 'work', check=False)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
-    assert re.search(r'corrupt images, 0 allowed: .*data/train/(3/7|4/8).jpg: '
-                     '(not an image|a truncated JPEG)',
-                     done.stderr.splitlines()[-1])
+    assert re.search(
+        r'corrupt images, 0 allowed: .*data/train/(3/7|4/8).jpg: '
+        '(not an image|a truncated JPEG)',
+        done.stderr.splitlines()[-1],
+    )
 
 
 def test_a_diverged_training_is_no_success(images, tmp_path):
-    done = pretrain(images, tmp_path, '--cfg-options', 'train_cfg.max_epochs=1',
-                    'optim_wrapper.optimizer.lr=1e30', check=False)
+    done = pretrain(
+        images,
+        tmp_path,
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+        'optim_wrapper.optimizer.lr=1e30',
+        check=False,
+    )
     assert done.returncode == 1
-    assert re.search(r'error: scores after training iteration 20 are not finite, '
-                     rf'of {images}/val/0/0.jpg, .*, ...: the training has div',
-                     done.stderr.splitlines()[-1])
+    assert re.search(
+        r'error: scores after training iteration 20 are not finite, '
+        rf'of {images}/val/0/0.jpg, .*, ...: the training has div',
+        done.stderr.splitlines()[-1],
+    )
 
 
 def test_corrupt_images_are_skipped_up_to_the_limit(images, tmp_path):
     data = spoiled(images, tmp_path)
-    done = pretrain(data, tmp_path / 'work', '--cfg-options',
-                    'default_hooks.corrupt_images.limit=2',
-                    'train_cfg.max_epochs=2')
-    found = re.findall(r'corrupt image (\d), skipped: \S+?(\d/\d.jpg): (.+)',
-                       done.stdout)
+    done = pretrain(
+        data,
+        tmp_path / 'work',
+        '--cfg-options',
+        'default_hooks.corrupt_images.limit=2',
+        'train_cfg.max_epochs=2',
+    )
+    found = re.findall(
+        r'corrupt image (\d), skipped: \S+?(\d/\d.jpg): (.+)', done.stdout
+    )
     assert sorted(row[1:] for row in found) == [
-        ('3/7.jpg', 'not an image'), ('4/8.jpg', 'a truncated JPEG')]
+        ('3/7.jpg', 'not an image'),
+        ('4/8.jpg', 'a truncated JPEG'),
+    ]
     assert [row[0] for row in found] == ['1', '2']  # once, not once an epoch
     assert 'Epoch(val) [2]' in done.stdout
 
@@ -263,8 +313,11 @@ def test_different_classes_are_named(images, tmp_path):
     cfg = Config.fromstring(small_config(data), '.py')
     check_classes(cfg)
     (data / 'val' / '9').rename(data / 'val' / 'nine')
-    with pytest.raises(UserError, match=r'different class folders: 9 \(only in '
-                       r'\S+train\), nine \(only in \S+val\)$'):
+    with pytest.raises(
+        UserError,
+        match=r'different class folders: 9 \(only in '
+        r'\S+train\), nine \(only in \S+val\)$',
+    ):
         check_classes(cfg)
     shutil.rmtree(data / 'val' / 'nine')
     shutil.rmtree(data / 'train' / '9')
@@ -283,24 +336,33 @@ train_dataloader['dataset'] = dict(
               dict(_folder, root='VAL')])
 train_cfg = dict(max_epochs=1)
 """
-    done = pretrain(images, tmp_path / 'work',
-                    append=append.replace('VAL', f'{images}/val'))
+    done = pretrain(
+        images, tmp_path / 'work', append=append.replace('VAL', f'{images}/val')
+    )
     assert 'Epoch(train) [1][45/45]' in re.sub(' +', ' ', done.stdout)
-    path, = (tmp_path / 'work').glob('*-backbone-*')
+    (path,) = (tmp_path / 'work').glob('*-backbone-*')
     assert torch.load(path)['meta']['classes'] == tuple('0123456789')
     cfg = Config.fromfile(tmp_path / 'work' / 'small.py')
     shutil.copytree(images / 'val', tmp_path / 'other')
     (tmp_path / 'other' / '9').rename(tmp_path / 'other' / 'nine')
     cfg.train_dataloader.dataset.datasets[1].root = str(tmp_path / 'other')
-    with pytest.raises(UserError, match=r'train and \S+other have different class '
-                       r'folders: 9 \(only in \S+train\), nine'):
+    with pytest.raises(
+        UserError,
+        match=r'train and \S+other have different class '
+        r'folders: 9 \(only in \S+train\), nine',
+    ):
         check_classes(cfg)
 
 
 def test_without_the_data_set_its_folder_is_named(tmp_path):
-    done = run(PYTHON, 'tools/pretrain_imagenet.py',
-               'configs/imagenet/eca_resnet50.py', '--work-dir', tmp_path,
-               check=False)
+    done = run(
+        PYTHON,
+        'tools/pretrain_imagenet.py',
+        'configs/imagenet/eca_resnet50.py',
+        '--work-dir',
+        tmp_path,
+        check=False,
+    )
     assert done.returncode == 1 and not list(tmp_path.iterdir())
     assert 'data/imagenet/train is no folder' in done.stderr.splitlines()[-1]
 
@@ -309,10 +371,20 @@ def test_slurm_starts_the_tool_on_every_gpu(tmp_path):
     srun = tmp_path / 'srun'
     srun.write_text('#!/usr/bin/env bash\necho "$@"\n')
     srun.chmod(0o755)
-    done = run('env', f'PATH={tmp_path}:/usr/bin:/bin', 'GPUS=16',
-               'tools/slurm_pretrain.sh', 'part', 'name', 'CONFIG', 'WORK_DIR',
-               '--resume')
+    done = run(
+        'env',
+        f'PATH={tmp_path}:/usr/bin:/bin',
+        'GPUS=16',
+        'tools/slurm_pretrain.sh',
+        'part',
+        'name',
+        'CONFIG',
+        'WORK_DIR',
+        '--resume',
+    )
     assert re.fullmatch(
         r'-p part --job-name=name --gres=gpu:8 --ntasks=16 --ntasks-per-node=8 '
         r'--cpus-per-task=5 --kill-on-bad-exit=1 python -u \S+pretrain_imagenet.py '
-        r'CONFIG --work-dir=WORK_DIR --launcher=slurm --resume\n', done.stdout)
+        r'CONFIG --work-dir=WORK_DIR --launcher=slurm --resume\n',
+        done.stdout,
+    )

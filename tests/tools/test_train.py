@@ -1,4 +1,5 @@
 """The command-line tools, as users start them: real processes, real files."""
+
 import glob
 import json
 import os.path as osp
@@ -23,7 +24,8 @@ def options(data, **more):
     """--cfg-options for a short run on the data set in the folder."""
     settings = {
         f'{loader}_dataloader.{key}': value
-        for loader in ('train', 'val', 'test') for key, value in {
+        for loader in ('train', 'val', 'test')
+        for key, value in {
             'dataset.data_root': data,
             'num_workers': 0,
             'persistent_workers': False,
@@ -37,14 +39,16 @@ def options(data, **more):
 def digits_options(digits, **more):
     val = f'{digits}/annotations/instances_val.json'
     return options(
-        digits, **{
+        digits,
+        **{
             'train_dataloader.batch_size': 2,
             'val_evaluator.ann_file': val,
             'test_evaluator.ann_file': val,
             'train_cfg.max_epochs': 1,
             'train_cfg.val_interval': 1,
-            **more
-        })
+            **more,
+        },
+    )
 
 
 def free_port():
@@ -73,7 +77,8 @@ def coco_metrics(text):
     words = line.split()
     return {
         word[:-1]: float(words[i + 1])
-        for i, word in enumerate(words) if word.startswith('coco/')
+        for i, word in enumerate(words)
+        if word.startswith('coco/')
     }
 
 
@@ -81,8 +86,15 @@ def coco_metrics(text):
 def trained(digits, tmp_path_factory):
     """A work directory that two processes have trained one epoch into."""
     work_dir = tmp_path_factory.mktemp('trained')
-    done = run('tools/dist_train.sh', DIGITS, 2, '--work-dir', work_dir,
-               *digits_options(digits), PORT=str(free_port()))
+    done = run(
+        'tools/dist_train.sh',
+        DIGITS,
+        2,
+        '--work-dir',
+        work_dir,
+        *digits_options(digits),
+        PORT=str(free_port()),
+    )
     return work_dir, done.stdout
 
 
@@ -97,9 +109,19 @@ def test_two_processes_train_and_evaluate(trained):
 
 def test_test_gives_what_training_logged(trained, digits, tmp_path):
     work_dir, output = trained
-    done = run(PYTHON, 'tools/test.py', DIGITS, work_dir / 'epoch_1.pth',
-               '--work-dir', tmp_path, '--show-dir', 'painted', '--out',
-               tmp_path / 'predictions.pkl', *digits_options(digits))
+    done = run(
+        PYTHON,
+        'tools/test.py',
+        DIGITS,
+        work_dir / 'epoch_1.pth',
+        '--work-dir',
+        tmp_path,
+        '--show-dir',
+        'painted',
+        '--out',
+        tmp_path / 'predictions.pkl',
+        *digits_options(digits),
+    )
     logged, tested = coco_metrics(output), coco_metrics(done.stdout)
     assert len(logged) == 12 and tested == logged
     assert len(glob.glob(f'{tmp_path}/*/painted/**/*.jpg', recursive=True)) == 4
@@ -108,9 +130,17 @@ def test_test_gives_what_training_logged(trained, digits, tmp_path):
 
 def test_dist_test_with_tta(trained, digits, tmp_path):
     """With the boxes' half of the Mask R-CNN: mmdet merges no masks."""
-    done = run('tools/dist_test.sh', FASTER, trained[0] / 'epoch_1.pth', 2,
-               '--tta', '--work-dir', tmp_path, *digits_options(digits),
-               PORT=str(free_port()))
+    done = run(
+        'tools/dist_test.sh',
+        FASTER,
+        trained[0] / 'epoch_1.pth',
+        2,
+        '--tta',
+        '--work-dir',
+        tmp_path,
+        *digits_options(digits),
+        PORT=str(free_port()),
+    )
     boxes = {name for name in coco_metrics(trained[1]) if 'bbox' in name}
     assert set(coco_metrics(done.stdout)) == boxes
 
@@ -118,8 +148,15 @@ def test_dist_test_with_tta(trained, digits, tmp_path):
 def test_resume_goes_on(trained, digits, tmp_path):
     work_dir = shutil.copytree(trained[0], tmp_path / 'work')
     (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_1.pth'))
-    done = run(PYTHON, 'tools/train.py', DIGITS, '--work-dir', work_dir,
-               '--resume', *digits_options(digits, **{'train_cfg.max_epochs': 2}))
+    done = run(
+        PYTHON,
+        'tools/train.py',
+        DIGITS,
+        '--work-dir',
+        work_dir,
+        '--resume',
+        *digits_options(digits, **{'train_cfg.max_epochs': 2}),
+    )
     assert 'resumed epoch: 1, iter: 2' in done.stdout
     assert trained_to('[2][4/4]', done.stdout)
     assert not trained_to('[1][4/4]', done.stdout)
@@ -134,12 +171,18 @@ def first_step(coco, work_dir, processes, per_process):
     config.write_text(
         f"_base_ = '{ROOT}/configs/retinanet_eca_r50_fpn_1x.py'\n"
         "custom_imports = dict(imports=['mmdet_eca', 'tests.tools.mean_loss'])\n"
-        "custom_hooks = [dict(type='WriteMeanLoss')]\n")
-    run('tools/dist_train.sh', config, processes, '--work-dir', work_dir,
+        "custom_hooks = [dict(type='WriteMeanLoss')]\n"
+    )
+    run(
+        'tools/dist_train.sh',
+        config,
+        processes,
+        '--work-dir',
+        work_dir,
         *options(
-            f'{coco}/', **{
-                'val_evaluator.ann_file':
-                f'{coco}/annotations/instances_val2017.json',
+            f'{coco}/',
+            **{
+                'val_evaluator.ann_file': f'{coco}/annotations/instances_val2017.json',
                 'model.backbone.init_cfg': 'None',
                 'train_dataloader.batch_size': per_process,
                 'train_dataloader.sampler.shuffle': 'False',
@@ -148,7 +191,11 @@ def first_step(coco, work_dir, processes, per_process):
                 'param_scheduler': 'None',
                 'train_cfg.max_epochs': 1,
                 'train_cfg.val_begin': 2,
-            }), PORT=str(free_port()), PYTHONPATH=ROOT)
+            },
+        ),
+        PORT=str(free_port()),
+        PYTHONPATH=ROOT,
+    )
     with open(work_dir / 'mean_loss.json') as file:
         loss = json.load(file)
     return loss, torch.load(work_dir / 'epoch_1.pth')['state_dict']
@@ -162,18 +209,27 @@ def test_two_processes_are_one_with_twice_the_batch(coco, tmp_path):
     assert loss == pytest.approx(expected_loss, rel=1e-4)
     for name, weight in expected.items():
         torch.testing.assert_close(
-            weights[name], weight, rtol=1e-4, atol=1e-6, msg=name)
+            weights[name], weight, rtol=1e-4, atol=1e-6, msg=name
+        )
 
 
 def test_two_nodes_train_together(digits, tmp_path):
     port, done = str(free_port()), {}
 
     def node(rank):
-        done[rank] = run('tools/dist_train.sh', DIGITS, 1, '--work-dir',
-                         tmp_path, *digits_options(digits), NNODES='2',
-                         NODE_RANK=str(rank), PORT=port)
+        done[rank] = run(
+            'tools/dist_train.sh',
+            DIGITS,
+            1,
+            '--work-dir',
+            tmp_path,
+            *digits_options(digits),
+            NNODES='2',
+            NODE_RANK=str(rank),
+            PORT=port,
+        )
 
-    threads = [threading.Thread(target=node, args=(rank, )) for rank in (0, 1)]
+    threads = [threading.Thread(target=node, args=(rank,)) for rank in (0, 1)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -188,33 +244,46 @@ def test_two_nodes_train_together(digits, tmp_path):
 def test_slurm(digits, tmp_path):
     """The script and the launcher, with an srun that starts two tasks here."""
     srun = tmp_path / 'srun'
-    srun.write_text('''#!/usr/bin/env bash
+    srun.write_text("""#!/usr/bin/env bash
 [ "$1 $2 $3" = "-p part --job-name=name" ] || exit 9
 while [ "$1" != python ]; do shift; done
 export SLURM_NTASKS=2 SLURM_NODELIST=localhost
 for rank in 0 1; do SLURM_PROCID=$rank SLURM_LOCALID=$rank "$@" & done
 wait -n && wait -n
-''')
+""")
     scontrol = tmp_path / 'scontrol'
     scontrol.write_text('#!/usr/bin/env bash\necho localhost\n')
     for path in (srun, scontrol):
         path.chmod(0o755)
-    done = run('env', f'PATH={tmp_path}:{osp.dirname(PYTHON)}:/usr/bin:/bin',
-               'tools/slurm_train.sh', 'part', 'name', DIGITS, tmp_path / 'work',
-               *digits_options(digits), MASTER_PORT=str(free_port()))
+    done = run(
+        'env',
+        f'PATH={tmp_path}:{osp.dirname(PYTHON)}:/usr/bin:/bin',
+        'tools/slurm_train.sh',
+        'part',
+        'name',
+        DIGITS,
+        tmp_path / 'work',
+        *digits_options(digits),
+        MASTER_PORT=str(free_port()),
+    )
     assert 'GPU number: 2' in done.stdout
     assert (tmp_path / 'work' / 'epoch_1.pth').exists()
 
 
-@pytest.mark.parametrize(('command', 'message'), [
-    (('tools/train.py', 'configs/none.py'), 'config configs/none.py does not'),
-    (('tools/train.py', 'configs/faster_rcnn_eca_r50_fpn_1x.py'),
-     'pretrained weights pretrained/eca_resnet50_k3557.pth.tar does not exist'),
-    (('tools/train.py', DIGITS, '--amp'), '--amp needs a GPU'),
-    (('tools/test.py', DIGITS, 'none.pth'), 'checkpoint none.pth does not'),
-    (('tools/test.py', DIGITS, 'none.pth', '--tta'), 'boxes, but not masks'),
-    (('tools/make_digits.py', '--num-val', '0'), 'num_val must be at least 1'),
-])
+@pytest.mark.parametrize(
+    ('command', 'message'),
+    [
+        (('tools/train.py', 'configs/none.py'), 'config configs/none.py does not'),
+        (
+            ('tools/train.py', 'configs/faster_rcnn_eca_r50_fpn_1x.py'),
+            'pretrained weights pretrained/eca_resnet50_k3557.pth.tar does not exist',
+        ),
+        (('tools/train.py', DIGITS, '--amp'), '--amp needs a GPU'),
+        (('tools/test.py', DIGITS, 'none.pth'), 'checkpoint none.pth does not'),
+        (('tools/test.py', DIGITS, 'none.pth', '--tta'), 'boxes, but not masks'),
+        (('tools/make_digits.py', '--num-val', '0'), 'num_val must be at least 1'),
+    ],
+)
 def test_a_users_mistake_is_one_line(command, message, tmp_path):
     work_dir = [] if 'make_digits' in command[0] else ['--work-dir', tmp_path]
     done = run(PYTHON, *command, *work_dir, check=False)
@@ -225,42 +294,72 @@ def test_a_users_mistake_is_one_line(command, message, tmp_path):
 
 
 def test_a_users_mistake_is_one_line_of_many_processes(tmp_path):
-    done = run('tools/dist_train.sh', 'configs/none.py', 2, '--work-dir',
-               tmp_path, check=False, PORT=str(free_port()))
+    done = run(
+        'tools/dist_train.sh',
+        'configs/none.py',
+        2,
+        '--work-dir',
+        tmp_path,
+        check=False,
+        PORT=str(free_port()),
+    )
     assert done.returncode == 1
-    message, = [line for line in done.stderr.splitlines()
-                if 'config configs/none.py does not exist' in line]
+    (message,) = [
+        line
+        for line in done.stderr.splitlines()
+        if 'config configs/none.py does not exist' in line
+    ]
     assert re.search(r'train\.py: error \(rank [01]\): config', message)
     assert 'Traceback' not in done.stderr
 
 
 def test_other_kernel_sizes_in_the_checkpoint(trained, digits, tmp_path):
-    done = run(PYTHON, 'tools/test.py', DIGITS, trained[0] / 'epoch_1.pth',
-               '--work-dir', tmp_path,
-               *digits_options(digits, **{'model.backbone.kernel_size': 3}),
-               check=False)
+    done = run(
+        PYTHON,
+        'tools/test.py',
+        DIGITS,
+        trained[0] / 'epoch_1.pth',
+        '--work-dir',
+        tmp_path,
+        *digits_options(digits, **{'model.backbone.kernel_size': 3}),
+        check=False,
+    )
     assert done.returncode == 1
     assert 'set kernel_size=(3, 5, 5, 7)' in done.stderr.splitlines()[-1]
     assert 'Traceback' not in done.stderr
 
 
-@pytest.mark.parametrize(('processes', 'gpus', 'message'), [
-    ('2', 1, 'error: 2 processes, but 1 GPUs on this machine: start at most one '
-     'process a GPU'),
-    ('cpu', 1, 'error: 3 processes, but 1 GPUs on this machine: start at most '
-     'one process a GPU'),
-    ('all', 1, 'error: --nproc-per-node=all: Unsupported nproc_per_node value: '
-     'all'),
-    ('gpu', 0, 'error: --nproc-per-node=gpu: Cuda is not available.'),
-    ('gpu', 2, 'torchrun starts gpu'),
-    ('auto', 2, 'torchrun starts auto'),
-    ('2', 2, 'torchrun starts 2'),
-    ('cpu', 0, 'torchrun starts cpu'),
-    ('9', 0, 'torchrun starts 9'),
-])
+@pytest.mark.parametrize(
+    ('processes', 'gpus', 'message'),
+    [
+        (
+            '2',
+            1,
+            'error: 2 processes, but 1 GPUs on this machine: start at most one '
+            'process a GPU',
+        ),
+        (
+            'cpu',
+            1,
+            'error: 3 processes, but 1 GPUs on this machine: start at most '
+            'one process a GPU',
+        ),
+        (
+            'all',
+            1,
+            'error: --nproc-per-node=all: Unsupported nproc_per_node value: all',
+        ),
+        ('gpu', 0, 'error: --nproc-per-node=gpu: Cuda is not available.'),
+        ('gpu', 2, 'torchrun starts gpu'),
+        ('auto', 2, 'torchrun starts auto'),
+        ('2', 2, 'torchrun starts 2'),
+        ('cpu', 0, 'torchrun starts cpu'),
+        ('9', 0, 'torchrun starts 9'),
+    ],
+)
 def test_number_of_processes(processes, gpus, message):
     """Without GPUs here, torch is told that it has some; nothing is started."""
-    code = f'''
+    code = f"""
 import os, runpy, sys, torch
 from torch.distributed import run
 torch.cuda.device_count = lambda: {gpus}
@@ -275,7 +374,7 @@ run.run = lambda args: print('torchrun starts', args.nproc_per_node,
                              file=sys.stderr)
 sys.argv = ['torchrun', '--nproc-per-node={processes}', 'tools/train.py']
 runpy.run_path('tools/torchrun.py', run_name='__main__')
-'''
+"""
     done = run(PYTHON, '-c', code, check=False)
     assert done.returncode == message.startswith('error')
     assert done.stderr.splitlines()[-1] == message

@@ -20,7 +20,8 @@ class Oracle(torch.nn.Module):
             bboxes=truth.bboxes.tensor,
             labels=truth.labels,
             scores=torch.ones(len(truth)),
-            masks=torch.from_numpy(truth.masks.to_ndarray()).bool())
+            masks=torch.from_numpy(truth.masks.to_ndarray()).bool(),
+        )
         return [sample]
 
 
@@ -30,8 +31,7 @@ def test_predictions_stand_beside_the_truth(digits, tmp_path):
     with DefaultScope.overwrite_default_scope('mmdet'):
         dataset = DATASETS.build(cfg.val_dataloader.dataset)
     path = tmp_path / 'predictions.png'
-    draw_predictions(
-        Oracle(), dataset, str(path), indices=range(4), columns=2, zoom=2)
+    draw_predictions(Oracle(), dataset, str(path), indices=range(4), columns=2, zoom=2)
     picture = cv2.imread(str(path))
     frame = (160 * 2 + 8, 240 * 2 + 8)  # an image, enlarged, with its margin
     assert picture.shape == (frame[0] * 2, frame[1] * 4, 3)
@@ -53,17 +53,20 @@ def test_nothing_found_is_drawn_too(digits, tmp_path):
         dataset = DATASETS.build(cfg.val_dataloader.dataset)
         model = MODELS.build(cfg.model).eval()
     path = tmp_path / 'predictions.png'
-    draw_predictions(model, dataset, str(path), indices=[0], columns=1,
-                     score_thr=1)
+    draw_predictions(model, dataset, str(path), indices=[0], columns=1, score_thr=1)
     assert cv2.imread(str(path)).shape == (160 * 3 + 8, 2 * (240 * 3 + 8), 3)
 
 
 def test_curves_of_a_resumed_run(tmp_path):
-    first = [dict(loss=2., loss_cls=1.5, iter=10), dict(loss=1., loss_cls=.5,
-                                                        iter=20),
-             {'coco/bbox_mAP': 0.1, 'coco/bbox_mAP_50': 0.2, 'step': 1}]
-    second = [dict(loss=.5, loss_cls=.2, iter=30),
-              {'coco/bbox_mAP': 0.4, 'coco/bbox_mAP_50': 0.6, 'step': 2}]
+    first = [
+        dict(loss=2.0, loss_cls=1.5, iter=10),
+        dict(loss=1.0, loss_cls=0.5, iter=20),
+        {'coco/bbox_mAP': 0.1, 'coco/bbox_mAP_50': 0.2, 'step': 1},
+    ]
+    second = [
+        dict(loss=0.5, loss_cls=0.2, iter=30),
+        {'coco/bbox_mAP': 0.4, 'coco/bbox_mAP_50': 0.6, 'step': 2},
+    ]
     files = []
     for name, rows in (('a', first), ('b', second)):
         files.append(str(tmp_path / name))

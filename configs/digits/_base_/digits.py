@@ -9,22 +9,20 @@ _pipeline = [
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
     dict(
         type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
-                   'scale_factor'))
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+    ),
 ]
 _epochs = 4
 
 digits = dict(
-    backbone=dict(
-        base_channels=16, frozen_stages=-1, norm_eval=False, init_cfg=None),
+    backbone=dict(base_channels=16, frozen_stages=-1, norm_eval=False, init_cfg=None),
     neck=dict(
-        in_channels=[64, 128, 256, 512],
-        out_channels=64,
-        norm_cfg=dict(type='BN')),
-    rpn_head=dict(
-        in_channels=64, feat_channels=64, anchor_generator=dict(scales=[4])),
+        in_channels=[64, 128, 256, 512], out_channels=64, norm_cfg=dict(type='BN')
+    ),
+    rpn_head=dict(in_channels=64, feat_channels=64, anchor_generator=dict(scales=[4])),
     roi_extractor=dict(
-        out_channels=64, finest_scale=28, roi_layer=dict(sampling_ratio=1)),
+        out_channels=64, finest_scale=28, roi_layer=dict(sampling_ratio=1)
+    ),
     train_dataloader=dict(
         batch_size=4,
         num_workers=1,
@@ -34,7 +32,9 @@ digits = dict(
             ann_file='annotations/instances_train.json',
             data_prefix=dict(img='train/'),
             metainfo=_metainfo,
-            pipeline=_pipeline)),
+            pipeline=_pipeline,
+        ),
+    ),
     val_dataloader=dict(
         batch_size=8,
         num_workers=1,
@@ -43,24 +43,26 @@ digits = dict(
             ann_file='annotations/instances_val.json',
             data_prefix=dict(img='val/'),
             metainfo=_metainfo,
-            pipeline=_pipeline)),
+            pipeline=_pipeline,
+        ),
+    ),
     evaluator=dict(ann_file='data/digits/annotations/instances_val.json'),
     train_cfg=dict(max_epochs=_epochs),
     optim_wrapper=dict(
         _delete_=True,
         type='OptimWrapper',
         optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
-        clip_grad=dict(max_norm=5)),
+        clip_grad=dict(max_norm=5),
+    ),
     param_scheduler=[
-        dict(
-            type='LinearLR', start_factor=0.01, by_epoch=False, begin=0,
-            end=50),
+        dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
         dict(
             type='CosineAnnealingLR',
             T_max=_epochs,
             eta_min_ratio=0.01,
-            convert_to_iter_based=True)
+            convert_to_iter_based=True,
+        ),
     ],
-    default_hooks=dict(
-        logger=dict(interval=20), checkpoint=dict(max_keep_ckpts=1)),
-    custom_hooks=[dict(type='ChannelsLastHook')])
+    default_hooks=dict(logger=dict(interval=20), checkpoint=dict(max_keep_ckpts=1)),
+    custom_hooks=[dict(type='ChannelsLastHook')],
+)

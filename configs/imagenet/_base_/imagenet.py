@@ -7,7 +7,8 @@ _loader = dict(
     num_workers=8,
     persistent_workers=True,
     pin_memory=True,
-    collate_fn=dict(type='collate_images'))
+    collate_fn=dict(type='collate_images'),
+)
 train_dataloader = dict(
     **_loader,
     batch_size=64,
@@ -19,8 +20,10 @@ train_dataloader = dict(
         pipeline=[
             dict(type='LoadRandomResizedCrop', size=224),
             dict(type='RandomMirror', prob=0.5),
-            dict(type='PackImage')
-        ]))
+            dict(type='PackImage'),
+        ],
+    ),
+)
 val_dataloader = dict(
     **_loader,
     batch_size=64,
@@ -30,8 +33,10 @@ val_dataloader = dict(
         root='data/imagenet/val',
         pipeline=[
             dict(type='LoadCenterCrop', size=224, shorter_side=256),
-            dict(type='PackImage')
-        ]))
+            dict(type='PackImage'),
+        ],
+    ),
+)
 val_evaluator = dict(type='TopAccuracy', topk=(1, 5))
 val_cfg = dict(type='ValLoop')
 
@@ -42,5 +47,7 @@ model = dict(
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
-        non_blocking=True),
-    num_classes=1000)
+        non_blocking=True,
+    ),
+    num_classes=1000,
+)

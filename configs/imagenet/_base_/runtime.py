@@ -8,4 +8,5 @@ default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=3),
     iter_seed=dict(type='IterSeedHook'),
     corrupt_images=dict(type='CorruptImagesHook', limit=0),
-    export=dict(type='ExportBackboneHook'))
+    export=dict(type='ExportBackboneHook'),
+)

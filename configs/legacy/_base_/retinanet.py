@@ -6,8 +6,10 @@ model = dict(
     bbox_head=dict(
         anchor_generator=dict(type='LegacyAnchorGenerator', center_offset=0.5),
         bbox_coder=dict(type='InclusiveBoxCoder'),
-        loss_bbox=dict(type='SmoothL1Loss', beta=0.11)),
-    test_cfg=dict(nms=dict(offset=1)))
+        loss_bbox=dict(type='SmoothL1Loss', beta=0.11),
+    ),
+    test_cfg=dict(nms=dict(offset=1)),
+)
 
 val_evaluator = dict(type='InclusiveCocoMetric')
 test_evaluator = val_evaluator

@@ -9,14 +9,20 @@ A source is a module with
 
 ``SOURCES`` lists them; :func:`register_source` adds one from another folder.
 """
+
 from types import ModuleType
 from typing import List
 
-from . import (authors_imagenet, mmdet2, mmdet3, mmpretrain, timm, torchvision)
+from . import authors_imagenet, mmdet2, mmdet3, mmpretrain, timm, torchvision
 from .mmdet3 import major_version
 
 SOURCES: List[ModuleType] = [
-    authors_imagenet, timm, mmpretrain, torchvision, mmdet2, mmdet3
+    authors_imagenet,
+    timm,
+    mmpretrain,
+    torchvision,
+    mmdet2,
+    mmdet3,
 ]
 
 
@@ -27,6 +33,10 @@ def register_source(source: ModuleType) -> None:
 
 
 __all__ = [
-    'SOURCES', 'authors_imagenet', 'major_version', 'mmpretrain',
-    'register_source', 'timm'
+    'SOURCES',
+    'authors_imagenet',
+    'major_version',
+    'mmpretrain',
+    'register_source',
+    'timm',
 ]

@@ -2,6 +2,7 @@
 
 https://github.com/BangguWu/ECANet, ``models/eca_resnet.py``.
 """
+
 from typing import Tuple
 
 from ..files import StateDict
@@ -12,8 +13,7 @@ NAME = "the ECA-Net authors' ImageNet weights"
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
     """A ResNet by torchvision's names, with ECA and a classifier."""
-    return {'conv1.weight', 'layer1.0.eca.conv.weight',
-            'fc.weight'} <= set(state_dict)
+    return {'conv1.weight', 'layer1.0.eca.conv.weight', 'fc.weight'} <= set(state_dict)
 
 
 def convert(state_dict: StateDict) -> Tuple[StateDict, str]:

@@ -3,6 +3,7 @@
 MMDetection 3.x loads them as they are, and its model zoo hands them out; only
 DETR and its relatives have other parameters now.
 """
+
 from typing import Tuple
 
 from ...errors import UserError
@@ -17,8 +18,9 @@ def matches(state_dict: StateDict, meta: dict) -> bool:
     if 'mmengine_version' in meta or 'mmdet_eca' in meta:
         return False
     version = major_version(meta)
-    return version == 2 or (version is None and any(
-        name.startswith('roi_head.') for name in state_dict))
+    return version == 2 or (
+        version is None and any(name.startswith('roi_head.') for name in state_dict)
+    )
 
 
 def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
@@ -31,5 +33,6 @@ def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
         if name.startswith('bbox_head.transformer.'):
             raise UserError(
                 f'the checkpoint has {name!r}: MMDetection 3.x has rebuilt the '
-                "DETRs of 2.x; take the weights of 3.x's own model zoo")
+                "DETRs of 2.x; take the weights of 3.x's own model zoo"
+            )
     return state_dict, 'nothing to rename, for configs of 3.x as they are'

@@ -1,4 +1,5 @@
 """Checkpoints of this package or of MMDetection 3.x: our names already."""
+
 import re
 from typing import Optional, Tuple
 
@@ -16,10 +17,9 @@ def major_version(meta: dict) -> Optional[int]:
 def matches(state_dict: StateDict, meta: dict) -> bool:
     """With a backbone, by what mmengine or our converter put into ``meta``, or
     by MMDetection's version."""
-    return ('mmengine_version' in meta or 'mmdet_eca' in meta
-            or major_version(meta) == 3) and any(
-                name.startswith(('backbone.layer', 'layer'))
-                for name in state_dict)
+    return (
+        'mmengine_version' in meta or 'mmdet_eca' in meta or major_version(meta) == 3
+    ) and any(name.startswith(('backbone.layer', 'layer')) for name in state_dict)
 
 
 def convert(state_dict: StateDict) -> Tuple[StateDict, str]:

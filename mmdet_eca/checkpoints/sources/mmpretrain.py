@@ -3,6 +3,7 @@
 https://github.com/open-mmlab/mmpretrain,
 ``mmpretrain/models/backbones/seresnet.py`` and ``models/utils/se_layer.py``.
 """
+
 import re
 from typing import Tuple
 
@@ -14,8 +15,7 @@ NAME = "MMPretrain's ImageNet weights"
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
     """A backbone below a classifier ``head``."""
-    return {'backbone.layer1.0.conv1.weight', 'head.fc.weight'} <= set(
-        state_dict)
+    return {'backbone.layer1.0.conv1.weight', 'head.fc.weight'} <= set(state_dict)
 
 
 def convert(state_dict: StateDict) -> Tuple[StateDict, str]:

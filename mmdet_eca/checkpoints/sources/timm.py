@@ -2,6 +2,7 @@
 
 https://github.com/huggingface/pytorch-image-models, ``timm/models/resnet.py``.
 """
+
 import re
 from typing import Tuple
 

@@ -1,4 +1,5 @@
 """torchvision's ResNets: our names already."""
+
 from typing import Tuple
 
 from ..files import StateDict
@@ -11,9 +12,10 @@ def matches(state_dict: StateDict, meta: dict) -> bool:
     """A ResNet with a classifier and no attention that has weights."""
     attention = ('eca', 'se', 'se_layer')
     return {'conv1.weight', 'layer1.0.conv1.weight', 'fc.weight'} <= set(
-        state_dict) and not any(
-            name.split('.')[2:3] == [kind] for name in state_dict
-            for kind in attention)
+        state_dict
+    ) and not any(
+        name.split('.')[2:3] == [kind] for name in state_dict for kind in attention
+    )
 
 
 def convert(state_dict: StateDict) -> Tuple[StateDict, str]:

@@ -32,7 +32,8 @@ class ChannelsLastHook(Hook):
         if is_model_wrapper(runner.model):
             runner.model = runner.wrap_model(
                 runner.cfg.get('model_wrapper_cfg'),
-                to_channels_last(runner.model.module))
+                to_channels_last(runner.model.module),
+            )
         else:
             to_channels_last(runner.model)
 
@@ -42,21 +43,24 @@ def to_channels_last(model: nn.Module) -> nn.Module:
     for module in model.modules():
         # mmcv's wrappers differ from torch's convolutions in empty inputs only.
         if isinstance(module, _ConvNd) and type(module).__module__.startswith(
-            ('torch.nn.', 'mmcv.cnn.bricks.wrappers')):
+            ('torch.nn.', 'mmcv.cnn.bricks.wrappers')
+        ):
             module.to(memory_format=torch.channels_last)
     for module in model.modules():
         if type(module).__module__.startswith('mmcv.ops.'):
             module.to(memory_format=torch.contiguous_format)
             if _contiguous_inputs not in module._forward_pre_hooks.values():
-                module.register_forward_pre_hook(
-                    _contiguous_inputs, with_kwargs=True)
+                module.register_forward_pre_hook(_contiguous_inputs, with_kwargs=True)
     return model
 
 
-def _contiguous_inputs(module: nn.Module, args: Tuple[Any, ...],
-                       kwargs: Dict[str, Any]) -> Tuple[tuple, dict]:
-    return (tuple(_contiguous(value) for value in args),
-            {name: _contiguous(value) for name, value in kwargs.items()})
+def _contiguous_inputs(
+    module: nn.Module, args: Tuple[Any, ...], kwargs: Dict[str, Any]
+) -> Tuple[tuple, dict]:
+    return (
+        tuple(_contiguous(value) for value in args),
+        {name: _contiguous(value) for name, value in kwargs.items()},
+    )
 
 
 def _contiguous(value: Any) -> Any:

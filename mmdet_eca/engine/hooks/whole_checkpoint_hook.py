@@ -27,11 +27,13 @@ class WholeCheckpointHook(Hook):
         weights = checkpoint.get('state_dict', checkpoint)
         names = {re.sub(r'^module\.', '', name) for name in weights}
         missing = [
-            name for name in model.state_dict()
+            name
+            for name in model.state_dict()
             if name not in names and not name.endswith('num_batches_tracked')
         ]
         if missing:
             raise UserError(
                 f'the checkpoint lacks {missing[0]!r} ({len(missing)} names) '
                 f'of this {type(model).__name__}: its network is not the '
-                'one of this config')
+                'one of this config'
+            )

@@ -45,18 +45,23 @@ class ChannelAttention(nn.Module):
         """Rescales feature maps of shape (N, C, H, W)."""
         return x * self.gate(x.mean(dim=(2, 3)))[:, :, None, None]
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
-                              **kwargs) -> None:
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args, **kwargs
+    ) -> None:
         weights = dict(self.named_parameters())
-        if (weights and not self.in_attention_backbone
-                and not any(p.requires_grad for p in weights.values())
-                and not any(prefix + name in state_dict for name in weights)):
+        if (
+            weights
+            and not self.in_attention_backbone
+            and not any(p.requires_grad for p in weights.values())
+            and not any(prefix + name in state_dict for name in weights)
+        ):
             print_log(
                 f'The checkpoint has no weights for {prefix[:-1]}: this channel '
                 'attention stays untrained: its stage is frozen. Set '
                 'frozen_stages=0 in the backbone to train it.',
                 logger='current',
-                level=logging.WARNING)
+                level=logging.WARNING,
+            )
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def extra_repr(self) -> str:

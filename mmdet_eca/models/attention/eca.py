@@ -3,6 +3,7 @@
 From "ECA-Net: Efficient Channel Attention for Deep Convolutional Neural
 Networks", Wang et al., CVPR 2020, https://arxiv.org/abs/1910.03151.
 """
+
 import math
 from numbers import Integral
 from typing import Optional
@@ -47,11 +48,13 @@ def eca_kernel_size(channels: int, gamma: float = 2, b: float = 1) -> int:
 class _LocalAttention(ChannelAttention):
     """A channel's weight depends on the channel and its neighbours, k in all."""
 
-    def __init__(self,
-                 in_channels: int,
-                 kernel_size: Optional[int] = None,
-                 gamma: float = 2,
-                 b: float = 1) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        kernel_size: Optional[int] = None,
+        gamma: float = 2,
+        b: float = 1,
+    ) -> None:
         super().__init__(in_channels)
         if kernel_size is None:
             kernel_size = eca_kernel_size(in_channels, gamma, b)
@@ -90,14 +93,17 @@ class ECALayer(_LocalAttention):
 
     _abbr_ = 'eca'
 
-    def __init__(self,
-                 in_channels: int,
-                 kernel_size: Optional[int] = None,
-                 gamma: float = 2,
-                 b: float = 1) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        kernel_size: Optional[int] = None,
+        gamma: float = 2,
+        b: float = 1,
+    ) -> None:
         super().__init__(in_channels, kernel_size, gamma, b)
         self.conv = nn.Conv1d(
-            1, 1, self.kernel_size, padding=self.kernel_size // 2, bias=False)
+            1, 1, self.kernel_size, padding=self.kernel_size // 2, bias=False
+        )
 
     def gate(self, pooled: Tensor) -> Tensor:
         """``sigmoid(C1D_k(pooled))`` of channel means of shape (N, C)."""
@@ -114,15 +120,18 @@ class ECANonShared(_LocalAttention):
 
     _abbr_ = 'eca_ns'
 
-    def __init__(self,
-                 in_channels: int,
-                 kernel_size: Optional[int] = None,
-                 gamma: float = 2,
-                 b: float = 1) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        kernel_size: Optional[int] = None,
+        gamma: float = 2,
+        b: float = 1,
+    ) -> None:
         super().__init__(in_channels, kernel_size, gamma, b)
         bound = self.kernel_size**-0.5  # as the shared convolution starts
         self.weight = nn.Parameter(
-            torch.empty(in_channels, self.kernel_size).uniform_(-bound, bound))
+            torch.empty(in_channels, self.kernel_size).uniform_(-bound, bound)
+        )
 
     def gate(self, pooled: Tensor) -> Tensor:
         """``sigmoid(sum_j weight[c, j] pooled[c - k // 2 + j])``, (N, C)."""
@@ -130,16 +139,23 @@ class ECANonShared(_LocalAttention):
         padded = F.pad(pooled, (k // 2, k // 2))
         # Cast, since autocast leaves products of elements alone.
         weight = self.weight.to(pooled)
-        return sum(padded[:, j:j + channels] * weight[:, j]
-                   for j in range(k)).sigmoid()
+        return sum(
+            padded[:, j : j + channels] * weight[:, j] for j in range(k)
+        ).sigmoid()
 
 
 def _check_kernel_size(kernel_size: int, in_channels: int) -> None:
-    if (not isinstance(kernel_size, Integral) or isinstance(kernel_size, bool)
-            or kernel_size < 1 or kernel_size % 2 == 0):
+    if (
+        not isinstance(kernel_size, Integral)
+        or isinstance(kernel_size, bool)
+        or kernel_size < 1
+        or kernel_size % 2 == 0
+    ):
         raise UserError(
             'kernel_size must be a positive odd integer (3, 5, 7, ...) or None '
-            f'for the adaptive size, got {kernel_size!r}')
+            f'for the adaptive size, got {kernel_size!r}'
+        )
     if kernel_size > in_channels:
-        raise UserError(f'kernel_size must be at most the {in_channels} '
-                        f'channels, got {kernel_size}')
+        raise UserError(
+            f'kernel_size must be at most the {in_channels} channels, got {kernel_size}'
+        )

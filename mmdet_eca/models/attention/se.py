@@ -3,6 +3,7 @@
 SE is from "Squeeze-and-Excitation Networks", Hu et al., CVPR 2018,
 https://arxiv.org/abs/1709.01507; the variants are ECA-Net's, Table 2.
 """
+
 from typing import Optional
 
 import torch
@@ -29,15 +30,13 @@ class SqueezeExcitation(ChannelAttention):
 
     _abbr_ = 'se'
 
-    def __init__(self,
-                 in_channels: int,
-                 ratio: int = 16,
-                 bias: bool = False) -> None:
+    def __init__(self, in_channels: int, ratio: int = 16, bias: bool = False) -> None:
         super().__init__(in_channels)
         check_positive_integer('ratio', ratio)
         if ratio > in_channels:
             raise UserError(
-                f'ratio must be at most the {in_channels} channels, got {ratio}')
+                f'ratio must be at most the {in_channels} channels, got {ratio}'
+            )
         self.fc1 = nn.Linear(in_channels, in_channels // ratio, bias=bias)
         self.fc2 = nn.Linear(in_channels // ratio, in_channels, bias=bias)
 
@@ -112,24 +111,32 @@ class SEGroup(ChannelAttention):
 
     _abbr_ = 'se_group'
 
-    def __init__(self,
-                 in_channels: int,
-                 groups: Optional[int] = None,
-                 group_width: Optional[int] = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        groups: Optional[int] = None,
+        group_width: Optional[int] = None,
+    ) -> None:
         super().__init__(in_channels)
         if groups is not None and group_width is not None:
-            raise UserError('give groups or group_width, not both; got '
-                            f'{groups!r} and {group_width!r}')
-        name, number = (('groups', 16 if groups is None else groups)
-                        if group_width is None else
-                        ('group_width', group_width))
+            raise UserError(
+                'give groups or group_width, not both; got '
+                f'{groups!r} and {group_width!r}'
+            )
+        name, number = (
+            ('groups', 16 if groups is None else groups)
+            if group_width is None
+            else ('group_width', group_width)
+        )
         check_positive_integer(name, number)
         if in_channels % number:
             raise UserError(
-                f'{name} must divide the {in_channels} channels, got {number}')
+                f'{name} must divide the {in_channels} channels, got {number}'
+            )
         self.groups = number if group_width is None else in_channels // number
         self.conv = nn.Conv1d(
-            in_channels, in_channels, 1, groups=self.groups, bias=False)
+            in_channels, in_channels, 1, groups=self.groups, bias=False
+        )
 
     def gate(self, pooled: Tensor) -> Tensor:
         """``sigmoid(W_G pooled)`` of channel means of shape (N, C)."""

@@ -1,11 +1,26 @@
 from .attention_mobilenet_v2 import AttentionMobileNetV2, ECAMobileNetV2
-from .attention_resnet import (AttentionResNet, AttentionResNetV1d,
-                               AttentionResNeXt, ECAResNet, ECAResNetV1d,
-                               ECAResNeXt, SEResNet, SEResNetV1d)
+from .attention_resnet import (
+    AttentionResNet,
+    AttentionResNetV1d,
+    AttentionResNeXt,
+    ECAResNet,
+    ECAResNetV1d,
+    ECAResNeXt,
+    SEResNet,
+    SEResNetV1d,
+)
 from .non_local_resnet import NonLocalResNet
 
 __all__ = [
-    'AttentionMobileNetV2', 'AttentionResNeXt', 'AttentionResNet',
-    'AttentionResNetV1d', 'ECAMobileNetV2', 'ECAResNeXt', 'ECAResNet',
-    'ECAResNetV1d', 'NonLocalResNet', 'SEResNet', 'SEResNetV1d'
+    'AttentionMobileNetV2',
+    'AttentionResNeXt',
+    'AttentionResNet',
+    'AttentionResNetV1d',
+    'ECAMobileNetV2',
+    'ECAResNeXt',
+    'ECAResNet',
+    'ECAResNetV1d',
+    'NonLocalResNet',
+    'SEResNet',
+    'SEResNetV1d',
 ]

@@ -1,4 +1,5 @@
 """What the backbones with channel attention have in common."""
+
 import difflib
 from typing import Any, List, Optional, Sequence, Union
 
@@ -36,7 +37,8 @@ class AttentionBlock(nn.Module):
         if hasattr(self, layer._abbr_):
             raise UserError(
                 f'{cfg["type"]} is given both as attention and as a '
-                f'plugin called {layer._abbr_!r}; keep one of them')
+                f'plugin called {layer._abbr_!r}; keep one of them'
+            )
         self.attention_name = layer._abbr_
         self.add_module(layer._abbr_, layer)
 
@@ -70,8 +72,9 @@ class AttentionBackbone(nn.Module):
         super().train(mode)
         return self
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args,
-                              **kwargs) -> None:
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args, **kwargs
+    ) -> None:
         check_attention_weights(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
@@ -87,7 +90,8 @@ def one_per_stage(name: str, value: Any, num_stages: int) -> list:
     if len(value) != num_stages:
         raise UserError(
             f'{name} must be one for all or one a stage, {num_stages} in all, '
-            f'got {len(value)}: {value!r}')
+            f'got {len(value)}: {value!r}'
+        )
     return list(value)
 
 
@@ -101,20 +105,29 @@ def eca_per_stage(kernel_size: KernelSize, num_stages: int) -> List[dict]:
 
 def _check_type(cfg: dict) -> None:
     if not isinstance(cfg, dict) or 'type' not in cfg:
-        raise UserError("attention must be a dict with a 'type' such as "
-                        f"dict(type='ECALayer'), got {cfg!r}")
+        raise UserError(
+            "attention must be a dict with a 'type' such as "
+            f"dict(type='ECALayer'), got {cfg!r}"
+        )
     known = sorted(
-        name for name, module in MODELS.module_dict.items()
-        if isinstance(module, type) and issubclass(module, ChannelAttention))
+        name
+        for name, module in MODELS.module_dict.items()
+        if isinstance(module, type) and issubclass(module, ChannelAttention)
+    )
     layer = cfg['type']
     if isinstance(layer, str):
         layer = MODELS.get(layer)
     if layer is None:
-        near = difflib.get_close_matches(
-            cfg['type'].split('.')[-1], known, cutoff=0.4) or known
-        raise UserError(f'attention type {cfg["type"]!r} is not registered; '
-                        f'near ones are {", ".join(near)}')
+        near = (
+            difflib.get_close_matches(cfg['type'].split('.')[-1], known, cutoff=0.4)
+            or known
+        )
+        raise UserError(
+            f'attention type {cfg["type"]!r} is not registered; '
+            f'near ones are {", ".join(near)}'
+        )
     if not issubclass(layer, ChannelAttention):
         raise UserError(
             f'attention type {cfg["type"]!r} is no ChannelAttention (which are '
-            f'{", ".join(known)}); give other layers as plugins')
+            f'{", ".join(known)}); give other layers as plugins'
+        )

@@ -1,4 +1,5 @@
 """MobileNetV2 with channel attention at the end of every inverted residual."""
+
 import torch.utils.checkpoint as cp
 from mmdet.models.backbones import MobileNetV2
 from mmdet.models.layers import InvertedResidual
@@ -7,8 +8,14 @@ from torch import Tensor, nn
 from torch.fx import Proxy
 
 from ...ops import as_node
-from .attention_backbone import (Attention, AttentionBackbone, AttentionBlock,
-                                 KernelSize, eca_per_stage, one_per_stage)
+from .attention_backbone import (
+    Attention,
+    AttentionBackbone,
+    AttentionBlock,
+    KernelSize,
+    eca_per_stage,
+    one_per_stage,
+)
 
 
 class AttentionInvertedResidual(AttentionBlock, InvertedResidual):
@@ -57,16 +64,17 @@ class AttentionMobileNetV2(AttentionBackbone, MobileNetV2):
             loaded, if the attention in a checkpoint does not fit.
     """
 
-    def __init__(self,
-                 attention: Attention = None,
-                 strict_attention: bool = True,
-                 **kwargs) -> None:
-        self.stage_attention = one_per_stage('attention', attention,
-                                             len(self.arch_settings))
+    def __init__(
+        self, attention: Attention = None, strict_attention: bool = True, **kwargs
+    ) -> None:
+        self.stage_attention = one_per_stage(
+            'attention', attention, len(self.arch_settings)
+        )
         super().__init__(strict_attention=strict_attention, **kwargs)
 
-    def make_layer(self, out_channels: int, num_blocks: int, stride: int,
-                   expand_ratio: int) -> nn.Sequential:
+    def make_layer(
+        self, out_channels: int, num_blocks: int, stride: int, expand_ratio: int
+    ) -> nn.Sequential:
         """Builds the next stage, as mmdet's does, with attention."""
         attention = self.stage_attention[len(self.layers)]
         blocks = []
@@ -82,7 +90,9 @@ class AttentionMobileNetV2(AttentionBackbone, MobileNetV2):
                     norm_cfg=self.norm_cfg,
                     act_cfg=self.act_cfg,
                     with_cp=self.with_cp,
-                    attention=attention))
+                    attention=attention,
+                )
+            )
             self.in_channels = out_channels
         return nn.Sequential(*blocks)
 
@@ -107,5 +117,5 @@ class ECAMobileNetV2(AttentionMobileNetV2):
 
     def __init__(self, kernel_size: KernelSize = None, **kwargs) -> None:
         super().__init__(
-            attention=eca_per_stage(kernel_size, len(self.arch_settings)),
-            **kwargs)
+            attention=eca_per_stage(kernel_size, len(self.arch_settings)), **kwargs
+        )

@@ -1,4 +1,5 @@
 """ResNet with channel attention at the end of every residual branch."""
+
 from typing import Tuple
 
 import torch
@@ -12,10 +13,24 @@ from torch.fx import Proxy
 from torch.nn import functional as F
 
 from ...errors import UserError
-from ...ops import (as_node, attention_tail, conv_norm, folded_conv_norm,
-                    forget_folded, has_hooks, is_foldable, run_folded)
-from .attention_backbone import (Attention, AttentionBackbone, AttentionBlock,
-                                 KernelSize, eca_per_stage, one_per_stage)
+from ...ops import (
+    as_node,
+    attention_tail,
+    conv_norm,
+    folded_conv_norm,
+    forget_folded,
+    has_hooks,
+    is_foldable,
+    run_folded,
+)
+from .attention_backbone import (
+    Attention,
+    AttentionBackbone,
+    AttentionBlock,
+    KernelSize,
+    eca_per_stage,
+    one_per_stage,
+)
 
 
 class _ResidualBlock(AttentionBlock):
@@ -40,8 +55,7 @@ class _ResidualBlock(AttentionBlock):
             return cp.checkpoint(self._forward, x, use_reentrant=False)
         return self._forward(x)
 
-    def _conv_norm(self, conv: nn.Module, norm: nn.Module,
-                   x: Tensor) -> Tensor:
+    def _conv_norm(self, conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
         return conv_norm(conv, norm, x) if self.folded else norm(conv(x))
 
     def _identity(self, x: Tensor) -> Tensor:
@@ -95,11 +109,15 @@ class AttentionBottleneck(_ResidualBlock, Bottleneck):
 
     def _tail_is_foldable(self, out: Tensor) -> bool:
         _, channels, h, w = out.shape
-        return (self.folded and self.attention_name is not None
-                and h * w > channels  # else the gated weights are the larger
-                and not (self.with_plugins and self.after_conv3_plugin_names)
-                and is_foldable(self.conv3, self.norm3, out)
-                and not has_hooks(self.attention) and not has_hooks(self.relu))
+        return (
+            self.folded
+            and self.attention_name is not None
+            and h * w > channels  # else the gated weights are the larger
+            and not (self.with_plugins and self.after_conv3_plugin_names)
+            and is_foldable(self.conv3, self.norm3, out)
+            and not has_hooks(self.attention)
+            and not has_hooks(self.relu)
+        )
 
     def _folded_tail(self, out: Tensor, x: Tensor) -> Tensor:
         """With the norm folded into the third convolution, the mean of its
@@ -108,8 +126,9 @@ class AttentionBottleneck(_ResidualBlock, Bottleneck):
         weight, bias = folded_conv_norm(self.conv3, self.norm3)
         weight = weight.flatten(1)
         pooled = F.linear(_mean(out), weight, bias)
-        return attention_tail(out, weight, bias, self.attention.gate(pooled),
-                              self._identity(x))
+        return attention_tail(
+            out, weight, bias, self.attention.gate(pooled), self._identity(x)
+        )
 
 
 def _mean(x: Tensor) -> Tensor:
@@ -155,20 +174,24 @@ class AttentionResNet(AttentionBackbone, ResNet):
     _blocks = {
         BasicBlock: AttentionBasicBlock,
         Bottleneck: AttentionBottleneck,
-        ResNeXtBottleneck: AttentionResNeXtBottleneck
+        ResNeXtBottleneck: AttentionResNeXtBottleneck,
     }
 
-    def __init__(self,
-                 depth: int,
-                 attention: Attention = None,
-                 folded: bool = True,
-                 strict_attention: bool = True,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        depth: int,
+        attention: Attention = None,
+        folded: bool = True,
+        strict_attention: bool = True,
+        **kwargs,
+    ) -> None:
         if depth not in self.arch_settings:
-            raise UserError(f'depth must be one of {list(self.arch_settings)}, '
-                            f'got {depth!r}')
-        self.stage_attention = one_per_stage('attention', attention,
-                                             kwargs.get('num_stages', 4))
+            raise UserError(
+                f'depth must be one of {list(self.arch_settings)}, got {depth!r}'
+            )
+        self.stage_attention = one_per_stage(
+            'attention', attention, kwargs.get('num_stages', 4)
+        )
         self.folded = folded
         super().__init__(depth, strict_attention=strict_attention, **kwargs)
 
@@ -178,7 +201,8 @@ class AttentionResNet(AttentionBackbone, ResNet):
             block=self._blocks[block],
             attention=self.stage_attention[len(self.res_layers)],
             folded=self.folded,
-            **kwargs)
+            **kwargs,
+        )
 
     def forward(self, x: Tensor) -> Tuple[Tensor, ...]:
         """Maps images (N, 3, H, W) to the feature maps of ``out_indices``."""
@@ -212,7 +236,7 @@ class _V1d:
     arch_settings = {
         **ResNet.arch_settings,
         200: (Bottleneck, (3, 24, 36, 3)),
-        269: (Bottleneck, (3, 30, 48, 8))
+        269: (Bottleneck, (3, 30, 48, 8)),
     }
 
     def __init__(self, *args, **kwargs) -> None:
@@ -229,11 +253,7 @@ class _NeXt:
 
     arch_settings = ResNeXt.arch_settings
 
-    def __init__(self,
-                 *args,
-                 groups: int = 1,
-                 base_width: int = 4,
-                 **kwargs) -> None:
+    def __init__(self, *args, groups: int = 1, base_width: int = 4, **kwargs) -> None:
         self.groups = groups
         self.base_width = base_width
         super().__init__(*args, **kwargs)
@@ -244,7 +264,8 @@ class _NeXt:
             groups=self.groups,
             base_width=self.base_width,
             base_channels=self.base_channels,
-            **kwargs)
+            **kwargs,
+        )
 
 
 @MODELS.register_module()
@@ -293,14 +314,12 @@ class ECAResNet(AttentionResNet):
         [(1, 256, 16, 16), (1, 512, 8, 8), (1, 1024, 4, 4), (1, 2048, 2, 2)]
     """
 
-    def __init__(self,
-                 depth: int,
-                 kernel_size: KernelSize = None,
-                 **kwargs) -> None:
+    def __init__(self, depth: int, kernel_size: KernelSize = None, **kwargs) -> None:
         super().__init__(
             depth,
             attention=eca_per_stage(kernel_size, kwargs.get('num_stages', 4)),
-            **kwargs)
+            **kwargs,
+        )
 
 
 @MODELS.register_module()
@@ -337,16 +356,14 @@ class SEResNet(AttentionResNet):
             weights are loaded, if the attention in a checkpoint does not fit.
     """
 
-    def __init__(self,
-                 depth: int,
-                 ratio: int = 16,
-                 bias: bool = False,
-                 **kwargs) -> None:
+    def __init__(
+        self, depth: int, ratio: int = 16, bias: bool = False, **kwargs
+    ) -> None:
         super().__init__(
             depth,
-            attention=dict(
-                type='mmdet.SqueezeExcitation', ratio=ratio, bias=bias),
-            **kwargs)
+            attention=dict(type='mmdet.SqueezeExcitation', ratio=ratio, bias=bias),
+            **kwargs,
+        )
 
 
 @MODELS.register_module()

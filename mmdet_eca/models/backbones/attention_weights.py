@@ -3,6 +3,7 @@
 mmengine logs parameters that do not fit and goes on; an ECA backbone would then
 run with untrained attention and lose accuracy in silence.
 """
+
 import logging
 from collections import defaultdict
 from typing import Dict, Iterable, Optional, Set
@@ -15,8 +16,9 @@ from ...errors import UserError
 from ..attention import ChannelAttention
 
 
-def check_attention_weights(backbone: nn.Module, state_dict: Dict[str, Tensor],
-                            prefix: str) -> None:
+def check_attention_weights(
+    backbone: nn.Module, state_dict: Dict[str, Tensor], prefix: str
+) -> None:
     """Sees to it that no attention is left untrained in silence.
 
     A checkpoint without any attention may be loaded, and with
@@ -42,54 +44,67 @@ def check_attention_weights(backbone: nn.Module, state_dict: Dict[str, Tensor],
     }
     expected = _weights(layers)
     others = _attention_names(state_dict, prefix) - set(expected)
-    if expected and not others and not any(
-            name in state_dict for name in expected):
+    if expected and not others and not any(name in state_dict for name in expected):
         if any(name.startswith(f'{prefix}layer') for name in state_dict):
             _say_untrained(
-                backbone, 'The checkpoint has no weights for the channel '
+                backbone,
+                'The checkpoint has no weights for the channel '
                 f'attention of {type(backbone).__name__}: the attention starts '
-                'untrained', [name[len(prefix):] for name in expected])
+                'untrained',
+                [name[len(prefix) :] for name in expected],
+            )
         return
     mistake = _difference(backbone, layers, state_dict, prefix, others)
     if mistake is None:
         return
     if backbone.strict_attention:
-        raise UserError(f'{mistake}, or strict_attention=False to start the '
-                        'attention that differs untrained')
+        raise UserError(
+            f'{mistake}, or strict_attention=False to start the '
+            'attention that differs untrained'
+        )
     for name in others:
         del state_dict[name]
     untrained = {
         name: layer
-        for name, layer in layers.items() if not _fits(layer, state_dict, name)
+        for name, layer in layers.items()
+        if not _fits(layer, state_dict, name)
     }
-    state_dict.update({
-        name: weight.detach()
-        for name, weight in _weights(untrained).items()
-    })
-    names = [name[len(prefix):-1] for name in untrained]
+    state_dict.update(
+        {name: weight.detach() for name, weight in _weights(untrained).items()}
+    )
+    names = [name[len(prefix) : -1] for name in untrained]
     _say_untrained(
-        backbone, 'The checkpoint has another channel attention than '
+        backbone,
+        'The checkpoint has another channel attention than '
         f'{type(backbone).__name__}, whose own starts untrained: '
-        f'{", ".join(names) or "none"}', names)
+        f'{", ".join(names) or "none"}',
+        names,
+    )
 
 
-def _say_untrained(backbone: nn.Module, message: str,
-                   names: Iterable[str]) -> None:
+def _say_untrained(backbone: nn.Module, message: str, names: Iterable[str]) -> None:
     """Logs the message, and which of the named layers will never learn."""
     stages = {name.split('.')[0] for name in names}
-    frozen = [f'layer{number}'
-              for number in range(1, backbone.frozen_stages + 1)
-              if f'layer{number}' in stages]
+    frozen = [
+        f'layer{number}'
+        for number in range(1, backbone.frozen_stages + 1)
+        if f'layer{number}' in stages
+    ]
     if frozen:
         message += (
             f'; that of {" and ".join(frozen)} stays untrained: its stage is '
-            'frozen. Set frozen_stages=0 in the backbone to train it')
+            'frozen. Set frozen_stages=0 in the backbone to train it'
+        )
     print_log(f'{message}.', logger='current', level=logging.WARNING)
 
 
-def _difference(backbone: nn.Module, layers: Dict[str, ChannelAttention],
-                state_dict: Dict[str, Tensor], prefix: str,
-                others: Set[str]) -> Optional[str]:
+def _difference(
+    backbone: nn.Module,
+    layers: Dict[str, ChannelAttention],
+    state_dict: Dict[str, Tensor],
+    prefix: str,
+    others: Set[str],
+) -> Optional[str]:
     """What about the checkpoint's attention does not fit, and the remedy."""
     if others:
         wanted = sorted({layer._abbr_ for layer in layers.values()})
@@ -97,22 +112,26 @@ def _difference(backbone: nn.Module, layers: Dict[str, ChannelAttention],
             f'the checkpoint has channel attention, {min(others)!r}, that this '
             f'{type(backbone).__name__} has no place for; its own is '
             f'{" and ".join(wanted) or "none"}: take the config of the '
-            "checkpoint's network")
+            "checkpoint's network"
+        )
     expected = _weights(layers)
     missing = [name for name in expected if name not in state_dict]
     if missing:
         return (
             f'the checkpoint has channel attention, but not {missing[0]!r} '
             f'({len(missing)} of {len(expected)} attention weights missing): '
-            "take the config of the checkpoint's network")
+            "take the config of the checkpoint's network"
+        )
     kernel_sizes = _differing_kernel_sizes(layers, state_dict, prefix)
     if kernel_sizes:
         return kernel_sizes
     for name, weight in expected.items():
         if state_dict[name].shape != weight.shape:
-            return (f'{name} is of shape {tuple(state_dict[name].shape)} in the '
-                    f'checkpoint and {tuple(weight.shape)} in the model: take '
-                    "the config of the checkpoint's network")
+            return (
+                f'{name} is of shape {tuple(state_dict[name].shape)} in the '
+                f'checkpoint and {tuple(weight.shape)} in the model: take '
+                "the config of the checkpoint's network"
+            )
     return None
 
 
@@ -124,33 +143,38 @@ def _weights(layers: Dict[str, ChannelAttention]) -> Dict[str, Tensor]:
     }
 
 
-def _fits(layer: ChannelAttention, state_dict: Dict[str, Tensor],
-          layer_name: str) -> bool:
+def _fits(
+    layer: ChannelAttention, state_dict: Dict[str, Tensor], layer_name: str
+) -> bool:
     return all(
         name in state_dict and state_dict[name].shape == weight.shape
-        for name, weight in _weights({layer_name: layer}).items())
+        for name, weight in _weights({layer_name: layer}).items()
+    )
 
 
 def _attention_names(state_dict: Dict[str, Tensor], prefix: str) -> set:
     """The checkpoint's parameters that belong to a known kind of attention."""
     kinds = {
-        module._abbr_ for module in MODELS.module_dict.values()
+        module._abbr_
+        for module in MODELS.module_dict.values()
         if isinstance(module, type) and issubclass(module, ChannelAttention)
     }
     # layerL.B.eca...
     return {
-        name for name in state_dict if name.startswith(f'{prefix}layer')
-        and kinds.intersection(name[len(prefix):].split('.')[2:3])
+        name
+        for name in state_dict
+        if name.startswith(f'{prefix}layer')
+        and kinds.intersection(name[len(prefix) :].split('.')[2:3])
     }
 
 
-def _differing_kernel_sizes(layers: Dict[str, ChannelAttention],
-                            state_dict: Dict[str, Tensor],
-                            prefix: str) -> Optional[str]:
+def _differing_kernel_sizes(
+    layers: Dict[str, ChannelAttention], state_dict: Dict[str, Tensor], prefix: str
+) -> Optional[str]:
     found, wanted = defaultdict(set), {}
     for name, layer in layers.items():
         if hasattr(layer, 'kernel_size'):
-            stage = name[len(prefix):].split('.')[0]
+            stage = name[len(prefix) :].split('.')[0]
             for weight, _ in layer.named_parameters():  # the kernel, (..., k)
                 found[stage].add(state_dict[name + weight].shape[-1])
             wanted[stage] = layer.kernel_size
@@ -159,9 +183,13 @@ def _differing_kernel_sizes(layers: Dict[str, ChannelAttention],
         return None
     details = '; '.join(
         f'{stage}: {" and ".join(map(str, sorted(found[stage])))} in the '
-        f'checkpoint, {wanted[stage]} in the model' for stage in differing)
-    remedy = ('the checkpoint has several in one stage, which no setting fits: '
-              'take other weights')
+        f'checkpoint, {wanted[stage]} in the model'
+        for stage in differing
+    )
+    remedy = (
+        'the checkpoint has several in one stage, which no setting fits: '
+        'take other weights'
+    )
     if all(len(sizes) == 1 for sizes in found.values()):
         fitting = tuple(next(iter(sizes)) for sizes in found.values())
         remedy = f'set kernel_size={fitting} in the backbone to load it'

@@ -43,5 +43,5 @@ class NonLocalResNet(AttentionBackbone, ResNet):
         *blocks, last = stage.named_children()
         channels = kwargs['planes'] * self.block.expansion
         return nn.Sequential(
-            OrderedDict([*blocks, ('nonlocal_block', _NonLocalBlock(channels)),
-                         last]))
+            OrderedDict([*blocks, ('nonlocal_block', _NonLocalBlock(channels)), last])
+        )

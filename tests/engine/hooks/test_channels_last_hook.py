@@ -32,15 +32,16 @@ class Crops(nn.Module):
 
 
 class CropsByKeyword(Crops):
-
     def forward(self, x):
         return self.align(rois=self.rois(x), input=self.conv(x))
 
 
 def deformable():
     torch.manual_seed(1)
-    layers = [build_conv_layer(dict(type=kind, deform_groups=2), 8, 8, 3)
-              for kind in ('DCN', 'DCNv2')]
+    layers = [
+        build_conv_layer(dict(type=kind, deform_groups=2), 8, 8, 3)
+        for kind in ('DCN', 'DCNv2')
+    ]
     for layer in layers:
         nn.init.normal_(layer.conv_offset.weight, std=0.1)
     return nn.Sequential(nn.Conv2d(3, 8, 3), *layers, nn.Conv2d(8, 4, 1))
@@ -58,7 +59,8 @@ class DetectoRS(DetectoRS_ResNet):
             conv_cfg=dict(type='ConvAWS'),
             sac=dict(type='SAC', use_deform=True),
             stage_with_sac=(False, True, True, True),
-            output_img=False)
+            output_img=False,
+        )
         self.train()
         for name, parameter in self.named_parameters():
             if 'offset' in name or 'switch' in name:
@@ -68,8 +70,7 @@ class DetectoRS(DetectoRS_ResNet):
         return super().forward(x)[-1]
 
 
-@pytest.mark.parametrize(
-    'build', [Crops, CropsByKeyword, deformable, DetectoRS])
+@pytest.mark.parametrize('build', [Crops, CropsByKeyword, deformable, DetectoRS])
 def test_mmcvs_operators_give_the_same_outputs_and_gradients(build, device):
     plain = build().to(device)
     converted = to_channels_last(to_channels_last(copy.deepcopy(plain)))
@@ -100,5 +101,6 @@ def test_detector_has_the_same_losses(detector, device):
             total, _ = network.parse_losses(network(**batch, mode='loss'))
             losses.append(total)
     assert converted.backbone.conv1.weight.is_contiguous(
-        memory_format=torch.channels_last)
+        memory_format=torch.channels_last
+    )
     torch.testing.assert_close(losses[1], losses[0], rtol=1e-4, atol=1e-5)

@@ -4,9 +4,10 @@ import pytest
 from mmdet_eca import ECALayer, UserError, eca_kernel_size
 
 
-@pytest.mark.parametrize(('channels', 'kernel_size'), [(64, 3), (128, 5),
-                                                       (256, 5), (512, 5),
-                                                       (1024, 5), (2048, 7)])
+@pytest.mark.parametrize(
+    ('channels', 'kernel_size'),
+    [(64, 3), (128, 5), (256, 5), (512, 5), (1024, 5), (2048, 7)],
+)
 def test_adaptive_kernel_size_is_that_of_the_authors(channels, kernel_size):
     assert eca_kernel_size(channels) == kernel_size
     assert ECALayer(channels).kernel_size == kernel_size
@@ -27,11 +28,12 @@ def test_gamma_and_b_change_the_adaptive_kernel_size():
 
 def test_layer_has_k_weights_and_nothing_else():
     state = ECALayer(512, 5).state_dict()
-    assert {name: tuple(value.shape)
-            for name, value in state.items()} == {'conv.weight': (1, 1, 5)}
+    assert {name: tuple(value.shape) for name, value in state.items()} == {
+        'conv.weight': (1, 1, 5)
+    }
 
 
-@pytest.mark.parametrize('kernel_size', [0, -1, 2, 4, 3.0, '3', True, (3, )])
+@pytest.mark.parametrize('kernel_size', [0, -1, 2, 4, 3.0, '3', True, (3,)])
 def test_wrong_kernel_size_is_named(kernel_size):
     with pytest.raises(UserError, match='kernel_size must be a positive odd'):
         ECALayer(64, kernel_size)

@@ -1,4 +1,5 @@
 """Every member of the family against its equation in Table 2."""
+
 import re
 
 import numpy as np
@@ -10,8 +11,16 @@ from mmengine.registry import DefaultScope
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmdet_eca import (ECALayer, ECANonShared, SEGroup, SEVar1, SEVar2, SEVar3,
-                       SqueezeExcitation, UserError)
+from mmdet_eca import (
+    ECALayer,
+    ECANonShared,
+    SEGroup,
+    SEVar1,
+    SEVar2,
+    SEVar3,
+    SqueezeExcitation,
+    UserError,
+)
 from mmdet_eca.tables import attention_layers as table
 from tests.conftest import every_amp
 from tests.models.exporting import export, run_onnx
@@ -33,7 +42,7 @@ def blocks(layer, y):
     width = C // layer.groups
     for channel, row in enumerate(weight(layer)[:, :, 0]):
         start = channel // width * width
-        matrix[channel, start:start + width] = row
+        matrix[channel, start : start + width] = row
     return matrix @ y
 
 
@@ -46,7 +55,8 @@ def band(layer, y):
             neighbour = channel - k // 2 + j
             if 0 <= neighbour < C:
                 matrix[channel, neighbour] = weight(layer).reshape(-1, k)[
-                    channel if isinstance(layer, ECANonShared) else 0, j]
+                    channel if isinstance(layer, ECANonShared) else 0, j
+                ]
     return matrix @ y
 
 
@@ -67,8 +77,11 @@ FAMILY = [
 ]
 members = pytest.mark.parametrize(
     ('layer', 'f', 'weights'),
-    [pytest.param((kind, arguments), f, n, id=f'{kind.__name__}{arguments}')
-     for kind, arguments, f, n in FAMILY])
+    [
+        pytest.param((kind, arguments), f, n, id=f'{kind.__name__}{arguments}')
+        for kind, arguments, f, n in FAMILY
+    ],
+)
 
 
 @members
@@ -82,7 +95,8 @@ def test_output_is_that_of_the_equation(layer, f, weights):
         gate = 1 / (1 + np.exp(-f(layer, pooled)))
         expected[image] = features * gate[:, None, None]
     np.testing.assert_allclose(
-        layer(x).detach().numpy(), expected, rtol=1e-12, atol=1e-14)
+        layer(x).detach().numpy(), expected, rtol=1e-12, atol=1e-14
+    )
 
 
 @members
@@ -108,11 +122,9 @@ def test_gradients_in_float64(layer, f, weights):
     x = torch.randn(2, C, 1, 2, dtype=torch.float64, requires_grad=True)
 
     def forward(x, *parameters):
-        return torch.func.functional_call(layer, dict(zip(names, parameters)),
-                                          x)
+        return torch.func.functional_call(layer, dict(zip(names, parameters)), x)
 
-    assert torch.autograd.gradcheck(
-        forward, (x, *layer.parameters()), fast_mode=True)
+    assert torch.autograd.gradcheck(forward, (x, *layer.parameters()), fast_mode=True)
 
 
 @every_amp
@@ -142,7 +154,8 @@ def test_channels_last_stays_and_gives_the_same_output(layer, f, weights):
 def whole_family():
     torch.manual_seed(0)
     return nn.Sequential(
-        *(kind(C, **arguments) for kind, arguments, *_ in FAMILY)).eval()
+        *(kind(C, **arguments) for kind, arguments, *_ in FAMILY)
+    ).eval()
 
 
 def test_compiles_to_one_graph_with_inductor(whole_family):
@@ -155,27 +168,28 @@ def test_exports_and_runs_in_onnxruntime(whole_family):
     x = torch.randn(2, C, 4, 4)
     expected = whole_family(x)
     torch.testing.assert_close(export(whole_family, x)(x), expected)
-    out, = run_onnx(whole_family, x)
+    (out,) = run_onnx(whole_family, x)
     torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize('kind', [
-    SqueezeExcitation, SEVar1, SEVar2, SEVar3, SEGroup, ECANonShared, ECALayer
-], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    'kind',
+    [SqueezeExcitation, SEVar1, SEVar2, SEVar3, SEGroup, ECANonShared, ECALayer],
+    ids=lambda kind: kind.__name__,
+)
 def test_member_is_registered_and_a_plugin_of_mmdets_own_backbone(kind):
     assert MODELS.get(kind.__name__) is kind
     with DefaultScope.overwrite_default_scope('mmdet'):
-        name, layer = build_plugin_layer(
-            dict(type=kind.__name__), in_channels=256)
+        name, layer = build_plugin_layer(dict(type=kind.__name__), in_channels=256)
         assert name == kind._abbr_ and type(layer) is kind
         backbone = MODELS.build(
             dict(
                 type='ResNet',
                 depth=50,
                 base_channels=8,
-                plugins=[
-                    dict(cfg=dict(type=kind.__name__), position='after_conv3')
-                ]))
+                plugins=[dict(cfg=dict(type=kind.__name__), position='after_conv3')],
+            )
+        )
     backbone.eval()  # mmdet's returns None
     found = [m for m in backbone.modules() if isinstance(m, kind)]
     assert len(found) == 3 + 4 + 6 + 3
@@ -204,18 +218,21 @@ def test_table_has_every_member_and_the_papers_numbers(capsys):
     assert ('SE-GC2', 'SEGroup', '16 C', '76.98', '93.31') in found
 
 
-@pytest.mark.parametrize(('build', 'message'), [
-    (lambda: SqueezeExcitation(8), 'ratio must be at most the 8 channels.*16'),
-    (lambda: SqueezeExcitation(64, 0), 'ratio must be a positive integer.*0'),
-    (lambda: SEGroup(40), 'groups must divide the 40 channels, got 16'),
-    (lambda: SEGroup(40, group_width=16), 'group_width must divide.*got 16'),
-    (lambda: SEGroup(32, 2, 16), 'groups or group_width, not both; got 2'),
-    (lambda: SEGroup(32, 0), 'groups must be a positive integer, got 0'),
-    (lambda: ECALayer(4, 5), 'kernel_size must be at most the 4.*got 5'),
-    (lambda: ECANonShared(4, 7), 'kernel_size must be at most the 4.*got 7'),
-    (lambda: ECANonShared(8, 2), 'positive odd integer.*got 2'),
-    (lambda: SEVar2('8'), "in_channels must be a positive integer, got '8'"),
-])
+@pytest.mark.parametrize(
+    ('build', 'message'),
+    [
+        (lambda: SqueezeExcitation(8), 'ratio must be at most the 8 channels.*16'),
+        (lambda: SqueezeExcitation(64, 0), 'ratio must be a positive integer.*0'),
+        (lambda: SEGroup(40), 'groups must divide the 40 channels, got 16'),
+        (lambda: SEGroup(40, group_width=16), 'group_width must divide.*got 16'),
+        (lambda: SEGroup(32, 2, 16), 'groups or group_width, not both; got 2'),
+        (lambda: SEGroup(32, 0), 'groups must be a positive integer, got 0'),
+        (lambda: ECALayer(4, 5), 'kernel_size must be at most the 4.*got 5'),
+        (lambda: ECANonShared(4, 7), 'kernel_size must be at most the 4.*got 7'),
+        (lambda: ECANonShared(8, 2), 'positive odd integer.*got 2'),
+        (lambda: SEVar2('8'), "in_channels must be a positive integer, got '8'"),
+    ],
+)
 def test_wrong_arguments_are_named(build, message):
     with pytest.raises(UserError, match=message):
         build()

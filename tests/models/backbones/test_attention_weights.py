@@ -36,8 +36,14 @@ def test_the_authors_file_loads_whole(tmp_path):
     state['module.fc.weight'] = torch.zeros(1000, 128)
     state['module.fc.bias'] = torch.zeros(1000)
     torch.save(
-        dict(epoch=100, arch='eca_resnet50', state_dict=state,
-             best_prec1=torch.tensor(77.5)), path)
+        dict(
+            epoch=100,
+            arch='eca_resnet50',
+            state_dict=state,
+            best_prec1=torch.tensor(77.5),
+        ),
+        path,
+    )
 
     loaded = backbone()
     loaded.init_cfg = dict(type='Pretrained', checkpoint=str(path))
@@ -47,11 +53,9 @@ def test_the_authors_file_loads_whole(tmp_path):
 
 
 @pytest.mark.parametrize('prefix', ['', 'backbone.'])
-def test_another_kernel_size_is_refused_with_the_setting_that_fits(
-        tmp_path, prefix):
+def test_another_kernel_size_is_refused_with_the_setting_that_fits(tmp_path, prefix):
     path = tmp_path / 'checkpoint.pth'
-    torch.save(
-        {f'{prefix}{k}': v for k, v in backbone().state_dict().items()}, path)
+    torch.save({f'{prefix}{k}': v for k, v in backbone().state_dict().items()}, path)
     model = backbone(5)
     if prefix:
         model = torch.nn.ModuleDict(dict(backbone=model))
@@ -94,37 +98,51 @@ def test_plain_resnet_weights_load_with_one_line(log):
 def test_nothing_is_said_where_all_fits(log):
     for strict in (True, False):
         backbone(frozen_stages=1, strict_attention=strict).load_state_dict(
-            backbone().state_dict())
+            backbone().state_dict()
+        )
     assert not log
 
 
-STAYS = ('stays untrained: its stage is frozen. Set frozen_stages=0 in the '
-         'backbone to train it.')
+STAYS = (
+    'stays untrained: its stage is frozen. Set frozen_stages=0 in the '
+    'backbone to train it.'
+)
 
 
-@pytest.mark.parametrize(('frozen_stages', 'stages'), [
-    (0, None), (1, 'layer1'), (2, 'layer1 and layer2')])
-@pytest.mark.parametrize('build', [
-    backbone, lambda **kwargs: ECAMobileNetV2(widen_factor=0.25, **kwargs)])
+@pytest.mark.parametrize(
+    ('frozen_stages', 'stages'), [(0, None), (1, 'layer1'), (2, 'layer1 and layer2')]
+)
+@pytest.mark.parametrize(
+    'build', [backbone, lambda **kwargs: ECAMobileNetV2(widen_factor=0.25, **kwargs)]
+)
 def test_untrained_attention_in_a_frozen_stage_is_named(
-        log, build, frozen_stages, stages):
+    log, build, frozen_stages, stages
+):
     """In mmdet's MobileNetV2 the stages are frozen by train() only."""
     model = build(frozen_stages=frozen_stages)
-    plain = {name: weight for name, weight in model.state_dict().items()
-             if '.eca.' not in name}
+    plain = {
+        name: weight
+        for name, weight in model.state_dict().items()
+        if '.eca.' not in name
+    }
     model.load_state_dict(plain, strict=False)
     assert len(log) == 1
-    assert log[0].endswith(f'; that of {stages} {STAYS}' if stages else
-                           'the attention starts untrained.')
+    assert log[0].endswith(
+        f'; that of {stages} {STAYS}' if stages else 'the attention starts untrained.'
+    )
     model.train()
-    frozen = {name.split('.')[0] for name, weight in model.named_parameters()
-              if '.eca.' in name and not weight.requires_grad}
+    frozen = {
+        name.split('.')[0]
+        for name, weight in model.named_parameters()
+        if '.eca.' in name and not weight.requires_grad
+    }
     assert frozen == set(stages.split(' and ') if stages else ())
 
 
 @pytest.mark.parametrize(('frozen_stages', 'count'), [(1, 3), (0, 0)])
 def test_an_untrained_plugin_in_a_frozen_stage_is_named(
-        log, tmp_path, frozen_stages, count):
+    log, tmp_path, frozen_stages, count
+):
     """In mmdet's own backbone, as its Pretrained initialisation loads it."""
     path = tmp_path / 'resnet50.pth'
     torch.save(ResNet(50, base_channels=4).state_dict(), path)
@@ -132,14 +150,14 @@ def test_an_untrained_plugin_in_a_frozen_stage_is_named(
         50,
         base_channels=4,
         frozen_stages=frozen_stages,
-        plugins=[
-            dict(cfg=dict(type='mmdet.ECALayer'), position='after_conv3')
-        ],
-        init_cfg=dict(type='Pretrained', checkpoint=str(path)))
+        plugins=[dict(cfg=dict(type='mmdet.ECALayer'), position='after_conv3')],
+        init_cfg=dict(type='Pretrained', checkpoint=str(path)),
+    )
     model.init_weights()
     assert [line for line in log if 'attention' in line] == [
         f'The checkpoint has no weights for layer1.{block}.eca: this channel '
-        f'attention {STAYS}' for block in range(count)
+        f'attention {STAYS}'
+        for block in range(count)
     ]
     log.clear()
     model.load_state_dict(model.state_dict())
@@ -154,13 +172,17 @@ def test_without_strict_attention_the_layers_that_fit_are_loaded(log):
     given = {name: weight.clone() for name, weight in state.items()}
     model.load_state_dict(state)  # strict for all the rest
     assert state.keys() == given.keys() and all(
-        torch.equal(state[name], given[name]) for name in state)
-    untrained = [name for name in initial if '.eca.' in name
-                 and name.startswith(('layer1', 'layer4'))]
+        torch.equal(state[name], given[name]) for name in state
+    )
+    untrained = [
+        name
+        for name in initial
+        if '.eca.' in name and name.startswith(('layer1', 'layer4'))
+    ]
     for name, weight in model.state_dict().items():
         source = initial if name in untrained else given
         assert torch.equal(weight, source[name]), name
-    names = ', '.join(name[:-len('.conv.weight')] for name in untrained)
+    names = ', '.join(name[: -len('.conv.weight')] for name in untrained)
     assert names.startswith('layer1.0.eca, layer1.1.eca') and log == [
         'The checkpoint has another channel attention than ECAResNet, whose own '
         f'starts untrained: {names}; that of layer1 {STAYS}'
@@ -183,6 +205,9 @@ def test_without_strict_attention_another_kind_is_left_out(log, tmp_path):
 
 
 def test_the_refusal_names_the_switch():
-    with pytest.raises(UserError, match='set kernel_size=.*or strict_attention='
-                       'False to start the attention that differs untrained'):
+    with pytest.raises(
+        UserError,
+        match='set kernel_size=.*or strict_attention='
+        'False to start the attention that differs untrained',
+    ):
         backbone(5).load_state_dict(backbone().state_dict())

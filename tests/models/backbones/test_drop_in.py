@@ -1,4 +1,5 @@
 """Ours in the place of mmdet's own, in every config that mmdet ships."""
+
 import copy
 import glob
 import hashlib
@@ -19,17 +20,31 @@ from mmdet_eca import UserError
 from mmdet_eca.checkpoints import schemes
 from mmdet_eca.engine.checks import check_config
 
-OURS = {
-    'ResNet': 'ECAResNet',
-    'ResNetV1d': 'ECAResNetV1d',
-    'ResNeXt': 'ECAResNeXt'
-}
-KINDS = ('atss', 'cascade_rcnn', 'faster_rcnn', 'mask_rcnn', 'retinanet',
-         'solov2', 'yolof')
+OURS = {'ResNet': 'ECAResNet', 'ResNetV1d': 'ECAResNetV1d', 'ResNeXt': 'ECAResNeXt'}
+KINDS = (
+    'atss',
+    'cascade_rcnn',
+    'faster_rcnn',
+    'mask_rcnn',
+    'retinanet',
+    'solov2',
+    'yolof',
+)
 # Folders with other numbers of classes in the model than its data set has.
-CLASS_COUNTS = ('cascade_rpn', 'cityscapes', 'detectors', 'guided_anchoring',
-                'htc', 'lvis', 'maskformer', 'panoptic_fpn', 'qdtrack', 'rpn',
-                'scnet', 'soft_teacher')
+CLASS_COUNTS = (
+    'cascade_rpn',
+    'cityscapes',
+    'detectors',
+    'guided_anchoring',
+    'htc',
+    'lvis',
+    'maskformer',
+    'panoptic_fpn',
+    'qdtrack',
+    'rpn',
+    'scnet',
+    'soft_teacher',
+)
 CONFIGS = osp.join(osp.dirname(mmdet.__file__), '.mim', 'configs')
 
 
@@ -37,8 +52,11 @@ def backbones(node, kinds=OURS):
     """The config dicts of the backbones of these kinds."""
     if isinstance(node, dict):
         for name, value in node.items():
-            if (name == 'backbone' and isinstance(value, dict)
-                    and value.get('type') in kinds):
+            if (
+                name == 'backbone'
+                and isinstance(value, dict)
+                and value.get('type') in kinds
+            ):
                 yield value
             else:
                 yield from backbones(value, kinds)
@@ -66,8 +84,10 @@ def models(pytestconfig):
     for path in sorted(glob.glob(f'{CONFIGS}/**/*.py', recursive=True)):
         name = osp.relpath(path, CONFIGS)
         folder = name.split('/')[0]
-        if folder == '_base_' or (not pytestconfig.option.every_config and
-                                  ('r50' not in name or folder in folders)):
+        if folder == '_base_' or (
+            not pytestconfig.option.every_config
+            and ('r50' not in name or folder in folders)
+        ):
             continue
         folders.add(folder)
         try:
@@ -91,7 +111,8 @@ def surroundings():
         raise ConnectionError(f'needs {url}')
 
     torch.distributed.init_process_group(
-        'gloo', store=torch.distributed.HashStore(), rank=0, world_size=1)
+        'gloo', store=torch.distributed.HashStore(), rank=0, world_size=1
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(osp.dirname(CONFIGS))  # teachers' configs are found here
         patch.setattr(schemes, 'download', refuse)
@@ -133,14 +154,16 @@ def loss(model, size=96):
             module.init_cfg = None
     model.init_weights()
     data = demo_mm_inputs(
-        2, (3, size, size), num_items=[2, 2], with_mask=True, with_semantic=True)
+        2, (3, size, size), num_items=[2, 2], with_mask=True, with_semantic=True
+    )
     for sample in data['data_samples']:
         sample.gt_instances.labels[:] = 0
         sample.gt_sem_seg.sem_seg[:] = 0
     batch = model.train().data_preprocessor(data, True)
     if batch['inputs'].shape[-1] > 2 * size:
-        raise RuntimeError('the data preprocessor makes the images '
-                           f'{tuple(batch["inputs"].shape[2:])}')
+        raise RuntimeError(
+            f'the data preprocessor makes the images {tuple(batch["inputs"].shape[2:])}'
+        )
     total, _ = model.parse_losses(model(**batch, mode='loss'))
     assert total.isfinite()
     return total
@@ -173,7 +196,8 @@ def compare(check, models):
         else:
             _, own_error = outcome(check, model)
             same = own_error is not None and (
-                own_error.split(':')[0] == error.split(':')[0])
+                own_error.split(':')[0] == error.split(':')[0]
+            )
             kept = impossible if same else failed
             kept.update(dict.fromkeys(names, error))
     assert not failed, failed
@@ -184,12 +208,10 @@ def report(capsys, what, passed, impossible):
     with capsys.disabled():
         print(f'\n{what}: {passed} of {passed} mmdet configs')
         for name, reason in impossible.items():
-            print(f'  not counted, since with its own backbone: {name}: '
-                  f'{reason[:160]}')
+            print(f'  not counted, since with its own backbone: {name}: {reason[:160]}')
 
 
-def test_every_config_builds_and_its_backbone_gives_the_same_shapes(
-        models, capsys):
+def test_every_config_builds_and_its_backbone_gives_the_same_shapes(models, capsys):
 
     def check(model):
         with torch.device('meta'):
@@ -222,19 +244,23 @@ def own_annotations(cfg, folder):
             kind = DATASETS.get(dataset.type)
             metainfo = {
                 **(getattr(kind, 'METAINFO', None) or {}),
-                **(dataset.get('metainfo') or {})
+                **(dataset.get('metainfo') or {}),
             }
-            text = json.dumps(dict(categories=[
-                dict(id=i, name=name)
-                for i, name in enumerate(metainfo.get('classes') or ())]))
+            text = json.dumps(
+                dict(
+                    categories=[
+                        dict(id=i, name=name)
+                        for i, name in enumerate(metainfo.get('classes') or ())
+                    ]
+                )
+            )
             ending = osp.splitext(dataset.get('ann_file', '.json'))[1]
             path = folder / f'{hashlib.md5(text.encode()).hexdigest()}{ending}'
             path.write_text(text)
             dataset.data_root, dataset.data_prefix = None, {}
             dataset.ann_file = str(path)
         evaluators = cfg.get(f'{loader}_evaluator') or []
-        for evaluator in (evaluators if isinstance(evaluators, list) else
-                          [evaluators]):
+        for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
             if evaluator.get('ann_file') is not None:
                 evaluator.ann_file = str(path)
 
@@ -242,19 +268,25 @@ def own_annotations(cfg, folder):
 def without_weights(node):
     """Without the files of pretrained weights, which are not here."""
     if isinstance(node, dict):
-        return {key: without_weights(value) for key, value in node.items()
-                if key not in ('init_cfg', 'pretrained')}
-    return ([without_weights(value) for value in node]
-            if isinstance(node, (list, tuple)) else node)
+        return {
+            key: without_weights(value)
+            for key, value in node.items()
+            if key not in ('init_cfg', 'pretrained')
+        }
+    return (
+        [without_weights(value) for value in node]
+        if isinstance(node, (list, tuple))
+        else node
+    )
 
 
 def test_the_check_before_a_run_passes_every_config(
-        models, capsys, pytestconfig, tmp_path):
+    models, capsys, pytestconfig, tmp_path
+):
     """Each with its own classes; of a few folders, or of all configs."""
     passed, impossible = 0, {}
     for name in sorted(name for _, names in models for name in names):
-        if not (pytestconfig.option.every_config
-                or name.split('/')[0] in CLASS_COUNTS):
+        if not (pytestconfig.option.every_config or name.split('/')[0] in CLASS_COUNTS):
             continue
         cfg = Config.fromfile(osp.join(CONFIGS, name))
         own_annotations(cfg, tmp_path)
@@ -277,8 +309,9 @@ def test_the_check_before_a_run_passes_every_config(
 def test_forward_pass_with_losses(models, capsys, pytestconfig):
     """Of a few kinds of detectors, or with --every-config of all."""
     if not pytestconfig.option.every_config:
-        models = [(model, names) for model, names in models
-                  if names[0].split('/')[0] in KINDS]
+        models = [
+            (model, names) for model, names in models if names[0].split('/')[0] in KINDS
+        ]
         assert len(models) == len(KINDS)
     passed, impossible = compare(loss_of_larger_images_if_need_be, models)
     report(capsys, 'losses with ECA', passed, impossible)

@@ -14,7 +14,7 @@ BLOCKS = {
     34: (3, 4, 6, 3),
     50: (3, 4, 6, 3),
     101: (3, 4, 23, 3),
-    152: (3, 8, 36, 3)
+    152: (3, 8, 36, 3),
 }
 
 
@@ -22,8 +22,7 @@ def torchvision_names(depth):
     """Names in torchvision's ResNet without its classifier, as its code builds
     them: a block has 2 convolutions up to depth 34 and 3 from 50 on, and the
     first of a stage a downsample branch where the shape changes."""
-    norm = ('weight', 'bias', 'running_mean', 'running_var',
-            'num_batches_tracked')
+    norm = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
     names = ['conv1.weight'] + [f'bn1.{n}' for n in norm]
     convs = 2 if depth < 50 else 3
     for stage, blocks in enumerate(BLOCKS[depth], 1):
@@ -61,38 +60,47 @@ def test_names_are_torchvisions_plus_eca(depth):
     assert set(state) == torchvision_names(depth) | eca
 
 
-@pytest.mark.parametrize(('depth', 'kernel_size', 'paper'),
-                         [(50, (3, 5, 5, 7), 80), (101, (3, 3, 5, 7), 157),
-                          (152, (3, 3, 5, 7), 234), (18, (3, 5, 7, 7), 44)])
+@pytest.mark.parametrize(
+    ('depth', 'kernel_size', 'paper'),
+    [
+        (50, (3, 5, 5, 7), 80),
+        (101, (3, 3, 5, 7), 157),
+        (152, (3, 3, 5, 7), 234),
+        (18, (3, 5, 7, 7), 44),
+    ],
+)
 def test_weights_that_eca_adds(depth, kernel_size, paper):
     with torch.device('meta'):
         ours = ECAResNet(depth, kernel_size)
         plain = ResNet(depth)
     added = sum(p.numel() for p in ours.parameters()) - sum(
-        p.numel() for p in plain.parameters())
-    assert added == paper == sum(
-        k * blocks for k, blocks in zip(kernel_size, BLOCKS[depth]))
+        p.numel() for p in plain.parameters()
+    )
+    assert (
+        added
+        == paper
+        == sum(k * blocks for k, blocks in zip(kernel_size, BLOCKS[depth]))
+    )
 
 
-@pytest.mark.parametrize(('depth', 'sizes'), [(18, [3, 5, 5, 5]),
-                                              (34, [3, 5, 5, 5]),
-                                              (50, [5, 5, 5, 7])])
+@pytest.mark.parametrize(
+    ('depth', 'sizes'), [(18, [3, 5, 5, 5]), (34, [3, 5, 5, 5]), (50, [5, 5, 5, 7])]
+)
 def test_adaptive_kernel_sizes(depth, sizes):
     with torch.device('meta'):
         backbone = ECAResNet(depth)
     assert [
-        getattr(backbone, name)[-1].eca.kernel_size
-        for name in backbone.res_layers
+        getattr(backbone, name)[-1].eca.kernel_size for name in backbone.res_layers
     ] == sizes
 
 
-@pytest.mark.parametrize('kernel_size', [None, 7, (3, 5, 5, 7),
-                                         [3, None, 5, 9]])
+@pytest.mark.parametrize('kernel_size', [None, 7, (3, 5, 5, 7), [3, None, 5, 9]])
 def test_kernel_size_for_all_or_one_a_stage(kernel_size):
     with torch.device('meta'):
         backbone = ECAResNet(50, kernel_size)
-    wanted = kernel_size if isinstance(kernel_size,
-                                       (list, tuple)) else [kernel_size] * 4
+    wanted = (
+        kernel_size if isinstance(kernel_size, (list, tuple)) else [kernel_size] * 4
+    )
     for name, default, size in zip(backbone.res_layers, (5, 5, 5, 7), wanted):
         for block in getattr(backbone, name):
             assert block.eca.kernel_size == (size or default)
@@ -113,7 +121,8 @@ def _forward_in_steps(backbone, x):
             mixed = nn.functional.conv1d(
                 pooled.squeeze(-1).transpose(-1, -2),
                 block.eca.conv.weight,
-                padding=block.eca.kernel_size // 2)
+                padding=block.eca.kernel_size // 2,
+            )
             gate = mixed.transpose(-1, -2).unsqueeze(-1).sigmoid()
             identity = block.downsample(x) if block.downsample else x
             x = (out * gate.expand_as(out) + identity).relu()
@@ -123,12 +132,14 @@ def _forward_in_steps(backbone, x):
 
 # In float32 the truth itself is off by 1e-5 to 1e-2 here, from rounding alone: single
 # parameters, which may cancel out, are compared in float64.
-@pytest.mark.parametrize(('dtype', 'tolerance', 'one_parameter'),
-                         [(torch.float32, 4e-6, 1e-3),
-                          (torch.float64, 1e-12, 1e-11)])
+@pytest.mark.parametrize(
+    ('dtype', 'tolerance', 'one_parameter'),
+    [(torch.float32, 4e-6, 1e-3), (torch.float64, 1e-12, 1e-11)],
+)
 @pytest.mark.parametrize('depth', [18, 34, 50, 101, 152])
 def test_outputs_and_gradients_are_those_of_the_authors_formulation(
-        depth, dtype, tolerance, one_parameter):
+    depth, dtype, tolerance, one_parameter
+):
     backbone = ECAResNet(depth, base_channels=8, zero_init_residual=False)
     backbone.to(dtype)
     twin = copy.deepcopy(backbone)
@@ -139,8 +150,7 @@ def test_outputs_and_gradients_are_those_of_the_authors_formulation(
     outs[-1].square().mean().backward()
     expected[-1].square().mean().backward()
     difference = size = 0
-    for (name, ours), theirs in zip(backbone.named_parameters(),
-                                    twin.parameters()):
+    for (name, ours), theirs in zip(backbone.named_parameters(), twin.parameters()):
         error = ours.grad - theirs.grad
         assert error.abs().max() <= one_parameter * theirs.grad.abs().max(), name
         difference += error.square().sum()
@@ -148,23 +158,35 @@ def test_outputs_and_gradients_are_those_of_the_authors_formulation(
     assert difference.sqrt() <= tolerance * size.sqrt()
 
 
-@pytest.mark.parametrize('arguments', [
-    dict(),
-    dict(style='caffe'),
-    dict(deep_stem=True, avg_down=True),
-    dict(num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1),
-         out_indices=(1, 2)),
-    dict(strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2)),
-    dict(norm_cfg=dict(type='GN', num_groups=4)),
-    dict(plugins=[
-        dict(cfg=dict(type='ContextBlock', ratio=1 / 4),
-             stages=(False, True, True, True), position='after_conv3'),
-        dict(cfg=dict(type='ContextBlock', ratio=1 / 4, postfix='_mid'),
-             position='after_conv2')
-    ]),
-    dict(dcn=dict(type='DCNv2', deform_groups=1, fallback_on_stride=False),
-         stage_with_dcn=(False, True, True, True)),
-], ids=lambda arguments: '-'.join(arguments) or 'default')
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        dict(),
+        dict(style='caffe'),
+        dict(deep_stem=True, avg_down=True),
+        dict(num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(1, 2)),
+        dict(strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2)),
+        dict(norm_cfg=dict(type='GN', num_groups=4)),
+        dict(
+            plugins=[
+                dict(
+                    cfg=dict(type='ContextBlock', ratio=1 / 4),
+                    stages=(False, True, True, True),
+                    position='after_conv3',
+                ),
+                dict(
+                    cfg=dict(type='ContextBlock', ratio=1 / 4, postfix='_mid'),
+                    position='after_conv2',
+                ),
+            ]
+        ),
+        dict(
+            dcn=dict(type='DCNv2', deform_groups=1, fallback_on_stride=False),
+            stage_with_dcn=(False, True, True, True),
+        ),
+    ],
+    ids=lambda arguments: '-'.join(arguments) or 'default',
+)
 def test_arguments_work_as_in_mmdets_resnet(arguments):
     """With the attention taken out, both networks are the same function."""
     arguments = dict(depth=50, base_channels=8, **arguments)
@@ -179,8 +201,10 @@ def test_arguments_work_as_in_mmdets_resnet(arguments):
     eca = ECAResNet(**copy.deepcopy(arguments)).eval()
     assert [out.shape for out in eca(x)] == [out.shape for out in plain(x)]
     assert all(
-        isinstance(block.attention, ECALayer) for name in eca.res_layers
-        for block in getattr(eca, name))
+        isinstance(block.attention, ECALayer)
+        for name in eca.res_layers
+        for block in getattr(eca, name)
+    )
 
 
 @pytest.mark.parametrize('depth', [18, 50])
@@ -202,8 +226,9 @@ def test_frozen_stages_and_norm_eval(depth):
     for name, parameter in backbone.named_parameters():
         frozen = name.startswith(('conv1', 'bn1', 'layer1', 'layer2'))
         assert parameter.requires_grad != frozen, name
-    assert not any(m.training for m in backbone.modules()
-                   if isinstance(m, nn.BatchNorm2d))
+    assert not any(
+        m.training for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)
+    )
     assert backbone.layer3[0].eca.training
     assert backbone.eval() is backbone and not backbone.training
     trained = ECAResNet(depth, base_channels=8, norm_eval=False).train()
@@ -218,8 +243,9 @@ def test_with_cp_gives_the_same_outputs_and_gradients(depth):
     x = torch.randn(2, 3, 64, 64)
     for network in (backbone, checkpointed):
         network.train()(x)[-1].sum().backward()
-    for (name, one), other in zip(backbone.named_parameters(),
-                                  checkpointed.parameters()):
+    for (name, one), other in zip(
+        backbone.named_parameters(), checkpointed.parameters()
+    ):
         torch.testing.assert_close(one.grad, other.grad, msg=name)
 
 
@@ -246,13 +272,21 @@ def test_compiles_to_one_graph(small):
             torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize('layout', [torch.contiguous_format,
-                                    torch.channels_last], ids=str)
-@pytest.mark.parametrize('dynamo', [
-    False,
-    pytest.param(True, marks=pytest.mark.skipif(
-        not HAS_DYNAMO, reason='this torch has no torch.onnx.export(dynamo=)'))
-])
+@pytest.mark.parametrize(
+    'layout', [torch.contiguous_format, torch.channels_last], ids=str
+)
+@pytest.mark.parametrize(
+    'dynamo',
+    [
+        False,
+        pytest.param(
+            True,
+            marks=pytest.mark.skipif(
+                not HAS_DYNAMO, reason='this torch has no torch.onnx.export(dynamo=)'
+            ),
+        ),
+    ],
+)
 def test_onnx_gives_the_same_output(small, dynamo, layout):
     """By tracing, as MMDeploy exports, and by torch.export."""
     backbone, x = small
@@ -267,17 +301,33 @@ def test_backbone_is_in_mmdets_registry():
     assert isinstance(MODELS.build(cfg), ECAResNet)
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (dict(depth=51), r'depth must be one of \[18, 34, 50, 101, 152\], got 51'),
-    (dict(depth=50, kernel_size=4), 'positive odd integer.*got 4'),
-    (dict(depth=50, kernel_size=(3, 5, 5)), r'4 in all.*got 3: \(3, 5, 5\)'),
-    (dict(depth=50, kernel_size=(3, 5, 5, 0)), 'positive odd integer.*got 0'),
-    (dict(depth=50, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1),
-          out_indices=(2, ), kernel_size=(3, 5, 5, 7)), 'one a stage, 3 in all, got 4'),
-    (dict(depth=50, plugins=[
-        dict(cfg=dict(type='mmdet.ECALayer'), position='after_conv3')
-    ]), "both as attention and as a plugin called 'eca'"),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(depth=51), r'depth must be one of \[18, 34, 50, 101, 152\], got 51'),
+        (dict(depth=50, kernel_size=4), 'positive odd integer.*got 4'),
+        (dict(depth=50, kernel_size=(3, 5, 5)), r'4 in all.*got 3: \(3, 5, 5\)'),
+        (dict(depth=50, kernel_size=(3, 5, 5, 0)), 'positive odd integer.*got 0'),
+        (
+            dict(
+                depth=50,
+                num_stages=3,
+                strides=(1, 2, 2),
+                dilations=(1, 1, 1),
+                out_indices=(2,),
+                kernel_size=(3, 5, 5, 7),
+            ),
+            'one a stage, 3 in all, got 4',
+        ),
+        (
+            dict(
+                depth=50,
+                plugins=[dict(cfg=dict(type='mmdet.ECALayer'), position='after_conv3')],
+            ),
+            "both as attention and as a plugin called 'eca'",
+        ),
+    ],
+)
 def test_wrong_arguments_are_named(arguments, message):
     with torch.device('meta'), pytest.raises(UserError, match=message):
         ECAResNet(**arguments)

@@ -1,10 +1,10 @@
 """mmengine's ``efficient_conv_bn_eval``, which traces a backbone by torch.fx."""
+
 import copy
 
 import pytest
 import torch
-from mmengine.model.efficient_conv_bn_eval import \
-    turn_on_efficient_conv_bn_eval
+from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval
 from torch import nn
 
 import mmdet_eca as ours
@@ -33,7 +33,8 @@ def pair(request):
     """The same backbone without and with the option, in float64, with
     statistics that do something."""
     plain = getattr(ours, request.param.split('-')[0])(
-        **copy.deepcopy(BACKBONES[request.param])).double()
+        **copy.deepcopy(BACKBONES[request.param])
+    ).double()
     for module in plain.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1)
@@ -56,8 +57,7 @@ def test_same_outputs_gradients_and_statistics(pair, training):
     values = [loss(backbone.train(training), x) for backbone in pair]
     torch.testing.assert_close(*values)
     learned = 0
-    for (name, one), other in zip(pair[0].named_parameters(),
-                                  pair[1].parameters()):
+    for (name, one), other in zip(pair[0].named_parameters(), pair[1].parameters()):
         torch.testing.assert_close(other.grad, one.grad, msg=name)
         learned += one.grad is not None
     assert learned > 20

@@ -1,4 +1,5 @@
 """What holds for every backbone and every member of the family in one."""
+
 import copy
 
 import mmdet.models.backbones as theirs
@@ -10,15 +11,29 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import mmdet_eca as ours
-from mmdet_eca import (AttentionMobileNetV2, AttentionResNet, ChannelAttention,
-                       ECALayer, ECAResNet, SqueezeExcitation, UserError)
+from mmdet_eca import (
+    AttentionMobileNetV2,
+    AttentionResNet,
+    ChannelAttention,
+    ECALayer,
+    ECAResNet,
+    SqueezeExcitation,
+    UserError,
+)
 from tests.conftest import every_amp
 from tests.models.exporting import export, run_onnx
 
 SMALL = dict(base_channels=16)
 NEXT = dict(depth=50, groups=4, base_width=4, **SMALL)
-MEMBERS = ('SqueezeExcitation', 'SEVar1', 'SEVar2', 'SEVar3', 'SEGroup',
-           'ECANonShared', 'ECALayer')
+MEMBERS = (
+    'SqueezeExcitation',
+    'SEVar1',
+    'SEVar2',
+    'SEVar3',
+    'SEGroup',
+    'ECANonShared',
+    'ECALayer',
+)
 BACKBONES = {
     'ECAResNet': dict(depth=50, **SMALL),
     'SEResNet': dict(depth=50, **SMALL),
@@ -44,7 +59,8 @@ IMAGES = (2, 3, 64, 64)
 def build(name, **more):
     """The backbone in evaluation mode, with norms that do something."""
     backbone = MODELS.build(
-        dict(type=name.split()[0], **copy.deepcopy(BACKBONES[name]), **more))
+        dict(type=name.split()[0], **copy.deepcopy(BACKBONES[name]), **more)
+    )
     for module in backbone.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1)
@@ -56,8 +72,7 @@ def build(name, **more):
 def build_short(name):
     """Of two stages, the tail folded in the first alone: every kind of block, for
     what takes seconds a block."""
-    stages = dict(num_stages=2, strides=(1, 2), dilations=(1, 1),
-                  out_indices=(0, 1))
+    stages = dict(num_stages=2, strides=(1, 2), dilations=(1, 1), out_indices=(0, 1))
     return build(name, **({} if 'MobileNet' in name else stages))
 
 
@@ -94,10 +109,16 @@ def test_exports(name):
     assert_same(export(backbone, x)(x), backbone(x))
 
 
-@pytest.mark.parametrize('name', [
-    'SEResNet', 'ECAResNetV1d', 'ECAResNeXt', 'ECAMobileNetV2',
-    'AttentionResNet ECANonShared'
-])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'SEResNet',
+        'ECAResNetV1d',
+        'ECAResNeXt',
+        'ECAMobileNetV2',
+        'AttentionResNet ECANonShared',
+    ],
+)
 def test_onnx_gives_the_same_output(name):
     backbone, x = build_short(name), torch.randn(IMAGES)
     assert_same(run_onnx(backbone, x), backbone(x))
@@ -123,7 +144,7 @@ def test_autocast_gives_the_eager_output(name, device, dtype):
 def test_a_scaled_loss_gives_the_gradients_of_float32(name, device, dtype):
     """The scale is the one that torch's GradScaler starts with; the gradients are
     as far off as layer by layer under the same autocast, at most half more."""
-    scale = 2.**16 if dtype == torch.float16 else 1.
+    scale = 2.0**16 if dtype == torch.float16 else 1.0
     gradients = {}
     for folded in (True, False):
         for amp in (True, False):
@@ -135,11 +156,13 @@ def test_a_scaled_loss_gives_the_gradients_of_float32(name, device, dtype):
                 outs = backbone(x)
             loss = sum(out.float().square().mean() for out in outs)
             (scale * loss).backward()
-            gradients[folded, amp] = torch.cat([
-                p.grad.flatten() for p in backbone.parameters()]) / scale
+            gradients[folded, amp] = (
+                torch.cat([p.grad.flatten() for p in backbone.parameters()]) / scale
+            )
     ours, theirs = (
         (gradients[folded, True] - gradients[False, False]).norm()
-        for folded in (True, False))
+        for folded in (True, False)
+    )
     assert ours <= 1.5 * theirs
     assert theirs < 0.1 * gradients[False, False].norm()
 
@@ -155,8 +178,10 @@ def test_channels_last_gives_the_same_outputs_and_gradients(name, device):
         sum(out.square().mean() for out in outs[-1]).backward()
         gradients.append([p.grad.clone() for p in backbone.parameters()])
     outs_in_float32 = copy.deepcopy(backbone).float()(x.float())
-    assert all(out.is_contiguous(memory_format=torch.channels_last)
-               for out in (*outs[1], *outs_in_float32))
+    assert all(
+        out.is_contiguous(memory_format=torch.channels_last)
+        for out in (*outs[1], *outs_in_float32)
+    )
     assert_same(outs[1], outs[0], 1e-9, 1e-12)
     scale = max(grad.abs().max() for grad in gradients[0])
     for one, other in zip(*gradients):
@@ -193,8 +218,9 @@ def test_with_cp_gives_the_same_outputs_and_gradients(name, device):
         loss.backward()
         losses.append(loss.detach())
     torch.testing.assert_close(*losses)
-    for (key, one), other in zip(backbone.named_parameters(),
-                                 checkpointed.parameters()):
+    for (key, one), other in zip(
+        backbone.named_parameters(), checkpointed.parameters()
+    ):
         torch.testing.assert_close(one.grad, other.grad, msg=key)
 
 
@@ -239,10 +265,12 @@ def test_without_attention_it_is_mmdets_backbone(attention, plain, arguments):
     assert_same(backbone(x), plain(x))
     assert backbone.init_cfg == plain.init_cfg
     plain.train(), backbone.train()
-    assert [(m.training, [p.requires_grad for p in m.parameters()])
-            for m in backbone.modules()] == [
-                (m.training, [p.requires_grad for p in m.parameters()])
-                for m in plain.modules()]
+    assert [
+        (m.training, [p.requires_grad for p in m.parameters()])
+        for m in backbone.modules()
+    ] == [
+        (m.training, [p.requires_grad for p in m.parameters()]) for m in plain.modules()
+    ]
 
 
 def test_mobilenet_has_attention_before_the_shortcut():
@@ -258,7 +286,8 @@ def test_mobilenet_has_attention_before_the_shortcut():
             branch = block.linear_conv(block.depthwise_conv(branch))
             pooled = branch.mean((2, 3))[:, None]
             gate = nn.functional.conv1d(
-                pooled, block.eca.conv.weight, padding='same').sigmoid()
+                pooled, block.eca.conv.weight, padding='same'
+            ).sigmoid()
             branch = branch * gate[:, 0, :, None, None]
             out = out + branch if out.shape == branch.shape else branch
         outs.append(out)
@@ -269,24 +298,29 @@ def test_the_authors_mobilenet_has_36_weights():
     """Kernel sizes of their code: 1 up to 96 channels, 3 above."""
     with torch.device('meta'):
         backbone = ours.ECAMobileNetV2(kernel_size=(1, 1, 1, 1, 1, 3, 3))
-        added = sum(p.numel() for m in attention_layers(backbone)
-                    for p in m.parameters())
+        added = sum(
+            p.numel() for m in attention_layers(backbone) for p in m.parameters()
+        )
     blocks = {16: 1, 24: 2, 32: 3, 64: 4, 96: 3, 160: 3, 320: 1}
     assert added == sum(n * (1 if c <= 96 else 3) for c, n in blocks.items())
 
 
-@pytest.mark.parametrize(('depth', 'blocks'), [(50, (3, 4, 6, 3)),
-                                               (101, (3, 4, 23, 3)),
-                                               (152, (3, 8, 36, 3)),
-                                               (200, (3, 24, 36, 3)),
-                                               (269, (3, 30, 48, 8))])
+@pytest.mark.parametrize(
+    ('depth', 'blocks'),
+    [
+        (50, (3, 4, 6, 3)),
+        (101, (3, 4, 23, 3)),
+        (152, (3, 8, 36, 3)),
+        (200, (3, 24, 36, 3)),
+        (269, (3, 30, 48, 8)),
+    ],
+)
 @pytest.mark.parametrize('name', ['ECAResNetV1d', 'SEResNetV1d'])
 def test_v1d_has_the_blocks_of_its_depth(name, depth, blocks):
     """Three convolutions a block and one before: the depth in the name."""
     with torch.device('meta'):
         backbone = getattr(ours, name)(depth)
-    assert tuple(len(getattr(backbone, f'layer{i}'))
-                 for i in range(1, 5)) == blocks
+    assert tuple(len(getattr(backbone, f'layer{i}')) for i in range(1, 5)) == blocks
     assert 3 * sum(blocks) + 2 == depth
 
 
@@ -299,8 +333,10 @@ def test_multiply_adds_that_eca_adds_to_resnet50():
     counts = []
     with torch.device('meta'):
         x = torch.empty(1, 3, 224, 224)
-        for backbone in (ECAResNet(50, sizes, folded=False),
-                         AttentionResNet(50, folded=False)):
+        for backbone in (
+            ECAResNet(50, sizes, folded=False),
+            AttentionResNet(50, folded=False),
+        ):
             with FlopCounterMode(display=False) as counter:
                 backbone.eval()(x)
             counts.append(counter.get_total_flops() // 2)
@@ -311,12 +347,23 @@ def test_multiply_adds_that_eca_adds_to_resnet50():
 
 def test_one_attention_a_stage():
     backbone = AttentionResNet(
-        18, attention=[None, dict(type='SEVar3'),
-                       dict(type='ECALayer', kernel_size=3), None], **SMALL)
-    kinds = [type(block.attention).__name__ for i in range(1, 5)
-             for block in getattr(backbone, f'layer{i}')]
-    assert kinds == ['NoneType'] * 2 + ['SEVar3'] * 2 + ['ECALayer'] * 2 + [
-        'NoneType'] * 2
+        18,
+        attention=[
+            None,
+            dict(type='SEVar3'),
+            dict(type='ECALayer', kernel_size=3),
+            None,
+        ],
+        **SMALL,
+    )
+    kinds = [
+        type(block.attention).__name__
+        for i in range(1, 5)
+        for block in getattr(backbone, f'layer{i}')
+    ]
+    assert (
+        kinds == ['NoneType'] * 2 + ['SEVar3'] * 2 + ['ECALayer'] * 2 + ['NoneType'] * 2
+    )
 
 
 def test_attention_beside_plugins():
@@ -325,7 +372,8 @@ def test_attention_beside_plugins():
         50,
         attention=ConfigDict(type='SqueezeExcitation'),
         plugins=[dict(cfg=dict(type='mmdet.ECALayer'), position='after_conv2')],
-        **SMALL)
+        **SMALL,
+    )
     kinds = {type(layer) for layer in attention_layers(backbone)}
     assert kinds == {SqueezeExcitation, ECALayer}
     assert backbone(torch.randn(IMAGES))[-1].isfinite().all()
@@ -340,18 +388,21 @@ def test_attention_of_another_kind_in_a_checkpoint_is_refused():
         plain.load_state_dict(se.state_dict(), strict=False)
 
 
-@pytest.mark.parametrize(('attention', 'message'), [
-    (dict(type='ECALayr'), "'ECALayr' is not registered; near ones are ECALayer"),
-    (dict(type='mmdet.SEVar4'), 'near ones are SEVar[123], SEVar'),
-    (dict(type='zzz'), 'near ones are ECALayer, ECANonShared, SEGroup'),
-    (dict(type='ContextBlock', ratio=0.5), 'is no ChannelAttention.*plugins'),
-    (dict(ratio=16), "must be a dict with a 'type'"),
-    ('ECALayer', "must be a dict with a 'type'.*got 'ECALayer'"),
-    ([dict(type='SEVar1')] * 3, 'one a stage, 4 in all, got 3'),
-    (dict(type='SqueezeExcitation', ratio=65), 'at most the 64 channels.*65'),
-    (dict(type='SEGroup', groups=12), 'must divide the 64 channels, got 12'),
-    (dict(type='ECALayer', kernel_size=65), 'at most the 64 channels.*65'),
-])
+@pytest.mark.parametrize(
+    ('attention', 'message'),
+    [
+        (dict(type='ECALayr'), "'ECALayr' is not registered; near ones are ECALayer"),
+        (dict(type='mmdet.SEVar4'), 'near ones are SEVar[123], SEVar'),
+        (dict(type='zzz'), 'near ones are ECALayer, ECANonShared, SEGroup'),
+        (dict(type='ContextBlock', ratio=0.5), 'is no ChannelAttention.*plugins'),
+        (dict(ratio=16), "must be a dict with a 'type'"),
+        ('ECALayer', "must be a dict with a 'type'.*got 'ECALayer'"),
+        ([dict(type='SEVar1')] * 3, 'one a stage, 4 in all, got 3'),
+        (dict(type='SqueezeExcitation', ratio=65), 'at most the 64 channels.*65'),
+        (dict(type='SEGroup', groups=12), 'must divide the 64 channels, got 12'),
+        (dict(type='ECALayer', kernel_size=65), 'at most the 64 channels.*65'),
+    ],
+)
 def test_wrong_attention_is_named(attention, message):
     with pytest.raises(UserError, match=message):
         AttentionResNet(50, attention=attention, **SMALL)
@@ -359,7 +410,7 @@ def test_wrong_attention_is_named(attention, message):
 
 @pytest.mark.parametrize('kernel_size', [(1, 1, 1, 3), '3'])
 def test_wrong_kernel_sizes_of_mobilenet_are_named(kernel_size):
-    with pytest.raises(UserError, match='7 in all, got 4|odd.*got \'3\''):
+    with pytest.raises(UserError, match="7 in all, got 4|odd.*got '3'"):
         ours.ECAMobileNetV2(kernel_size=kernel_size)
 
 
@@ -368,5 +419,5 @@ def test_mobilenets_kernel_sizes_are_checked_in_a_checkpoint():
     source = ours.ECAMobileNetV2(kernel_size=sizes, widen_factor=0.25)
     with pytest.raises(UserError, match='set kernel_size=\\(1, 1, 1, 1, 1, 3, 3'):
         AttentionMobileNetV2(
-            attention=dict(type='ECALayer', kernel_size=5),
-            widen_factor=0.25).load_state_dict(source.state_dict())
+            attention=dict(type='ECALayer', kernel_size=5), widen_factor=0.25
+        ).load_state_dict(source.state_dict())

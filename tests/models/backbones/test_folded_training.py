@@ -1,4 +1,5 @@
 """A whole training with the folded backbone is the one with the direct one."""
+
 import pytest
 import torch
 from mmdet.registry import DATASETS, MODELS
@@ -35,13 +36,17 @@ def losses(folded, digits, device):
         _calibrate(model, dataset)
         optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
         schedule = torch.optim.lr_scheduler.LinearLR(
-            optim_wrapper.optimizer, warm_up.start_factor, 1, warm_up.end)
+            optim_wrapper.optimizer, warm_up.start_factor, 1, warm_up.end
+        )
         values = []
         for iteration in range(ITERATIONS):
-            data = _batch(dataset, [
-                (iteration * batch_size + i) % len(dataset)
-                for i in range(batch_size)
-            ])
+            data = _batch(
+                dataset,
+                [
+                    (iteration * batch_size + i) % len(dataset)
+                    for i in range(batch_size)
+                ],
+            )
             values.append(model.train_step(data, optim_wrapper)['loss'].item())
             schedule.step()
     return values
@@ -68,8 +73,7 @@ def _calibrate(model, dataset):
 
 
 def test_fifty_iterations_have_the_same_losses(digits, device):
-    folded, direct = (
-        losses(folded, digits, device) for folded in (True, False))
+    folded, direct = (losses(folded, digits, device) for folded in (True, False))
     assert direct[-1] < direct[0]
     assert folded != direct  # in the last bits, or nothing has been folded
     assert folded == pytest.approx(direct, rel=1e-6)

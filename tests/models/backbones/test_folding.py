@@ -1,4 +1,5 @@
 """The folded path against the direct one: the same function, less memory."""
+
 import copy
 from types import SimpleNamespace
 
@@ -14,9 +15,16 @@ from mmdet_eca import AttentionResNet, ECAResNet, ECAResNetV1d, ECAResNeXt
 from mmdet_eca.ops import folding
 
 MEMBERS = [None] + [
-    dict(type=f'mmdet.{name}') for name in
-    ('SqueezeExcitation', 'SEVar1', 'SEVar2', 'SEVar3', 'SEGroup',
-     'ECANonShared', 'ECALayer')
+    dict(type=f'mmdet.{name}')
+    for name in (
+        'SqueezeExcitation',
+        'SEVar1',
+        'SEVar2',
+        'SEVar3',
+        'SEGroup',
+        'ECANonShared',
+        'ECALayer',
+    )
 ]
 SMALL = dict(base_channels=8)
 pytestmark = pytest.mark.usefixtures('device')
@@ -45,8 +53,11 @@ def results(network, x):
     image = x.clone(memory_format=torch.preserve_format).requires_grad_()
     outs = network(image)
     sum(out.square().mean() for out in outs).backward()
-    return [out.detach() for out in outs] + [image.grad] + [
-        p.grad for p in network.parameters() if p.requires_grad]
+    return (
+        [out.detach() for out in outs]
+        + [image.grad]
+        + [p.grad for p in network.parameters() if p.requires_grad]
+    )
 
 
 def images(*shape):
@@ -61,8 +72,7 @@ def assert_equal(folded, direct, x):
 @pytest.mark.parametrize('channels_last', [False, True])
 @pytest.mark.parametrize('attention', MEMBERS, ids=str)
 def test_every_member(attention, channels_last):
-    folded, direct = pair(AttentionResNet, depth=50, attention=attention,
-                          **SMALL)
+    folded, direct = pair(AttentionResNet, depth=50, attention=attention, **SMALL)
     if channels_last:
         folded.to(memory_format=torch.channels_last)
     assert_equal(folded.train(), direct.train(), images(2, 3, 33, 65))
@@ -76,12 +86,15 @@ def test_float32_is_as_exact_as_layer_by_layer(channels_last):
     truth = results(direct.train(), x)
     if channels_last:
         folded.to(memory_format=torch.channels_last)
-    found, peer = (results(network.float().train(), x.float())
-                   for network in (folded, direct))
+    found, peer = (
+        results(network.float().train(), x.float()) for network in (folded, direct)
+    )
 
     def error(values):
-        return [(value - true).norm() / true.norm()
-                for value, true in zip(values, truth)]
+        return [
+            (value - true).norm() / true.norm() for value, true in zip(values, truth)
+        ]
+
     ours, theirs = torch.tensor(error(found)), torch.tensor(error(peer))
     assert ours.mean() <= 2 * theirs.mean() < 1e-4
     assert (ours <= 10 * theirs + 1e-6).all()
@@ -93,32 +106,49 @@ def test_every_depth(depth):
     assert_equal(folded.train(), direct.train(), images(1, 3, 64, 64))
 
 
-@pytest.mark.parametrize('arguments', [
-    dict(frozen_stages=1),
-    dict(frozen_stages=4),
-    dict(norm_cfg=dict(type='BN', requires_grad=False)),
-    dict(norm_cfg=dict(type='BN', affine=False)),
-    dict(norm_cfg=dict(type='BN', track_running_stats=False)),
-    dict(norm_cfg=dict(type='GN', num_groups=4)),
-    dict(norm_eval=False),
-    dict(with_cp=True),
-    dict(style='caffe', strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2)),
-    dict(conv_cfg=dict(type='Conv2dAdaptivePadding')),
-    dict(dcn=dict(type='DCNv2', deform_groups=1, fallback_on_stride=False),
-         stage_with_dcn=(False, True, True, True)),
-    dict(plugins=[dict(cfg=dict(type='ContextBlock', ratio=1 / 4),
-                       position='after_conv3')]),
-    dict(plugins=[dict(cfg=dict(type='ContextBlock', ratio=1 / 4),
-                       position='after_conv2')]),
-], ids=str)
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        dict(frozen_stages=1),
+        dict(frozen_stages=4),
+        dict(norm_cfg=dict(type='BN', requires_grad=False)),
+        dict(norm_cfg=dict(type='BN', affine=False)),
+        dict(norm_cfg=dict(type='BN', track_running_stats=False)),
+        dict(norm_cfg=dict(type='GN', num_groups=4)),
+        dict(norm_eval=False),
+        dict(with_cp=True),
+        dict(style='caffe', strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2)),
+        dict(conv_cfg=dict(type='Conv2dAdaptivePadding')),
+        dict(
+            dcn=dict(type='DCNv2', deform_groups=1, fallback_on_stride=False),
+            stage_with_dcn=(False, True, True, True),
+        ),
+        dict(
+            plugins=[
+                dict(cfg=dict(type='ContextBlock', ratio=1 / 4), position='after_conv3')
+            ]
+        ),
+        dict(
+            plugins=[
+                dict(cfg=dict(type='ContextBlock', ratio=1 / 4), position='after_conv2')
+            ]
+        ),
+    ],
+    ids=str,
+)
 def test_every_argument(arguments):
     folded, direct = pair(ECAResNet, depth=50, **SMALL, **arguments)
     assert_equal(folded.train(), direct.train(), images(4, 3, 65, 97))
 
 
-@pytest.mark.parametrize(('build', 'arguments'), [
-    (ECAResNetV1d, dict(depth=50)), (ECAResNetV1d, dict(depth=18)),
-    (ECAResNeXt, dict(depth=50, groups=4, base_width=4))])
+@pytest.mark.parametrize(
+    ('build', 'arguments'),
+    [
+        (ECAResNetV1d, dict(depth=50)),
+        (ECAResNetV1d, dict(depth=18)),
+        (ECAResNeXt, dict(depth=50, groups=4, base_width=4)),
+    ],
+)
 def test_every_kind(build, arguments):
     folded, direct = pair(build, **SMALL, **arguments)
     assert_equal(folded.train(), direct.train(), images(3, 3, 64, 64))
@@ -155,16 +185,19 @@ def test_inference_folds_once(networks, monkeypatch):
 
 def _step(network):
     network.layer3[1].conv3.weight.grad = torch.ones_like(
-        network.layer3[1].conv3.weight)
-    network.layer1[0].bn2.bias.grad = torch.ones_like(
-        network.layer1[0].bn2.bias)
+        network.layer3[1].conv3.weight
+    )
+    network.layer1[0].bn2.bias.grad = torch.ones_like(network.layer1[0].bn2.bias)
     torch.optim.SGD(network.parameters(), 0.1).step()
 
 
 def _load(network):
-    network.load_state_dict({
-        name: value * 1.5 if value.is_floating_point() else value
-        for name, value in network.state_dict().items()})
+    network.load_state_dict(
+        {
+            name: value * 1.5 if value.is_floating_point() else value
+            for name, value in network.state_dict().items()
+        }
+    )
 
 
 def _move_statistics(network):
@@ -192,9 +225,10 @@ def _train(network):
     network.eval()
 
 
-@pytest.mark.parametrize('change', [
-    _step, _load, _move_statistics, _replace, _swap_data, _round_trip, _train
-])
+@pytest.mark.parametrize(
+    'change',
+    [_step, _load, _move_statistics, _replace, _swap_data, _round_trip, _train],
+)
 def test_a_stale_weight_is_impossible(networks, change):
     folded, direct = networks
     assert_fresh(folded, direct)
@@ -240,8 +274,7 @@ def test_a_mean_teacher_is_seen(networks):
     hook = MeanTeacherHook()
     models = nn.ModuleList()
     for network in networks:
-        model = nn.ModuleDict(
-            dict(student=copy.deepcopy(network), teacher=network))
+        model = nn.ModuleDict(dict(student=copy.deepcopy(network), teacher=network))
         _step(model['student'])
         models.append(model)
     models.train()
@@ -264,7 +297,8 @@ def test_memory_that_is_used_again_is_seen():
         for _ in range(50):
             expected = norm(conv(x))
             torch.testing.assert_close(
-                folding.conv_norm(conv, norm, x), expected, rtol=1e-4, atol=1e-4)
+                folding.conv_norm(conv, norm, x), expected, rtol=1e-4, atol=1e-4
+            )
             for _ in range(2):
                 conv.weight.data = torch.randn_like(conv.weight)
 
@@ -295,10 +329,20 @@ def test_hooks_are_called(networks):
     seen = []
     for name in ('conv1', 'bn2', 'conv3', 'bn3', 'eca', 'relu', 'downsample'):
         getattr(folded.layer1[0], name).register_forward_hook(
-            lambda *args, name=name: seen.append(name))
+            lambda *args, name=name: seen.append(name)
+        )
     folded(ones())
-    assert seen == ['conv1', 'relu', 'bn2', 'relu', 'conv3', 'bn3', 'eca',
-                    'downsample', 'relu']
+    assert seen == [
+        'conv1',
+        'relu',
+        'bn2',
+        'relu',
+        'conv3',
+        'bn3',
+        'eca',
+        'downsample',
+        'relu',
+    ]
 
 
 def test_hooks_on_a_frozen_trunk_change_nothing(networks):

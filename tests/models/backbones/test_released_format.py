@@ -3,6 +3,7 @@
 ``eca_resnet18_0.1.pth`` holds an ``ECAResNet(18, base_channels=2)`` with random
 weights, by the names of release 0.1.
 """
+
 import os.path as osp
 
 import torch
