@@ -1,5 +1,6 @@
 """Distributed runs on the CPU, on gloo."""
 
+import atexit
 import os
 import subprocess
 
@@ -55,6 +56,13 @@ def prepare_distributed(cfg: Config) -> None:
         if cfg.launcher == 'slurm':
             os.environ.setdefault('MASTER_ADDR', _first_slurm_host())
         torch.distributed.init_process_group('gloo')
+        # A thread of gloo that runs on while Python ends can abort the process.
+        atexit.register(_leave)
+
+
+def _leave() -> None:
+    if is_distributed():
+        torch.distributed.destroy_process_group()
 
 
 def _first_slurm_host() -> str:
