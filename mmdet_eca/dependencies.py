@@ -1,12 +1,13 @@
-"""What this package stands on, and how to get what is missing."""
+"""Which packages this one needs, and how to install what is missing."""
 
 import sys
 from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
 
-# The least version that the tests were run with, and where to get it. The fork's
-# packages (onedl-mmengine, onedl-mmcv, onedl-mmdetection) have the same names.
+# The lowest version that the tests were run with, and how to install it. The
+# maintained fork (onedl-mmengine, onedl-mmcv, onedl-mmdetection) has the same
+# import names.
 DEPENDENCIES = dict(
     mmengine=('0.10.7', 'pip install mmengine'),
     torch=('2.1.2', 'pip install torch==2.13.0'),
@@ -22,25 +23,26 @@ DEPENDENCIES = dict(
 def check_dependencies() -> None:
     """Checks that every dependency is installed and new enough.
 
-    ``pip install mmdet_eca`` does not bring mmcv, mmengine and mmdet along: it
-    would overwrite their fork.
+    pip cannot do this: if mmcv, mmengine and mmdet were requirements of this
+    package, pip would install them over their fork, which has other names on the
+    index, and it does not see an mmcv without compiled operators.
 
     Raises:
         ImportError: If one is missing or too old, or the compiled operators of
             mmcv do not load; the message says how to get it.
     """
-    for name, (least, remedy) in DEPENDENCIES.items():
+    for name, (lowest, remedy) in DEPENDENCIES.items():
         if find_spec(name) is None:
             raise ImportError(
-                f'mmdet_eca needs {name} {least} or later, which '
+                f'mmdet_eca needs {name} {lowest} or later, which '
                 f'is not installed: {remedy}'
             )
-        from mmengine.utils import digit_version  # mmengine is the first
+        from mmengine.utils import digit_version  # installed: the first in the list
 
         version = import_module(name).__version__
-        if digit_version(version) < digit_version(least):
+        if digit_version(version) < digit_version(lowest):
             raise ImportError(
-                f'mmdet_eca needs {name} {least} or later, '
+                f'mmdet_eca needs {name} {lowest} or later, '
                 f'{version} is installed: {remedy}'
             )
         if name == 'mmcv':
@@ -52,6 +54,6 @@ def check_dependencies() -> None:
                     f'not load here ({error}): mmcv-lite has none, and others '
                     f'fit the torch that they were compiled against: {remedy}'
                 ) from None
-    # The fork prints while it is imported, into what a tool prints for others.
+    # The fork prints while it is imported; a tool's own output stays free of it.
     with redirect_stdout(sys.stderr):
         import_module('mmdet.datasets')

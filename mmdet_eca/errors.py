@@ -1,4 +1,4 @@
-"""A user's mistake, and how a command-line tool tells it."""
+"""A user's mistake, and how a command-line tool reports it."""
 
 import os
 import os.path as osp
@@ -6,12 +6,13 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from typing import Iterator, Optional
+from typing import Iterator, Optional, Sequence
 
-# Who a process is among many, by torchrun, Slurm and Open MPI.
+# The rank of a process and the number of all, as torchrun, Slurm and Open MPI
+# name them.
 _RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 _WORLD_SIZES = ('WORLD_SIZE', 'SLURM_NTASKS', 'OMPI_COMM_WORLD_SIZE')
-# What tells one launch from another, beside the process that started it.
+# These tell one launch from another, together with the parent process.
 _LAUNCH = (
     'TORCHELASTIC_RUN_ID',
     'TORCHELASTIC_RESTART_COUNT',
@@ -20,8 +21,8 @@ _LAUNCH = (
     'SLURM_STEP_ID',
     'PMIX_NAMESPACE',
 )
-# Processes that fail alike fail within this many seconds of each other.
-_TOGETHER = 60
+# Processes that fail for the same reason fail within this many seconds.
+_SAME_FAILURE = 60
 
 
 class UserError(ValueError):
@@ -32,12 +33,20 @@ class UserError(ValueError):
     """
 
 
+def first_few(names: Sequence[str], limit: int = 5) -> str:
+    """Returns 'a, b, c, ...': at most ``limit`` of the names, for a message."""
+    return ', '.join(names[:limit]) + (', ...' if len(names) > limit else '')
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Ends a command-line tool on a UserError with its message and status 1.
 
-    Of the processes of one launch, the first that fails on each machine speaks
-    and names its rank; those that fail beside it within a minute end silently.
+    Of the processes of one launch, the first that fails on each machine prints
+    the message with its rank; those that fail within a minute after it print
+    nothing. mmengine's ``master_only`` would hide a mistake that rank 0 does not
+    meet, such as a second machine without the data set, and torchrun reports with
+    tracebacks of its own.
     """
     try:
         yield
@@ -46,20 +55,23 @@ def one_line_errors() -> Iterator[None]:
             sys.exit(f'{sys.argv[0]}: error: {error}')
         rank = _first_set(_RANKS)
         sys.exit(
-            f'{sys.argv[0]}: error (rank {rank}): {error}' if _is_first(rank) else 1
+            f'{sys.argv[0]}: error (rank {rank}): {error}'
+            if _is_first_to_fail(rank)
+            else 1
         )
 
 
-def _first_set(names) -> Optional[str]:
+def _first_set(names: Sequence[str]) -> Optional[str]:
+    """Returns the value of the first environment variable that is set."""
     return next((os.environ[name] for name in names if name in os.environ), None)
 
 
-def _is_first(rank: Optional[str]) -> bool:
-    """Whether no other process of this launch has failed here just now.
+def _is_first_to_fail(rank: Optional[str]) -> bool:
+    """Whether no other process of this launch has just failed on this machine.
 
-    Torchrun, srun and mpirun start the processes of a machine from one process,
-    so its number names a file that the first one to fail creates. When in doubt
-    a process speaks.
+    Torchrun, srun and mpirun start the processes of a machine from one parent, so
+    the parent's process id names a file that the first one to fail creates. If
+    that file cannot be written, every process counts as the first.
     """
     launch = '-'.join(os.environ.get(name, '') for name in _LAUNCH)
     name = ''.join(c if c.isalnum() else '-' for c in launch)
@@ -69,9 +81,9 @@ def _is_first(rank: Optional[str]) -> bool:
             _create(path, rank)
         except FileExistsError:
             with open(path) as file:
-                speaker = file.read()
-            # Its own file, or an old one, is of an earlier launch.
-            if speaker != rank and time.time() - osp.getmtime(path) < _TOGETHER:
+                first_rank = file.read()
+            # A file with this rank, or an old one, is from an earlier launch.
+            if first_rank != rank and time.time() - osp.getmtime(path) < _SAME_FAILURE:
                 return False
             os.remove(path)
             _create(path, rank)

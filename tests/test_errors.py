@@ -119,7 +119,7 @@ def folder(monkeypatch, tmp_path):
 
 def test_a_launch_after_a_launch_from_one_shell_speaks_again(folder):
     """The shell is the parent of the processes of both."""
-    assert [user_errors._is_first(rank) for rank in '101201'] == [
+    assert [user_errors._is_first_to_fail(rank) for rank in '101201'] == [
         True,
         False,
         True,
@@ -130,14 +130,14 @@ def test_a_launch_after_a_launch_from_one_shell_speaks_again(folder):
 
 
 def test_what_an_earlier_launch_left_does_not_silence(folder):
-    assert user_errors._is_first('0')
+    assert user_errors._is_first_to_fail('0')
     (mark,) = folder.iterdir()
     earlier = time.time() - 100
     os.utime(mark, (earlier, earlier))
-    assert user_errors._is_first('1')
-    assert not user_errors._is_first('2')
+    assert user_errors._is_first_to_fail('1')
+    assert not user_errors._is_first_to_fail('2')
 
 
 def test_where_no_file_can_be_written_all_speak(folder, monkeypatch):
     monkeypatch.setattr(tempfile, 'tempdir', str(folder / 'none'))
-    assert user_errors._is_first('0') and user_errors._is_first('1')
+    assert user_errors._is_first_to_fail('0') and user_errors._is_first_to_fail('1')

@@ -8,7 +8,12 @@ from mmdet.evaluation import DumpDetResults
 from mmengine.config import ConfigDict
 
 from mmdet_eca import UserError
-from mmdet_eca.engine import add_run_arguments, build_runner, load_config
+from mmdet_eca.engine import (
+    add_run_arguments,
+    build_runner,
+    innermost_datasets,
+    load_config,
+)
 from mmdet_eca.errors import one_line_errors
 
 
@@ -30,7 +35,18 @@ def parse_args():
 
 
 def use_tta(cfg):
-    """Wraps the model in the config's ``tta_model``, by default flipping."""
+    """Sets up test-time augmentation: the config's own, else horizontal flips.
+
+    The defaults are those of MMDetection's tools/test.py, but that one replaces
+    the config's ``meta_keys`` by a fixed list, gives its pipeline to the outermost
+    wrapper of the data set, and fails at a mask head in the middle of the test.
+
+    Args:
+        cfg (Config): A detector's config, changed in place.
+
+    Raises:
+        UserError: If the detector predicts masks, which MMDetection cannot merge.
+    """
     if cfg.model.get('roi_head', {}).get('mask_head') is not None:
         raise UserError(
             '--tta: MMDetection merges boxes, but not masks; leave '
@@ -41,18 +57,14 @@ def use_tta(cfg):
             type='DetTTAModel',
             tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
         )
-    dataset = cfg.test_dataloader.dataset
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
+    datasets = list(innermost_datasets(cfg.test_dataloader.dataset))
     if 'tta_pipeline' not in cfg:
-        pack = deepcopy(dataset.pipeline[-1])
+        *load, pack = deepcopy(datasets[0].pipeline)
         pack.meta_keys = (*pack.meta_keys, 'flip', 'flip_direction')
         flips = [dict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]
-        cfg.tta_pipeline = [
-            *dataset.pipeline[:-1],
-            dict(type='TestTimeAug', transforms=[flips, [pack]]),
-        ]
-    dataset.pipeline = cfg.tta_pipeline
+        cfg.tta_pipeline = [*load, dict(type='TestTimeAug', transforms=[flips, [pack]])]
+    for dataset in datasets:
+        dataset.pipeline = cfg.tta_pipeline
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
 
 

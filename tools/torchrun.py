@@ -1,7 +1,7 @@
-"""torchrun that ends quietly when a worker has said what is wrong.
+"""torchrun that prints no traceback of its own when a worker has failed.
 
-It also refuses to start more processes than there are GPUs, before any of them
-has begun.
+torchrun's log options change the output of the workers only. It would also start
+more processes than the machine has GPUs, each of which then fails by itself.
 """
 
 import sys

@@ -1,7 +1,13 @@
-"""Runs: command line, checks beforehand, launching, mmengine's runner and hooks."""
+"""What every run uses: command line, checks before it, launching, runner, hooks."""
 
 from .cli import add_run_arguments, add_train_arguments, load_config, load_train_config
-from .config import config_path, find_config, register_config_prefix, tool_path
+from .config import (
+    config_path,
+    find_config,
+    innermost_datasets,
+    register_config_prefix,
+    tool_path,
+)
 from .hooks import ChannelsLastHook
 from .runner import build_runner
 
@@ -12,6 +18,7 @@ __all__ = [
     'build_runner',
     'config_path',
     'find_config',
+    'innermost_datasets',
     'load_config',
     'load_train_config',
     'register_config_prefix',

@@ -1,8 +1,8 @@
-"""Where this package's configs are, and how ``mmdet_eca::`` finds them."""
+"""Where this package's configs are, and what is inside a config."""
 
 import os.path as osp
 import re
-from typing import Optional, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
 from mmengine.config import Config
 
@@ -12,7 +12,7 @@ PREFIX = 'mmdet_eca::'
 
 
 def config_path(name: str) -> str:
-    """Path of a config of this package.
+    """Returns the path of a config of this package.
 
     Args:
         name (str): Relative to ``configs/``: 'mask_rcnn_eca_r50_fpn_1x.py'.
@@ -33,11 +33,11 @@ def config_path(name: str) -> str:
 
 
 def find_config(name: str) -> str:
-    """Path of a config that is given as a path, or as one of this package.
+    """Returns the path of a config: a user's file, or one of this package.
 
     Args:
-        name (str): A file, else relative to this package's ``configs/`` or
-            beginning with 'configs/'.
+        name (str): A file; else a path relative to this package's ``configs/``,
+            which may begin with 'configs/'.
 
     Raises:
         UserError: If there is no such file.
@@ -51,7 +51,8 @@ def find_config(name: str) -> str:
 
 
 def tool_path(name: str) -> str:
-    """Path of one of this package's ``tools/``, as short as it can be typed."""
+    """Returns the path of a file in ``tools/``, relative to the current folder if
+    it is below it, so that a message can show it as it is typed."""
     configs = osp.dirname(config_path('mask_rcnn_eca_r50_fpn_1x.py'))
     path = osp.join(osp.dirname(configs), 'tools', name)
     relative = osp.relpath(path)
@@ -61,15 +62,45 @@ def tool_path(name: str) -> str:
 def register_config_prefix() -> None:
     """Makes ``_base_ = 'mmdet_eca::NAME'`` work.
 
-    mmengine resolves ``package::`` for a fixed list of packages only, and only
-    for configs in subfolders. The configs' scope is mmdet's, whose registries
-    our modules are in.
+    mmengine's own table of packages (``MODULE2PACKAGE``) cannot do this: it takes
+    configs in subfolders of an installed package only, and gives them the
+    package's name as scope, where mmengine then looks for registries. This
+    package registers its modules in mmdet's registries, so the scope is 'mmdet'.
     """
-    resolve = Config._get_cfg_path
+    mmengine_get_cfg_path = Config._get_cfg_path
 
-    def resolve_ours(path: str, filename: str) -> Tuple[str, Optional[str]]:
-        if path.startswith(PREFIX):
-            return config_path(path[len(PREFIX) :]), 'mmdet'
-        return resolve(path, filename)
+    def get_cfg_path(cfg_path: str, filename: str) -> Tuple[str, Optional[str]]:
+        if cfg_path.startswith(PREFIX):
+            return config_path(cfg_path[len(PREFIX) :]), 'mmdet'
+        return mmengine_get_cfg_path(cfg_path, filename)
 
-    Config._get_cfg_path = staticmethod(resolve_ours)
+    Config._get_cfg_path = staticmethod(get_cfg_path)
+
+
+def innermost_datasets(dataset: dict) -> Iterator[dict]:
+    """Yields the configs of all data sets inside wrappers such as RepeatDataset.
+
+    mmdet's ``get_test_pipeline_cfg`` goes the same way, but to the pipeline of
+    the first data set only.
+
+    Args:
+        dataset (dict): ``dataset`` of a data loader's config.
+    """
+    if 'dataset' in dataset or 'datasets' in dataset:
+        for inner in dataset.get('datasets') or [dataset['dataset']]:
+            yield from innermost_datasets(inner)
+    else:
+        yield dataset
+
+
+def values_of(config: Any, key: str) -> Iterator[Any]:
+    """Yields each value of ``key``, at any depth of nested dicts and lists."""
+    if isinstance(config, dict):
+        for name, value in config.items():
+            if name == key:
+                yield value
+            else:
+                yield from values_of(value, key)
+    elif isinstance(config, (list, tuple)):
+        for value in config:
+            yield from values_of(value, key)

@@ -1,4 +1,4 @@
-"""Distributed runs on the CPU, on gloo."""
+"""Distributed runs on the CPU, through torch's gloo backend."""
 
 import atexit
 import os
@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_distributed
 
-# What torch's rendezvous reads, by the names that each launcher gives it.
+# The variables that torch's process group reads, and each launcher's own names.
 _LAUNCHER_VARIABLES = dict(
     slurm=dict(
         RANK='SLURM_PROCID', LOCAL_RANK='SLURM_LOCALID', WORLD_SIZE='SLURM_NTASKS'
@@ -23,20 +23,22 @@ _LAUNCHER_VARIABLES = dict(
 
 
 def has_accelerator() -> bool:
-    """Whether mmengine runs on a device with its own communication and mixed
+    """Whether mmengine uses a device with its own communication backend and mixed
     precision: CUDA, NPU, MLU or MUSA, but not the CPU or MPS."""
     return get_device() not in ('cpu', 'mps')
 
 
 def prepare_distributed(cfg: Config) -> None:
-    """Initialises gloo for a distributed run on the CPU.
+    """Initialises the process group of a distributed run on the CPU.
 
-    mmengine's launchers put every process on a CUDA device; with a process
-    group already there and DDP told of no device they work on the CPU too.
-    With CUDA, NPU, MLU and the like nothing is changed.
+    mmengine's launchers put every process on a CUDA device, with gloo too, which
+    fails without one. They leave a process group alone that is initialised
+    already; DistributedDataParallel must then be given no device. On CUDA, NPU,
+    MLU and MUSA this function does nothing.
 
     Args:
-        cfg (Config): The run's config, changed in place.
+        cfg (Config): The run's config with ``launcher``; ``model_wrapper_cfg`` is
+            set in it.
     """
     if cfg.launcher == 'none' or has_accelerator():
         return

@@ -11,16 +11,16 @@ from .hooks import WholeCheckpointHook
 
 
 def build_runner(cfg: Config, loaders: Tuple[str, ...]) -> Runner:
-    """Builds mmengine's runner once nothing speaks against the run.
+    """Checks a config and builds mmengine's runner of it.
 
     Args:
         cfg (Config): A whole config with ``launcher`` and ``work_dir``.
-        loaders (tuple[str]): The data loaders that the run uses, of 'train',
+        loaders (tuple[str]): The data loaders that the run uses, out of 'train',
             'val' and 'test'.
 
     Raises:
-        UserError: If a file is missing or a setting does not fit; then nothing
-            has been written.
+        UserError: If a file is missing or a setting does not fit; nothing is
+            written then.
     """
     check_config(cfg, loaders)
     prepare_distributed(cfg)

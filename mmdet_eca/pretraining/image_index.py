@@ -13,7 +13,7 @@ import numpy as np
 from filelock import FileLock
 
 from ..engine import tool_path
-from ..errors import UserError
+from ..errors import UserError, first_few
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.webp', '.tif', '.tiff')
 INDEX_FILE = '.mmdet_eca_index.npz'
@@ -106,7 +106,7 @@ def _scan(root: str, folders: List[Tuple[str, int]]) -> ImageIndex:
     if empty:
         raise UserError(
             f'{root} has {len(empty)} class folders without images '
-            f'({", ".join(empty[:5])}{", ..." if len(empty) > 5 else ""}); '
+            f'({first_few(empty)}); '
             f'remove them, or fill them with {" ".join(EXTENSIONS)} files'
         )
     classes, modified = zip(*folders)

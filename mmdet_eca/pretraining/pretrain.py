@@ -1,16 +1,12 @@
-"""A classifier on image folders, trained and exported as a backbone."""
-
-from typing import Iterator
+"""Trains a classifier on image folders, and exports its backbone."""
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from torch.utils.data import Dataset
 
-from ..engine import build_runner
+from ..engine import build_runner, innermost_datasets
 from ..engine.distributed import has_accelerator
-from ..errors import UserError
-from .image_folder import ImageFolder
+from ..errors import UserError, first_few
 
 
 def pretrain(cfg: Config) -> None:
@@ -21,9 +17,9 @@ def pretrain(cfg: Config) -> None:
             ``work_dir``.
 
     Raises:
-        UserError: If a folder, a class count or a setting does not fit; then
-            nothing has been written into the work directory. Later, if more
-            images are corrupt than allowed.
+        UserError: If a folder, a number of classes or a setting does not fit;
+            nothing is written into the work directory then. Later, if more
+            images are corrupt than the config allows.
     """
     if cfg.optim_wrapper.type == 'AmpOptimWrapper' and not has_accelerator():
         raise UserError(
@@ -34,26 +30,31 @@ def pretrain(cfg: Config) -> None:
 
 
 def check_classes(cfg: Config) -> None:
-    """Raises UserError unless all training and validation folders and the model
-    have the same classes."""
+    """Checks that all image folders and the model have the same classes.
+
+    Args:
+        cfg (Config): As for :func:`pretrain`.
+
+    Raises:
+        UserError: If class folders differ between training and validation, or
+            ``model.num_classes`` is not their number.
+    """
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     first, *others = (
-        folder
+        DATASETS.build(folder)
         for loader in ('train', 'val')
-        for folder in _folders(DATASETS.build(cfg[f'{loader}_dataloader'].dataset))
+        for folder in innermost_datasets(cfg[f'{loader}_dataloader'].dataset)
     )
     for other in others:
         differing = sorted(set(first.classes) ^ set(other.classes))
         if differing:
             places = [
-                f'{name} (only in {folder.root})'
-                for name in differing[:5]
-                for folder in (first, other)
-                if name in folder.classes
+                f'{name} (only in {(first if name in first.classes else other).root})'
+                for name in differing
             ]
             raise UserError(
                 f'{first.root} and {other.root} have different class folders: '
-                f'{", ".join(places)}{", ..." if len(differing) > 5 else ""}'
+                f'{first_few(places)}'
             )
     if cfg.model.num_classes != len(first.classes):
         raise UserError(
@@ -61,13 +62,3 @@ def check_classes(cfg: Config) -> None:
             f'num_classes={cfg.model.num_classes}: set model.num_classes='
             f'{len(first.classes)}'
         )
-
-
-def _folders(dataset: Dataset) -> Iterator[ImageFolder]:
-    """The image folders inside wrappers such as ConcatDataset."""
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    if inner == [None]:
-        yield dataset
-    else:
-        for wrapped in inner:
-            yield from _folders(wrapped)

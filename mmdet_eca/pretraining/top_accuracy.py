@@ -5,18 +5,19 @@ from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub
 
-from ..errors import UserError
+from ..errors import UserError, first_few
 
 
 @METRICS.register_module()
 class TopAccuracy(BaseMetric):
     """Share of images, in percent, whose label is among the k highest scores.
 
-    A score that equals the label's counts as higher, so constant scores get
-    nothing.
+    A score equal to the label's counts as higher, so a network whose scores are
+    all equal gets 0. scikit-learn's ``top_k_accuracy_score`` and ``torch.topk``
+    choose among equal scores by their place, and do not refuse NaN.
 
     Args:
-        topk (Sequence[int]): The k; each gives a metric ``topk``.
+        topk (Sequence[int]): Values of k; each gives a metric ``top<k>``.
         **kwargs: Arguments of mmengine's BaseMetric.
     """
 
@@ -25,41 +26,41 @@ class TopAccuracy(BaseMetric):
         self.topk = topk
 
     def process(self, data_batch: dict, data_samples: List[dict]) -> None:
-        """Keeps, for each prediction of a batch, the rank of its label.
+        """Keeps for each image how many classes have a higher score than its label.
+
+        Args:
+            data_batch (dict): The batch; ``img_path`` (N,) is used if it is there.
+            data_samples (list[dict]): For each image its ``scores`` (K,) and its
+                ``label``, a tensor without dimensions.
 
         Raises:
-            UserError: If a score is not finite; names the training iteration
-                and, if the batch has ``img_path``, the images.
+            UserError: If a score is not finite; the message names the training
+                iteration and the images.
         """
         scores = torch.stack([sample['scores'] for sample in data_samples])
         labels = torch.stack([sample['label'] for sample in data_samples])
-        finite = scores.isfinite().all(dim=1).tolist()
-        if not all(finite):
-            self._refuse(
-                [i for i, good in enumerate(finite) if not good],
-                data_batch.get('img_path'),
-            )
+        not_finite = (~scores.isfinite()).any(dim=1).nonzero()[:, 0].tolist()
+        if not_finite:
+            self._raise_not_finite(not_finite, data_batch.get('img_path'))
         of_label = scores.gather(1, labels[:, None])
-        # The label's own score is among them.
+        # The label's own score is among those that are not lower.
         self.results += ((scores >= of_label).sum(dim=1) - 1).tolist()
 
-    def _refuse(self, bad: List[int], paths: Optional[List[str]]) -> None:
-        """Raises UserError for the images of these numbers in the batch."""
+    def _raise_not_finite(self, images: List[int], paths: Optional[List[str]]) -> None:
         iteration = MessageHub.get_current_instance().get_info('iter')
         after = (
             '' if iteration is None else f' after training iteration {iteration + 1}'
         )
         first = len(self.results) + 1
-        names = ', '.join(paths[i] if paths else f'image {first + i}' for i in bad[:5])
+        names = [paths[i] if paths else f'image {first + i}' for i in images]
         raise UserError(
-            f'scores{after} are not finite, of {names}'
-            f'{", ..." if len(bad) > 5 else ""}: the training has diverged (a '
-            'lower learning rate, or gradient clipping, may help), or the '
-            'weights are not whole'
+            f'scores{after} are not finite, of {first_few(names)}: the training has '
+            'diverged (a lower learning rate, or gradient clipping, may help), or '
+            'the weights are not whole'
         )
 
     def compute_metrics(self, results: List[int]) -> Dict[str, float]:
-        """The shares in percent."""
+        """Returns the share for each k in percent, from the ranks of the labels."""
         return {
             f'top{k}': 100 * sum(rank < k for rank in results) / len(results)
             for k in self.topk

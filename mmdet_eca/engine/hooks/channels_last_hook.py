@@ -11,14 +11,15 @@ from torch.nn.modules.conv import _ConvNd
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Keeps the feature maps in memory as (N, H, W, C).
+    """Stores the feature maps in torch's channels-last memory format.
 
-    The weights of torch's convolutions are converted; their outputs follow.
-    Shapes and results stay as they are. Convolutions with a forward pass of
-    their own, such as weight-standardised ones, may look into their weights and
-    keep them as they are. mmcv's own operators (RoIAlign, deformable
-    convolutions) read any input as (N, C, H, W) in memory without looking: they
-    are given contiguous ones.
+    The hook converts the weights of torch's convolutions; the feature maps take
+    their format. Shapes stay (N, C, H, W) and results stay the same. The usual
+    ``model.to(memory_format=torch.channels_last)`` would give wrong results:
+    mmcv's compiled operators (RoIAlign, deformable convolutions) do not look at
+    the format of their inputs and weights, so they are given contiguous ones.
+    Convolutions with a forward pass of their own, such as weight-standardised
+    ones, may depend on the format of their weights and keep it.
     """
 
     priority = 'VERY_HIGH'
@@ -26,8 +27,8 @@ class ChannelsLastHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Converts the model.
 
-        A wrapped one is wrapped anew: DistributedDataParallel lays out its
-        buffers by the weights that it is given.
+        A distributed model is wrapped again afterwards, since
+        DistributedDataParallel lays out its buffers like the weights it is given.
         """
         if is_model_wrapper(runner.model):
             runner.model = runner.wrap_model(
@@ -39,9 +40,9 @@ class ChannelsLastHook(Hook):
 
 
 def to_channels_last(model: nn.Module) -> nn.Module:
-    """Converts a detector in place and returns it."""
+    """Converts a detector in place and returns it; see :class:`ChannelsLastHook`."""
     for module in model.modules():
-        # mmcv's wrappers differ from torch's convolutions in empty inputs only.
+        # mmcv's wrappers differ from torch's convolutions for empty inputs only.
         if isinstance(module, _ConvNd) and type(module).__module__.startswith(
             ('torch.nn.', 'mmcv.cnn.bricks.wrappers')
         ):

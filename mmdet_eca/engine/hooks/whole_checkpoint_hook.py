@@ -10,16 +10,19 @@ from ...errors import UserError
 
 @HOOKS.register_module()
 class WholeCheckpointHook(Hook):
-    """Refuses to evaluate a detector that a checkpoint fills only in part.
+    """Refuses to test a detector of which the checkpoint lacks parameters.
 
-    mmengine logs what is missing, and evaluates random weights.
+    mmengine logs what is missing, and tests with random weights. Its strict
+    loading, which the runner does not offer for tests, would also refuse a
+    checkpoint with more in it than the detector.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compares the names before they are loaded.
+        """Compares the names in the checkpoint, which is read but not yet in the
+        model, with those of the model.
 
         Raises:
-            UserError: If a parameter of the model is not in the checkpoint.
+            UserError: If the checkpoint lacks a parameter of the model.
         """
         model = runner.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
