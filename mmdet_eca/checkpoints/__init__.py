@@ -1,7 +1,8 @@
-"""Reads checkpoints safely, and converts other people's to this package's names.
+"""Reads checkpoints safely, and converts them to this package's parameter names.
 
-Every file comes in through ``files.py``, whoever asks for it: mmengine (by
-``schemes.py``), the converter (``convert.py``). ``sources/`` knows whose is whose.
+``files.py`` reads every file, for mmengine (through ``schemes.py``) and for the
+converter (``convert.py``) alike. ``sources/`` has one file for each project whose
+checkpoints can be converted.
 """
 
 from .convert import convert_checkpoint

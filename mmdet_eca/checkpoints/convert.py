@@ -8,22 +8,22 @@ from .sources import SOURCES
 
 
 def convert_checkpoint(path: str, out: str, mmdet_version: Optional[str] = None) -> str:
-    """Converts a checkpoint from elsewhere to this package's names.
+    """Converts a checkpoint of another project to this package's parameter names.
 
     Args:
-        path (str): A file of one of ``sources.SOURCES``.
-        out (str): Where to write the weights; the file appears whole, and only
-            if all went well.
-        mmdet_version (str, optional): Which MMDetection has written the file,
-            for one that does not say it.
+        path (str): A checkpoint of one of ``sources.SOURCES``.
+        out (str): The file to write; it appears whole, or not at all if something
+            is wrong.
+        mmdet_version (str, optional): The version of MMDetection that wrote the
+            file, if the file does not say it.
 
     Returns:
-        str: What the file is and what it fits, one line.
+        str: One line that says what the file is and which model it fits.
 
     Raises:
-        UserError: If the file is not read safely, its source is not known, it
-            is not whole, something is left over, it says another version, or
-            ``out`` is ``path``.
+        UserError: If the file cannot be read without running code in it, it is of
+            no known source, parameters are missing or left over, it says another
+            version than ``mmdet_version``, or ``out`` is ``path``.
     """
     if osp.realpath(path) == osp.realpath(out):
         raise UserError(f'{out} is the file to convert: give another name')
@@ -35,7 +35,7 @@ def convert_checkpoint(path: str, out: str, mmdet_version: Optional[str] = None)
                 f'{path} is of MMDetection {written}, not '
                 f'{mmdet_version}: leave --mmdet-version out'
             )
-    source = recognise(path, state_dict, meta, SOURCES)
+    source = find_source(path, state_dict, meta, SOURCES)
     converted, fits = source.convert(state_dict)
     kept = {
         key: meta[key]
@@ -54,13 +54,13 @@ def convert_checkpoint(path: str, out: str, mmdet_version: Optional[str] = None)
     return f'{path}: {source.NAME}, {fits}; {len(converted)} tensors in {out}'
 
 
-def recognise(
+def find_source(
     path: str, state_dict: StateDict, meta: dict, sources: Sequence[ModuleType]
 ) -> ModuleType:
-    """The source, of those given, that a checkpoint is of.
+    """Returns the one of ``sources`` that a checkpoint comes from.
 
     Raises:
-        UserError: If it is of none of them.
+        UserError: If it comes from none of them.
     """
     for source in sources:
         if source.matches(state_dict, meta):

@@ -1,6 +1,5 @@
-"""Files from the network, each downloaded once for all processes of a machine."""
+"""Downloads files, each once for all processes of a machine."""
 
-import hashlib
 import os
 import os.path as osp
 import re
@@ -14,6 +13,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from ..errors import UserError
+from .files import sha256, whole_file
 
 TIMEOUT = 60  # seconds without a byte
 _HUB_FILE = 'model.safetensors'
@@ -22,20 +22,22 @@ _HUB_FILE = 'model.safetensors'
 def download(url: str) -> str:
     """Downloads a file, unless it is in torch.hub's folder already.
 
-    A hash that the file's name carries, as in resnet50-0676ba61.pth, is checked
-    whenever the file is asked for: the first digits of its SHA-256.
+    ``torch.hub.load_state_dict_from_url`` downloads once for each process, takes a
+    file that was cut off for whole, waits for ever on a silent server, checks the
+    hash in a name only while it downloads, and takes files of the same name at
+    different addresses for the same.
 
     Args:
         url (str): Begins with 'http://' or 'https://'.
 
     Returns:
-        str: The path of the whole file. A name with a hash is torch.hub's own;
-        other names are in a folder of their address, since a name alone is
-        shared by many models.
+        str: The path of the file. If its name ends in the first digits of its
+        SHA-256, as resnet50-0676ba61.pth, it is where torch.hub keeps it;
+        otherwise in folders named after its address.
 
     Raises:
-        UserError: If it cannot be downloaded, is cut off or has another hash;
-            nothing is left behind then.
+        UserError: If it cannot be downloaded or is cut off, nothing is left behind
+            then; or if its SHA-256 is not that in its name.
     """
     address = urlparse(url)
     folder = osp.join(torch.hub.get_dir(), 'checkpoints')
@@ -54,7 +56,7 @@ def download(url: str) -> str:
             if not osp.exists(path):
                 _fetch(url, path, digits)
                 return path
-    if digits and not _sha256(path).startswith(digits):
+    if digits and not sha256(path).startswith(digits):
         raise UserError(
             f'{path} is cut off or damaged (its SHA-256 does not begin with '
             f'{digits}): delete it, and it is downloaded again'
@@ -63,26 +65,27 @@ def download(url: str) -> str:
 
 
 def download_from_hub(name: str) -> str:
-    """Downloads a model of timm's from the Hugging Face hub, by its client.
+    """Downloads one of timm's models with the package huggingface_hub.
 
-    Its cache and its settings (``HF_HOME``, ``HF_ENDPOINT``,
-    ``HF_HUB_OFFLINE``) apply.
+    That package's cache and settings (``HF_HOME``, ``HF_ENDPOINT``,
+    ``HF_HUB_OFFLINE``) apply. It compares the size of a file while it downloads
+    it; the SHA-256, which also finds damage in the cache, is compared here.
 
     Args:
-        name (str): As timm calls it: 'ecaresnet50d.miil_in1k'.
+        name (str): timm's name of the model: 'ecaresnet50d.miil_in1k'.
 
     Returns:
-        str: The path of the whole file.
+        str: The path of the file.
 
     Raises:
-        UserError: If it cannot be downloaded, or has another hash.
+        UserError: If it cannot be downloaded, or has another SHA-256.
     """
     client = require_hub()
     try:
         path = client.hf_hub_download(
             f'timm/{name}', _HUB_FILE, endpoint=os.environ.get('HF_ENDPOINT')
         )
-    except Exception as error:  # of kinds that differ between its versions
+    except Exception as error:  # its versions raise different ones
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
             f'timm://{name} cannot be downloaded ({reason}): fetch {_HUB_FILE} '
@@ -90,7 +93,7 @@ def download_from_hub(name: str) -> str:
         ) from None
     stored = osp.realpath(path)  # named after its SHA-256
     if re.fullmatch('[0-9a-f]{64}', osp.basename(stored)) and (
-        _sha256(stored) != osp.basename(stored)
+        sha256(stored) != osp.basename(stored)
     ):
         raise UserError(
             f'{stored} is cut off or damaged (its SHA-256 is not '
@@ -100,7 +103,7 @@ def download_from_hub(name: str) -> str:
 
 
 def require_hub() -> Any:
-    """The package huggingface_hub.
+    """Returns the package huggingface_hub.
 
     Raises:
         UserError: If it is not installed.
@@ -116,9 +119,9 @@ def require_hub() -> Any:
 
 
 def hash_in_name(name: str) -> Optional[str]:
-    """The digits of a SHA-256 that a file's name ends in, if it does.
+    """Returns the digits of a SHA-256 at the end of a file's name, if it has any.
 
-    Eight digits may also be a date, as in model-20240131.pth.
+    ``torch.hub.HASH_REGEX`` takes a date, as in model-20240131.pth, for a hash too.
     """
     found = re.search(r'-([0-9a-f]{8,64})\.(pth|pt|bin|safetensors)$', name)
     if found and not re.fullmatch(r'(19|20)\d\d(0\d|1[0-2])([0-2]\d|3[01])', found[1]):
@@ -127,20 +130,17 @@ def hash_in_name(name: str) -> Optional[str]:
 
 
 def _fetch(url: str, path: str, digits: Optional[str]) -> None:
-    unfinished = f'{path}.part'
     try:
-        _copy(url, unfinished)
-        if digits and not _sha256(unfinished).startswith(digits):
-            raise OSError(f'its SHA-256 does not begin with {digits}')
-        os.replace(unfinished, path)
+        # Of this name, a part that a killed process left is written over.
+        with whole_file(path, f'{path}.part') as unfinished:
+            _copy(url, unfinished)
+            if digits and not sha256(unfinished).startswith(digits):
+                raise OSError(f'its SHA-256 does not begin with {digits}')
     except (OSError, HTTPException, ValueError) as error:
         raise UserError(
             f'{url} cannot be downloaded ({error}): fetch it '
             'elsewhere and name the file instead'
         ) from None
-    finally:
-        if osp.exists(unfinished):
-            os.remove(unfinished)
 
 
 def _copy(url: str, path: str) -> None:
@@ -156,11 +156,3 @@ def _copy(url: str, path: str) -> None:
                 progress.update(len(block))
     if size is not None and osp.getsize(path) != size:
         raise OSError(f'cut off after {osp.getsize(path)} of {size} bytes')
-
-
-def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        for block in iter(lambda: file.read(2**20), b''):
-            digest.update(block)
-    return digest.hexdigest()

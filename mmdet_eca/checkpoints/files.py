@@ -1,9 +1,12 @@
-"""Reading a checkpoint without running code in it, writing one whole."""
+"""Reads checkpoints without running code in them, and writes files whole."""
 
+import contextlib
+import hashlib
 import os
 import os.path as osp
 import re
-from typing import Any, BinaryIO, Dict, Tuple
+import uuid
+from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -15,17 +18,19 @@ StateDict = Dict[str, Tensor]
 
 
 def read_checkpoint(path: str, map_location: MapLocation = None) -> Any:
-    """Reads all that is in a file; every file from outside is read here.
+    """Reads a checkpoint file. Every checkpoint from outside is read here.
 
     Args:
-        path (str): A file that torch has written, with nothing in it but
-            tensors, plain values and what mmengine adds to them, or
-            one that ends in '.safetensors'.
+        path (str): A file that ``torch.save`` has written, of tensors, plain
+            values and what mmengine adds to them; or a '.safetensors' file.
         map_location (optional): As in ``torch.load``, but the CPU by default.
+
+    Returns:
+        All that is in the file.
 
     Raises:
         UserError: If there is no such file, it is cut off or no checkpoint, or
-            code would have to be run to read it.
+            it cannot be read without running code in it.
     """
     path = osp.expanduser(path)
     if not osp.isfile(path):
@@ -38,13 +43,17 @@ def read_stream(file: BinaryIO, name: str, map_location: MapLocation = None) -> 
     """Reads an open file as :func:`read_checkpoint` does.
 
     Args:
-        file (BinaryIO): Its content.
-        name (str): Where it is from.
+        file (BinaryIO): The open file.
+        name (str): Its path or address, for messages; '.safetensors' at its end
+            tells the format.
         map_location (optional): As in ``torch.load``, but the CPU by default.
 
+    Returns:
+        All that is in the file.
+
     Raises:
-        UserError: If it is cut off or no checkpoint, or code would have to be
-            run to read it.
+        UserError: If it is cut off or no checkpoint, or it cannot be read without
+            running code in it.
     """
     try:
         if name.endswith('.safetensors'):
@@ -52,18 +61,19 @@ def read_stream(file: BinaryIO, name: str, map_location: MapLocation = None) -> 
         return load(file, map_location or 'cpu')
     except (UserError, MemoryError, torch.cuda.OutOfMemoryError):
         raise
-    except Exception as error:  # whatever the bytes of a broken file lead to
+    except Exception as error:  # a broken file may lead to any
         if 'CUDA' in str(error):  # the device's fault, not the file's
             raise
-        raise UserError(_refusal(name, error)) from None
+        raise UserError(_explain(name, error)) from None
 
 
 def read_weights(path: str) -> Tuple[StateDict, dict]:
-    """Reads the weights in a file, on the CPU.
+    """Reads the weights in a checkpoint file, onto the CPU.
 
     Returns:
-        tuple: The parameters by their names, without DataParallel's
-        'module.', and ``meta``, which mmcv and mmengine store beside them.
+        tuple[dict[str, Tensor], dict]: The parameters by name, without
+        DataParallel's prefix 'module.', and ``meta``, which mmcv and mmengine
+        store beside them.
 
     Raises:
         UserError: As :func:`read_checkpoint`, or if there are no weights.
@@ -72,14 +82,15 @@ def read_weights(path: str) -> Tuple[StateDict, dict]:
 
 
 def to_device(weights: StateDict, map_location: MapLocation) -> StateDict:
-    """The weights where they are wanted; the CPU if no device is named."""
+    """Returns the weights on the device ``map_location``; if that is no device, on
+    the CPU."""
     named = isinstance(map_location, (str, torch.device))
     device = map_location if named else 'cpu'
     return {name: value.to(device) for name, value in weights.items()}
 
 
 def require_safetensors() -> Any:
-    """The package safetensors.
+    """Returns the module ``safetensors.torch``.
 
     Raises:
         UserError: If it is not installed.
@@ -99,11 +110,11 @@ def _read_safetensors(file: BinaryIO, map_location: MapLocation) -> StateDict:
     return to_device(weights, map_location)
 
 
-def _refusal(path: str, error: Exception) -> str:
-    message = str(error)
-    found = re.search(r'GLOBAL (?:builtins\.)?([\w.<>]+)', message)
-    if found or 'TorchScript' in message:
-        name = found[1] if found else 'a TorchScript program'
+def _explain(path: str, error: Exception) -> str:
+    """Returns the message for a file that was not read."""
+    unsafe = re.search(r'GLOBAL (?:builtins\.)?([\w.<>]+)', str(error))
+    if unsafe or 'TorchScript' in str(error):
+        name = unsafe[1] if unsafe else 'a TorchScript program'
         return (
             f'{path} is refused: to read it, {name} would have to be run, '
             'which no file may ask for; ask its author for the state_dict '
@@ -135,19 +146,47 @@ def _unwrap(path: str, checkpoint: Any) -> Tuple[StateDict, dict]:
 
 
 def write_checkpoint(checkpoint: dict, path: str) -> None:
-    """Writes the file whole or not at all.
+    """Writes a checkpoint file with ``torch.save``, whole or not at all.
 
     Raises:
         UserError: If it cannot be written.
     """
     path = osp.expanduser(path)
-    unfinished = f'{path}.{os.getpid()}.tmp'
     try:
-        with open(unfinished, 'wb') as file:
+        with whole_file(path) as unfinished, open(unfinished, 'wb') as file:
             torch.save(checkpoint, file)
-        os.replace(unfinished, path)
     except (OSError, RuntimeError) as error:
         raise UserError(f'{path} cannot be written: {error}') from None
+
+
+@contextlib.contextmanager
+def whole_file(path: str, unfinished: Optional[str] = None) -> Iterator[str]:
+    """Lets a file appear whole or not at all, and replace an older one at once.
+
+    ``torch.save``, mmengine's ``dump`` and its ``save_checkpoint`` write into the
+    file itself: whoever reads it meanwhile, or after an interruption, gets a part.
+
+    Args:
+        path (str): The file.
+        unfinished (str, optional): Its name until it is whole, by default one that
+            no other process uses.
+
+    Yields:
+        str: The name to write to. If the block raises, that file is removed.
+    """
+    unfinished = unfinished or f'{path}.{uuid.uuid4().hex}.tmp'
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
     finally:
-        if osp.exists(unfinished):
+        with contextlib.suppress(OSError):
             os.remove(unfinished)
+
+
+def sha256(path: str) -> str:
+    """Returns the SHA-256 of a file, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        for block in iter(lambda: file.read(2**20), b''):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,7 +1,7 @@
-"""Which network a state dict by our names is, and whether it is whole."""
+"""Finds the ResNet that a state dict belongs to, and checks that it is whole."""
 
 import re
-from typing import Any, Collection, Dict, NamedTuple
+from typing import Any, Collection, Dict, NamedTuple, Tuple
 
 import torch
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
@@ -37,21 +37,25 @@ class Backbone(NamedTuple):
 
 
 def check_resnet(state_dict: StateDict) -> Backbone:
-    """Raises unless the backbone is one of ours, whole, nothing left over.
+    """Finds the backbone of this package that weights belong to.
+
+    torch's strict ``load_state_dict`` needs the network first, and lists every
+    difference in a line of its own.
 
     Args:
-        state_dict (dict[str, Tensor]): Weights of a backbone by our names; a
-            classifier ``fc`` may be among them.
+        state_dict (dict[str, Tensor]): The weights by this package's parameter
+            names; a classifier ``fc`` may be among them.
 
     Returns:
-        Backbone: The one that the weights fit.
+        Backbone: Class and arguments.
 
     Raises:
-        UserError: If there is no such network, or a name or a shape differs.
+        UserError: If no backbone has such stages, a parameter is missing or left
+            over, or a shape differs.
     """
-    kind, arguments = _read_arguments(state_dict)
+    attention, arguments = _read_arguments(state_dict)
     deep_stem = 'stem.0.weight' in state_dict
-    cls = _CLASSES[kind][deep_stem]
+    cls = _CLASSES[attention][deep_stem]
     backbone = Backbone(cls.__name__, arguments)
     stem = _get(state_dict, 'stem.6.weight' if deep_stem else 'conv1.weight')
     with torch.device('meta'):
@@ -73,13 +77,19 @@ def check_names(
     what: str,
     optional: Collection[str] = (),
 ) -> None:
-    """Raises unless the names are those expected.
+    """Checks that the names of a checkpoint's parameters are those expected.
 
     Batch norm's ``num_batches_tracked`` may be missing: torch before 0.4.1 did
     not store it, and inference does not use it.
 
+    Args:
+        names (Collection[str]): The names in the checkpoint.
+        expected (Collection[str]): The names in the network.
+        what (str): The network, for the message.
+        optional (Collection[str]): Names that may be there too.
+
     Raises:
-        UserError: If one is missing or left over.
+        UserError: If a name is missing or left over.
     """
     left_over = [
         name for name in names if name not in expected and name not in optional
@@ -102,7 +112,8 @@ def check_names(
         )
 
 
-def _read_arguments(state_dict: StateDict) -> tuple:
+def _read_arguments(state_dict: StateDict) -> Tuple[str, Dict[str, Any]]:
+    """Returns the attention, a key of ``_CLASSES``, and the backbone's arguments."""
     stages: Dict[str, set] = {}
     for name in state_dict:
         found = re.match(r'layer(\d)\.(\d+)\.', name)
@@ -122,7 +133,9 @@ def _read_arguments(state_dict: StateDict) -> tuple:
             for depth, (kind, number) in arch_settings.items()
             if kind is block
         )
-        raise UserError(f'{blocks} blocks a stage are no ResNet of ours ({known})')
+        raise UserError(
+            f'{blocks} blocks a stage are no ResNet of this package ({known})'
+        )
     arguments = dict(depth=depths[0])
     if 'layer1.0.eca.conv.weight' in state_dict:
         arguments['kernel_size'] = tuple(

@@ -1,10 +1,10 @@
-"""The doors by which mmengine gets a checkpoint, all through one safe reader.
+"""Makes mmengine load every checkpoint through this package's safe reader.
 
     init_cfg=dict(
         type='Pretrained', checkpoint='timm://ecaresnet50d.miil_in1k')
 
-'ecanet://', 'timm://' and 'mmpretrain://' are this package's. The others are
-mmengine's own, whose loaders would run code in a file wherever torch lets them.
+'ecanet://', 'timm://' and 'mmpretrain://' are added by this package. The other
+schemes are mmengine's own, whose loaders run code in a file unless torch refuses.
 """
 
 import io
@@ -15,10 +15,10 @@ from typing import Optional, Tuple
 import mmengine
 from mmengine.fileio import get_file_backend
 from mmengine.runner import CheckpointLoader
-from mmengine.runner import checkpoint as mmengines
+from mmengine.runner import checkpoint as mmengine_checkpoint
 
 from ..errors import UserError
-from .convert import recognise
+from .convert import find_source
 from .downloads import download, download_from_hub, require_hub
 from .files import (
     read_checkpoint,
@@ -32,39 +32,42 @@ from .unpickling import MapLocation
 
 SCHEMES = dict(ecanet=authors_imagenet, timm=timm, mmpretrain=mmpretrain)
 _WEB = ('http://', 'https://')
-_NAMED = ('torchvision', 'modelzoo', 'open-mmlab', 'openmmlab', 'mmcls')
-# As mmengine has them: regular expressions, the empty one for files here.
+# Schemes that mmengine has a table of model names for.
+_MODEL_ZOOS = ('torchvision', 'modelzoo', 'open-mmlab', 'openmmlab', 'mmcls')
+# Regular expressions, as mmengine registers them; the empty one is for local files.
 _BUCKETS = (r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
 PREFIXES = (
     '',
     *_WEB,
     *_BUCKETS,
     'pavi://',
-    *(f'{scheme}://' for scheme in (*SCHEMES, *_NAMED)),
+    *(f'{scheme}://' for scheme in (*SCHEMES, *_MODEL_ZOOS)),
 )
-_FILES = ('.pth', '.pt', '.tar', '.bin', '.safetensors')
+_EXTENSIONS = ('.pth', '.pt', '.tar', '.bin', '.safetensors')
 
 
 def register_schemes() -> None:
-    """Makes mmengine's checkpoint loader read everything through this module."""
-    CheckpointLoader.register_scheme(PREFIXES, load_from_mmdet_eca, force=True)
+    """Registers :func:`load_checkpoint_safely` for all of mmengine's prefixes."""
+    CheckpointLoader.register_scheme(PREFIXES, load_checkpoint_safely, force=True)
 
 
-def load_from_mmdet_eca(filename: str, map_location: MapLocation = None) -> dict:
-    """Loads a checkpoint from a file or from elsewhere, without running code.
+def load_checkpoint_safely(filename: str, map_location: MapLocation = None) -> dict:
+    """Loads a checkpoint for mmengine without running code in it.
 
     Args:
-        filename (str): A path, or as ``local_path`` takes it.
+        filename (str): A path, a URL or a model's name, as for
+            :func:`local_path`.
         map_location (optional): As in ``torch.load``, but the CPU by default.
 
     Returns:
-        dict: All that is in the file; of the schemes of this package
-        ``state_dict`` alone, by our names, with a classifier ``fc`` if there
-        was one.
+        dict: All that is in the file. With a scheme of this package only
+        ``state_dict``, converted to this package's parameter names; a classifier
+        ``fc`` stays in it.
 
     Raises:
-        UserError: If the file is not there or not read safely; for the schemes
-            of this package also if it is of another source or not whole.
+        UserError: If the file does not exist, cannot be downloaded or cannot be
+            read safely; with a scheme of this package also if the file comes
+            from another source, or parameters are missing or left over.
     """
     kind, place = _resolve(filename)
     if kind == 'bucket':
@@ -78,16 +81,18 @@ def load_from_mmdet_eca(filename: str, map_location: MapLocation = None) -> dict
     if scheme not in SCHEMES:
         loaded = read_checkpoint(place, map_location)
         return (
-            mmengines._process_mmcls_checkpoint(loaded) if scheme == 'mmcls' else loaded
+            mmengine_checkpoint._process_mmcls_checkpoint(loaded)
+            if scheme == 'mmcls'
+            else loaded
         )
     state_dict, meta = read_weights(place)
-    source = recognise(place, state_dict, meta, (SCHEMES[scheme],))
+    source = find_source(place, state_dict, meta, (SCHEMES[scheme],))
     converted, _ = source.convert(state_dict)
     return dict(state_dict=to_device(converted, map_location))
 
 
 def local_path(filename: str) -> Optional[str]:
-    """The file here that a checkpoint's name means; nothing is downloaded.
+    """Returns the local file that a checkpoint's name means, downloading nothing.
 
     Args:
         filename (str): As in ``init_cfg`` or ``load_from``: a path; a URL;
@@ -96,15 +101,15 @@ def local_path(filename: str) -> Optional[str]:
             'timm://' and a model's name.
 
     Returns:
-        str, optional: None for what is downloaded.
+        str, optional: The path, None if the file would be downloaded.
 
     Raises:
-        UserError: If the scheme or the name is not known, or a package is
-            missing that is needed to get it.
+        UserError: If the scheme or the model's name is not known, or a package
+            that the download needs is not installed.
     """
     loader = CheckpointLoader._get_checkpoint_loader(filename)
-    if loader is not load_from_mmdet_eca:
-        return None  # somebody else's scheme
+    if loader is not load_checkpoint_safely:
+        return None  # a scheme that another package has registered
     kind, place = _resolve(filename)
     if kind == 'hub':
         require_hub()
@@ -114,7 +119,8 @@ def local_path(filename: str) -> Optional[str]:
 
 
 def _resolve(filename: str) -> Tuple[str, str]:
-    """What kind of place a name means, of 'file', 'url', 'hub' and 'bucket'."""
+    """Returns where a checkpoint is: 'file', 'url', 'hub' or 'bucket', and its path,
+    address or name there."""
     scheme, separator, rest = filename.partition('://')
     if not separator:
         return 'file', filename
@@ -122,11 +128,11 @@ def _resolve(filename: str) -> Tuple[str, str]:
         return 'url', filename
     if any(re.match(prefix, filename) for prefix in _BUCKETS):
         return 'bucket', filename
-    if scheme in _NAMED:
-        return _address(scheme, rest)
+    if scheme in _MODEL_ZOOS:
+        return _look_up(scheme, rest)
     if scheme not in SCHEMES:
         known = ', '.join(
-            f'{known}://' for known in ('http', 'https', *SCHEMES, *_NAMED)
+            f'{known}://' for known in ('http', 'https', *SCHEMES, *_MODEL_ZOOS)
         )
         raise UserError(f'{filename}: its scheme is not among {known}')
     if rest.startswith(_WEB):
@@ -134,7 +140,7 @@ def _resolve(filename: str) -> Tuple[str, str]:
     if (
         scheme == 'timm'
         and re.fullmatch(r'[\w.-]+', rest)
-        and not (rest.endswith(_FILES) or osp.exists(rest))
+        and not (rest.endswith(_EXTENSIONS) or osp.exists(rest))
     ):
         return 'hub', rest
     if '://' in rest:
@@ -145,19 +151,22 @@ def _resolve(filename: str) -> Tuple[str, str]:
     return 'file', rest
 
 
-def _address(scheme: str, name: str) -> Tuple[str, str]:
-    """Where mmengine's tables have a model; torchvision is not needed."""
+def _look_up(scheme: str, name: str) -> Tuple[str, str]:
+    """Returns where mmengine's table of a model zoo has a model.
+
+    mmengine's own loader for 'torchvision://' imports torchvision first.
+    """
     if scheme in ('torchvision', 'modelzoo'):
         table = mmengine.load(
             osp.join(mmengine.__path__[0], 'hub', 'torchvision_0.12.json')
         )
         if name not in table:
-            table = _torchvisions_table(table)
+            table = _torchvision_table(table)
     elif scheme == 'mmcls':
-        table = mmengines.get_mmcls_models()
+        table = mmengine_checkpoint.get_mmcls_models()
     else:
-        table = mmengines.get_external_models()
-        name = mmengines.get_deprecated_model_names().get(name, name)
+        table = mmengine_checkpoint.get_external_models()
+        name = mmengine_checkpoint.get_deprecated_model_names().get(name, name)
     place = table.get(name)
     if place is None:
         raise UserError(
@@ -166,12 +175,13 @@ def _address(scheme: str, name: str) -> Tuple[str, str]:
         )
     if place.startswith(_WEB):
         return 'url', place
-    return 'file', osp.join(mmengines._get_mmengine_home(), place)
+    return 'file', osp.join(mmengine_checkpoint._get_mmengine_home(), place)
 
 
-def _torchvisions_table(table: dict) -> dict:
-    """With the names, as 'resnet50.imagenet1k_v2', that torchvision knows."""
+def _torchvision_table(table: dict) -> dict:
+    """Returns the table of the installed torchvision, which has names such as
+    'resnet50.imagenet1k_v2'; without one, ``table``."""
     try:
-        return mmengines.get_torchvision_models()
+        return mmengine_checkpoint.get_torchvision_models()
     except Exception:  # not installed, or it does not load beside this torch
         return table

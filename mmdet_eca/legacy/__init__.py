@@ -1,8 +1,8 @@
-"""MMDetection 1.x: its detectors, and inference as it did it.
+"""Detectors of MMDetection 1.x: conversion, and inference with the same results.
 
 In 1.x a box (x1, y1, x2, y2) includes the pixels x2 and y2: it is x2 - x1 + 1
-wide. mmdet's own ``legacy_1.x`` configs follow that in the anchors only, and
-its table has converted detectors 0.4 to 0.5 AP below what they had in 1.x.
+wide. mmdet's own ``legacy_1.x`` configs do so in the anchors only; by its table,
+converted detectors lose 0.4 to 0.5 AP.
 """
 
 from ..checkpoints.sources import register_source

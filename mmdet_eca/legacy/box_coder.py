@@ -7,10 +7,10 @@ from torch import Tensor
 
 @TASK_UTILS.register_module()
 class InclusiveBoxCoder(LegacyDeltaXYWHBBoxCoder):
-    """Box coding of MMDetection 1.x, to the half pixel.
+    """The box coding of MMDetection 1.x.
 
-    mmdet's ``LegacyDeltaXYWHBBoxCoder`` decodes boxes of the right width, but
-    with ends half a pixel outside of the first and last pixel.
+    mmdet's ``LegacyDeltaXYWHBBoxCoder`` decodes boxes that begin half a pixel before
+    the first pixel and end half a pixel behind the last.
     """
 
     def decode(
@@ -23,15 +23,16 @@ class InclusiveBoxCoder(LegacyDeltaXYWHBBoxCoder):
         """Applies deltas to boxes.
 
         Args:
-            bboxes (Tensor): Boxes, ends included, shape (N, 4).
-            pred_bboxes (Tensor): Deltas, shape (N, 4 K).
-            max_shape (Sequence[int], optional): Height and width of the image,
-                whose last pixel ends the boxes.
-            wh_ratio_clip (float): Largest change of width and height, or its
-                inverse.
+            bboxes (Tensor): Boxes (x1, y1, x2, y2), last pixel included, in
+                pixels, shape (N, 4).
+            pred_bboxes (Tensor): Deltas for K classes, shape (N, 4 K).
+            max_shape (Sequence[int], optional): Height and width of the image in
+                pixels, to which the boxes are clipped.
+            wh_ratio_clip (float): The smallest factor for width and height; the
+                largest is its inverse.
 
         Returns:
-            Tensor: Boxes, ends included, shape (N, 4 K).
+            Tensor: Boxes, last pixel included, shape (N, 4 K).
         """
         boxes = super().decode(bboxes, pred_bboxes, None, wh_ratio_clip)
         boxes[:, 0::4] += 0.5

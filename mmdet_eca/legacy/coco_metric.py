@@ -7,10 +7,10 @@ from mmdet.registry import METRICS
 
 @METRICS.register_module()
 class InclusiveCocoMetric(CocoMetric):
-    """:class:`mmdet.evaluation.CocoMetric` for boxes whose ends are included.
+    """:class:`mmdet.evaluation.CocoMetric` for boxes that include their last pixel.
 
-    So MMDetection 1.x had them, and added one to each width and height when it
-    wrote them for COCO's evaluation.
+    MMDetection 1.x added one to their width and height for COCO's evaluation, whose
+    boxes end behind the last pixel.
     """
 
     def xyxy2xywh(self, bbox: np.ndarray) -> List[float]:

@@ -1,15 +1,15 @@
-"""Detectors of MMDetection 1.x, the ECA-Net authors' released ones among them.
+"""Converts detectors of MMDetection 1.x, such as those that ECA-Net's authors released.
 
-Against MMDetection 3.x (compare its
-``tools/model_converters/upgrade_model_version.py``):
+Differences from MMDetection 3.x:
 
 - the background is the first of a softmax's K + 1 classes, not the last;
-- there is a box regressor and a mask for the background too, never used;
+- the background has a box regressor and a mask too, which are never used;
 - the heads of two-stage detectors are not inside a ``roi_head``.
 
-RPN and RetinaNet have one sigmoid an anchor and class, and no background: they
-stay as they are. (mmdet's own tool rotates their biases, and cuts off the last
-instead of the first biases of the box regressors.)
+RPN and RetinaNet have one sigmoid for each anchor and class and no background, so
+they stay as they are. mmdet's ``tools/model_converters/upgrade_model_version.py``
+cannot be used: it moves the biases of these two as well, and removes the last
+instead of the first biases of the box regressors.
 """
 
 from typing import Iterator, List, Tuple
@@ -25,11 +25,13 @@ NAME = "an MMDetection 1.x detector, as the ECA-Net authors' are"
 
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
-    """A detector by its version, else a two-stage one without ``roi_head``.
+    """Whether ``meta`` says version 1, or no version and there are an ``rpn_head`` and
+    a ``bbox_head`` outside of a ``roi_head``.
 
     Raises:
-        UserError: If it is a one-stage detector of no version: all MMDetections
-            have the same names for it, but not the same boxes.
+        UserError: If it is a one-stage detector without a version. Its parameters
+            have the same names in MMDetection 1.x, 2.x and 3.x, but its boxes
+            differ.
     """
     heads = [name for name in state_dict if name.startswith('bbox_head.')]
     if (
@@ -51,7 +53,7 @@ def matches(state_dict: StateDict, meta: dict) -> bool:
 
 
 def detector(state_dict: StateDict) -> str:
-    """Its name: 'faster_rcnn', 'mask_rcnn' or 'retinanet'."""
+    """Returns which detector it is: 'faster_rcnn', 'mask_rcnn' or 'retinanet'."""
     if 'bbox_head.retina_cls.weight' in state_dict:
         return 'retinanet'
     if any(name.startswith('mask_head.') for name in state_dict):
@@ -60,11 +62,12 @@ def detector(state_dict: StateDict) -> str:
 
 
 def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
-    """The weights by MMDetection 3.x's names, and the config that they fit.
+    """Returns the weights as MMDetection 3.x has them, and the config that they fit.
 
     Raises:
-        UserError: If it is none of the three detectors, their numbers of
-            classes do not fit each other, or the backbone is none of ours.
+        UserError: If parameters of the detector are missing or left over, its heads
+            differ in their number of classes, or its backbone is not one of this
+            package.
     """
     name = detector(state_dict)
     converted = _rename(name, state_dict)
@@ -84,7 +87,8 @@ def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
 
 
 def _rename(name: str, state_dict: StateDict) -> StateDict:
-    """The background last in the box classifier, dropped elsewhere."""
+    """Moves the background to the end in the box classifier, and removes it from box
+    regressor and masks."""
     without_backbone = [key for key in state_dict if not key.startswith('backbone.')]
     check_names(without_backbone, set(_names(name)), f'a {name} of MMDetection 1.x')
     if name == 'retinanet':
@@ -98,7 +102,7 @@ def _rename(name: str, state_dict: StateDict) -> StateDict:
         if key.startswith('bbox_head.fc_cls.'):
             value = torch.cat([value[1:], value[:1]])
         elif key.startswith('bbox_head.fc_reg.'):
-            value = value[4:].clone()  # else all rows would be written
+            value = value[4:].clone()  # torch.save writes all rows of a view
         elif key.startswith('mask_head.conv_logits.'):
             value = value[1:].clone()
         if key.startswith(('bbox_head.', 'mask_head.')):
@@ -108,7 +112,7 @@ def _rename(name: str, state_dict: StateDict) -> StateDict:
 
 
 def _names(name: str) -> Iterator[str]:
-    """All parameters outside of the backbone."""
+    """Yields the names of all parameters outside of the backbone."""
     for layer in _layers(name):
         yield f'{layer}.weight'
         yield f'{layer}.bias'

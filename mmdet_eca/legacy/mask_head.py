@@ -8,10 +8,10 @@ from torch import Tensor
 
 @MODELS.register_module()
 class InclusiveMaskHead(FCNMaskHead):
-    """:class:`mmdet.models.FCNMaskHead` that pastes masks as MMDetection 1.x.
+    """:class:`mmdet.models.FCNMaskHead` that pastes masks as MMDetection 1.x did.
 
-    There a mask is resized to the whole pixels of its box and cut at the
-    threshold; mmdet now samples it at the image's pixel centres.
+    MMDetection 1.x resized a mask to the whole pixels of its box and compared it
+    with the threshold; mmdet 3.x samples it at the centres of the image's pixels.
     """
 
     def _predict_by_feat_single(
@@ -24,19 +24,23 @@ class InclusiveMaskHead(FCNMaskHead):
         rescale: bool = False,
         activate_map: bool = False,
     ) -> Tensor:
-        """Masks of one image, shape (R, H, W), bool.
+        """Pastes the masks of one image.
 
         Args:
-            mask_preds (Tensor): Logits, or with ``activate_map``
-                probabilities, shape (R, K, h, w).
-            bboxes (Tensor): Boxes, ends included, in the network's input,
-                shape (R, 4); scaled to the original image in place where
-                ``rescale`` is set, as mmdet does.
+            mask_preds (Tensor): Logits, or with ``activate_map`` probabilities,
+                of R boxes and K classes, shape (R, K, h, w).
+            bboxes (Tensor): Boxes (x1, y1, x2, y2), last pixel included, in pixels
+                of the network's input, shape (R, 4). With ``rescale`` they are
+                scaled to the original image in place, as mmdet does.
             labels (Tensor): Classes, shape (R, ).
             img_meta (dict): ``ori_shape``, ``img_shape``, ``scale_factor``.
-            rcnn_test_cfg (dict): ``mask_thr_binary`` is used.
-            rescale (bool): Whether the masks are the original image's.
-            activate_map (bool): Whether the logits' sigmoid was taken.
+            rcnn_test_cfg (dict): Its ``mask_thr_binary`` is used.
+            rescale (bool): Whether to return masks of the original image instead
+                of the network's input.
+            activate_map (bool): Whether ``mask_preds`` are probabilities.
+
+        Returns:
+            Tensor: Masks, shape (R, H, W), bool.
         """
         probabilities = mask_preds if activate_map else mask_preds.sigmoid()
         if not self.class_agnostic:

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 class _RoIAlign(RoIAlign):
-    """RoIAlign of 1.x: feature cells at whole numbers, RoIs of any width.
+    """RoIAlign of MMDetection 1.x: feature cells at whole numbers, RoIs of any width.
 
-    mmcv's without ``aligned`` widens RoIs to one cell; its aligned one does
-    not, but puts the cells at half numbers.
+    mmcv's RoIAlign has its cells at whole numbers only with ``aligned=False``, but
+    then it makes every RoI at least one cell wide.
     """
 
     def forward(self, input: Tensor, rois: Tensor) -> Tensor:
@@ -20,13 +20,13 @@ class _RoIAlign(RoIAlign):
 
 @MODELS.register_module()
 class InclusiveRoIExtractor(SingleRoIExtractor):
-    """RoI features of MMDetection 1.x, for boxes whose ends are included.
+    """RoI features of MMDetection 1.x, for boxes that include their last pixel.
 
-    Level and grid follow the box's true width, x2 - x1 + 1.
+    The level of the pyramid and the grid follow from the width x2 - x1 + 1.
 
     Args:
-        **kwargs: Of :class:`mmdet.models.SingleRoIExtractor`; of
-            ``roi_layer`` the ``output_size`` and ``sampling_ratio`` are used.
+        **kwargs: Arguments of :class:`mmdet.models.SingleRoIExtractor`; of
+            ``roi_layer`` only ``output_size`` and ``sampling_ratio`` are used.
     """
 
     def build_roi_layers(
@@ -48,12 +48,14 @@ class InclusiveRoIExtractor(SingleRoIExtractor):
         rois: Tensor,
         roi_scale_factor: Optional[float] = None,
     ) -> Tensor:
-        """Pools features.
+        """Pools the features of each box.
 
         Args:
-            feats (Sequence[Tensor]): Feature maps (N, C, H_i, W_i).
-            rois (Tensor): Image index and box, ends included, shape (R, 5).
-            roi_scale_factor (float, optional): Enlarges the RoIs.
+            feats (Sequence[Tensor]): Feature maps, shapes (N, C, H_i, W_i).
+            rois (Tensor): Index of the image and box (x1, y1, x2, y2), last pixel
+                included, in pixels, shape (R, 5).
+            roi_scale_factor (float, optional): Factor for width and height of the
+                boxes.
 
         Returns:
             Tensor: Shape (R, C, output_size, output_size).

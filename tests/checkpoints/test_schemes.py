@@ -280,7 +280,7 @@ def test_mmengines_other_schemes(server, folder, tmp_path, monkeypatch):
         json.dumps(dict(mine=address, local='served/model.pth'))
     )
     monkeypatch.setattr(
-        schemes.mmengines, 'get_mmcls_models', lambda: dict(mine=address)
+        schemes.mmengine_checkpoint, 'get_mmcls_models', lambda: dict(mine=address)
     )
     both = ['backbone.w', 'head.w']
     for name in ('open-mmlab://mine', 'openmmlab://local', address):

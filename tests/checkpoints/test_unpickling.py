@@ -13,13 +13,15 @@ from mmdet_eca import UserError
 from mmdet_eca.checkpoints import unpickling
 from mmdet_eca.checkpoints.files import read_checkpoint
 
-TORCH_IS_TOLD = digit_version(torch.__version__) >= digit_version('2.6')
+HAS_SAFE_GLOBALS = digit_version(torch.__version__) >= digit_version('2.6')
 FORMATS = [dict(_use_new_zipfile_serialization=new) for new in (True, False)]
 
 
-@pytest.fixture(params=['torch', 'ours'] if TORCH_IS_TOLD else ['ours'])
+@pytest.fixture(
+    params=['torch', 'below torch 2.6'] if HAS_SAFE_GLOBALS else ['below torch 2.6']
+)
 def read(request, monkeypatch):
-    monkeypatch.setattr(unpickling, '_TORCH_IS_TOLD', request.param == 'torch')
+    monkeypatch.setattr(unpickling, '_HAS_SAFE_GLOBALS', request.param == 'torch')
     return read_checkpoint
 
 
@@ -156,7 +158,7 @@ def test_torchs_variables_change_nothing(read, path, variable, monkeypatch, tmp_
     assert os.listdir(tmp_path) == ['checkpoint.pth']
 
 
-@pytest.mark.skipif(not TORCH_IS_TOLD, reason='torch before 2.6 reads any pickle')
+@pytest.mark.skipif(not HAS_SAFE_GLOBALS, reason='torch before 2.6 reads any pickle')
 def test_torch_load_reads_mmengines_checkpoints(path):
     torch.save(training_state(), path)
     check_training_state(torch.load(path))

@@ -95,7 +95,7 @@ def test_mmengines_loader(name, hostile, ran, tmp_path, monkeypatch):
         models = dict(mine=url)
         (tmp_path / 'open_mmlab.json').write_text(json.dumps(models))
         for table in ('get_mmcls_models', 'get_torchvision_models'):
-            monkeypatch.setattr(schemes.mmengines, table, lambda: models)
+            monkeypatch.setattr(schemes.mmengine_checkpoint, table, lambda: models)
         monkeypatch.setattr(
             schemes, 'get_file_backend', lambda *_, **__: Bucket(hostile)
         )

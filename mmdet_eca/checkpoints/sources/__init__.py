@@ -1,13 +1,14 @@
-"""Where weights come from, one file a source.
+"""The projects whose checkpoints can be converted, one module for each.
 
-A source is a module with
+Such a module has
 
-- ``NAME``, what its checkpoints are, in a few words;
-- ``matches(state_dict, meta)``, whether a checkpoint is of it;
-- ``convert(state_dict)``, the weights by our names and one line on what they fit;
-  it raises :class:`UserError` if they are not whole, or something is left over.
+- ``NAME``: what its checkpoints are, in a few words;
+- ``matches(state_dict, meta)``: whether a checkpoint comes from this project;
+- ``convert(state_dict)``: returns the weights by this package's parameter names and
+  one line that says which model they fit; raises :class:`UserError` if parameters
+  are missing or left over.
 
-``SOURCES`` lists them; :func:`register_source` adds one from another folder.
+``SOURCES`` lists them; :func:`register_source` adds one that is in another folder.
 """
 
 from types import ModuleType
@@ -27,7 +28,7 @@ SOURCES: List[ModuleType] = [
 
 
 def register_source(source: ModuleType) -> None:
-    """Makes the converter know a source."""
+    """Adds a source to those that the converter knows."""
     if source not in SOURCES:
         SOURCES.append(source)
 

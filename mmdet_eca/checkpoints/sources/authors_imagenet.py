@@ -1,4 +1,4 @@
-"""The ECA-Net authors' ImageNet weights: our names already.
+"""The ECA-Net authors' ImageNet weights, whose parameter names are this package's.
 
 https://github.com/BangguWu/ECANet, ``models/eca_resnet.py``.
 """
@@ -12,10 +12,10 @@ NAME = "the ECA-Net authors' ImageNet weights"
 
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
-    """A ResNet by torchvision's names, with ECA and a classifier."""
+    """Whether it is a ResNet by torchvision's names with ECA and a classifier."""
     return {'conv1.weight', 'layer1.0.eca.conv.weight', 'fc.weight'} <= set(state_dict)
 
 
 def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
-    """Nothing is to be renamed."""
+    """Checks the weights and returns them as they are."""
     return state_dict, str(check_resnet(state_dict))

@@ -1,7 +1,7 @@
-"""Detectors of MMDetection 2.x: our names already, and boxes as in 3.x.
+"""Detectors of MMDetection 2.x, whose parameter names and boxes are those of 3.x.
 
-MMDetection 3.x loads them as they are, and its model zoo hands them out; only
-DETR and its relatives have other parameters now.
+MMDetection 3.x loads them as they are, and its model zoo links to them; only DETR
+and its relatives have other parameters in 3.x.
 """
 
 from typing import Tuple
@@ -14,7 +14,8 @@ NAME = 'an MMDetection 2.x detector'
 
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
-    """By the version in ``meta``, else by the ``roi_head`` that 1.x had not."""
+    """Whether ``meta`` says version 2, or no version and there is a ``roi_head``, which
+    1.x did not have."""
     if 'mmengine_version' in meta or 'mmdet_eca' in meta:
         return False
     version = major_version(meta)
@@ -24,10 +25,10 @@ def matches(state_dict: StateDict, meta: dict) -> bool:
 
 
 def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
-    """Nothing is to be renamed.
+    """Returns the weights as they are.
 
     Raises:
-        UserError: If it is a relative of DETR.
+        UserError: If the detector is a relative of DETR.
     """
     for name in state_dict:
         if name.startswith('bbox_head.transformer.'):

@@ -1,4 +1,4 @@
-"""Checkpoints of this package or of MMDetection 3.x: our names already."""
+"""Checkpoints of this package or of MMDetection 3.x, which stay as they are."""
 
 import re
 from typing import Optional, Tuple
@@ -9,19 +9,20 @@ NAME = 'a checkpoint of this package or of MMDetection 3.x'
 
 
 def major_version(meta: dict) -> Optional[int]:
-    """Of the MMDetection that has written a checkpoint; mmcv's ones say it."""
+    """Returns the major version of the MMDetection that wrote a checkpoint, None if
+    its ``meta`` does not say it."""
     found = re.match(r'v?(\d+)', str(meta.get('mmdet_version', '')))
     return int(found[1]) if found else None
 
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
-    """With a backbone, by what mmengine or our converter put into ``meta``, or
-    by MMDetection's version."""
+    """Whether there is a backbone, and ``meta`` is mmengine's, this package's
+    converter's or MMDetection 3's."""
     return (
         'mmengine_version' in meta or 'mmdet_eca' in meta or major_version(meta) == 3
     ) and any(name.startswith(('backbone.layer', 'layer')) for name in state_dict)
 
 
 def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
-    """Nothing is to be renamed."""
+    """Returns the weights as they are."""
     return state_dict, 'nothing to rename'

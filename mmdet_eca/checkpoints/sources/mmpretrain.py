@@ -14,12 +14,12 @@ NAME = "MMPretrain's ImageNet weights"
 
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
-    """A backbone below a classifier ``head``."""
+    """Whether there are a ``backbone`` and a classifier ``head``."""
     return {'backbone.layer1.0.conv1.weight', 'head.fc.weight'} <= set(state_dict)
 
 
 def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
-    """Prefixes go; SE's two 1x1 convolutions become linear layers."""
+    """Removes the prefixes, and makes SE's two 1x1 convolutions linear layers."""
     converted = {}
     for name, value in state_dict.items():
         name = re.sub(r'^(backbone|head)\.', '', name)

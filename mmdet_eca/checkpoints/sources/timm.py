@@ -13,12 +13,12 @@ NAME = "timm's ecaresnet weights"
 
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
-    """ECA by timm's name for any attention."""
+    """Whether there is ECA by the name that timm gives to any attention."""
     return 'layer1.0.se.conv.weight' in state_dict
 
 
 def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
-    """Deep stem and attention are renamed; a plain stem keeps its name.
+    """Renames the deep stem and the attention; a plain stem keeps its names.
 
     timm's average-pooled shortcut is (pool, convolution, norm) in every stage,
     as mmdet's: the numbers in ``downsample`` are the same.

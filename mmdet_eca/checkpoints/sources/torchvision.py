@@ -1,4 +1,4 @@
-"""torchvision's ResNets: our names already."""
+"""torchvision's ResNets, whose parameter names are this package's."""
 
 from typing import Tuple
 
@@ -9,7 +9,7 @@ NAME = "torchvision's ImageNet weights"
 
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
-    """A ResNet with a classifier and no attention that has weights."""
+    """Whether it is a ResNet with a classifier, and without attention weights."""
     attention = ('eca', 'se', 'se_layer')
     return {'conv1.weight', 'layer1.0.conv1.weight', 'fc.weight'} <= set(
         state_dict
@@ -19,5 +19,5 @@ def matches(state_dict: StateDict, meta: dict) -> bool:
 
 
 def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
-    """Nothing is to be renamed."""
+    """Checks the weights and returns them as they are."""
     return state_dict, str(check_resnet(state_dict))
