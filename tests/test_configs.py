@@ -189,10 +189,25 @@ def test_rows_with_sync_bn_train_in_one_process_without_a_gpu(block):
         assert norm.running_mean.any() == (not frozen), name
 
 
+def types(cfg, path=''):
+    """The ``type`` of each part of a model, by where it is."""
+    found = {path: cfg['type']} if 'type' in cfg else {}
+    for key, value in cfg.items():
+        if isinstance(value, dict):
+            found.update(types(value, f'{path}.{key}'.lstrip('.')))
+    return found
+
+
 @pytest.mark.parametrize('detector', DETECTORS)
 def test_digits_detector_is_the_real_one_made_small(detector):
     real = load(detector, 50)
     small = Config.fromfile(config_path(f'digits/{detector}_eca_r50_digits.py'))
+    # The same parts in the same places, but for norm instead of pretraining.
+    expected = {**types(real.model), 'neck.norm_cfg': 'BN'}
+    assert expected.pop('backbone.init_cfg') == 'Pretrained'
+    if detector == 'retinanet':
+        expected['bbox_head.norm_cfg'] = 'BN'
+    assert types(small.model) == expected
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(small.model)
     assert type(model).__name__ == DETECTORS[detector] == real.model.type

@@ -1,8 +1,12 @@
-_base_ = ['../retinanet_eca_r50_fpn_1x.py', './_base_/digits.py']
+_base_ = [
+    'mmdet::_base_/models/retinanet_r50_fpn.py',
+    './_base_/quarter_width.py',
+    './_base_/digits_coco.py',
+]
 
 model = dict(
-    backbone=_base_.digits.backbone,
-    neck=_base_.digits.neck,
+    backbone=_base_.backbone,
+    neck=_base_.neck,
     bbox_head=dict(
         in_channels=64,
         feat_channels=64,
@@ -11,14 +15,3 @@ model = dict(
         norm_cfg=dict(type='BN'),
     ),
 )
-
-train_dataloader = _base_.digits.train_dataloader
-val_dataloader = _base_.digits.val_dataloader
-test_dataloader = val_dataloader
-val_evaluator = _base_.digits.evaluator
-test_evaluator = val_evaluator
-train_cfg = _base_.digits.train_cfg
-optim_wrapper = _base_.digits.optim_wrapper
-param_scheduler = _base_.digits.param_scheduler
-default_hooks = _base_.digits.default_hooks
-custom_hooks = _base_.digits.custom_hooks
