@@ -1,4 +1,7 @@
 #!/usr/bin/env bash
 # Usage: tools/slurm_pretrain.sh PARTITION JOB_NAME CONFIG WORK_DIR [options of
 #        pretrain_imagenet.py], with the variables of slurm_train.sh.
-TOOL=pretrain_imagenet.py exec "$(dirname "$0")/slurm_train.sh" "$@"
+source "$(dirname "$0")/launch.sh"
+
+expect 4 'PARTITION JOB_NAME CONFIG WORK_DIR [options of pretrain_imagenet.py]' "$@"
+with_srun "$1" "$2" pretrain_imagenet.py "$3" --work-dir="$4" --launcher=slurm "${@:5}"

@@ -1,0 +1,41 @@
+# What the dist_*.sh and slurm_*.sh scripts share; each of them sources this file.
+TOOLS=$(dirname "$0")
+export PYTHONPATH="$TOOLS/..":$PYTHONPATH
+
+# expect NUMBER USAGE ARGUMENTS...: ends the script if ARGUMENTS are fewer than NUMBER.
+expect() {
+    if [ $(($# - 2)) -lt "$1" ]; then
+        echo "usage: $0 $2" >&2
+        exit 2
+    fi
+}
+
+# with_torchrun GPUS TOOL ARGUMENTS...: runs a tool in GPUS processes on this machine.
+# GPUS is a number, or torchrun's gpu, cpu or auto. For several machines NNODES,
+# NODE_RANK, MASTER_ADDR and PORT are set, as for torchrun.
+with_torchrun() {
+    python "$TOOLS/torchrun.py" \
+        --nnodes="${NNODES:-1}" \
+        --node-rank="${NODE_RANK:-0}" \
+        --master-addr="${MASTER_ADDR:-127.0.0.1}" \
+        --master-port="${PORT:-29500}" \
+        --nproc-per-node="$1" \
+        "$TOOLS/$2" "${@:3}"
+}
+
+# with_srun PARTITION JOB_NAME TOOL ARGUMENTS...: runs a tool in GPUS (8) Slurm tasks,
+# GPUS_PER_NODE (8) on a node, with CPUS_PER_TASK (5). SRUN_ARGS are further options
+# of srun.
+with_srun() {
+    set -x
+    # shellcheck disable=SC2086  # several words
+    srun -p "$1" \
+        --job-name="$2" \
+        --gres=gpu:"${GPUS_PER_NODE:-8}" \
+        --ntasks="${GPUS:-8}" \
+        --ntasks-per-node="${GPUS_PER_NODE:-8}" \
+        --cpus-per-task="${CPUS_PER_TASK:-5}" \
+        --kill-on-bad-exit=1 \
+        ${SRUN_ARGS:-} \
+        python -u "$TOOLS/$3" "${@:4}"
+}
