@@ -45,6 +45,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmdet_eca', 'mmdet_eca.*']),
     package_data=dict(mmdet_eca=['tables/paper_tables.json']),
+    entry_points=dict(console_scripts=['mmdet-eca=mmdet_eca.commands:main']),
     cmdclass=dict(build_py=BuildWithConfigs),
     # These ranges are what the tests were run with, see the README.
     python_requires='>=3.9,<3.12',

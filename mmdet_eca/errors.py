@@ -39,8 +39,10 @@ def first_few(names: Sequence[str], limit: int = 5) -> str:
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
+def one_line_errors(program: Optional[str] = None) -> Iterator[None]:
     """Ends a command-line tool on a UserError with its message and status 1.
+
+    The message begins with ``program``, by default the file that Python runs.
 
     Of the processes of one launch, the first that fails on each machine prints
     the message with its rank; those that fail within a minute after it print
@@ -51,13 +53,12 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
+        program = program or sys.argv[0]
         if int(_first_set(_WORLD_SIZES) or 1) == 1:
-            sys.exit(f'{sys.argv[0]}: error: {error}')
+            sys.exit(f'{program}: error: {error}')
         rank = _first_set(_RANKS)
         sys.exit(
-            f'{sys.argv[0]}: error (rank {rank}): {error}'
-            if _is_first_to_fail(rank)
-            else 1
+            f'{program}: error (rank {rank}): {error}' if _is_first_to_fail(rank) else 1
         )
 
 

@@ -1,18 +1,6 @@
-"""Trains a detector; the options are those of MMDetection's tools/train.py."""
+"""The command ``mmdet-eca train``."""
 
-import argparse
-
-from mmdet_eca.engine import add_train_arguments, build_runner, load_train_config
-from mmdet_eca.errors import one_line_errors
-
-
-def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_train_arguments(parser)
-    return parser.parse_args()
-
+from mmdet_eca.commands import run_tool
 
 if __name__ == '__main__':
-    args = parse_args()
-    with one_line_errors():
-        build_runner(load_train_config(args), ('train', 'val')).train()
+    run_tool(__file__)

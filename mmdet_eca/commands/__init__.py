@@ -1,0 +1,82 @@
+"""The command line: ``mmdet-eca COMMAND``, and the same as ``tools/COMMAND.py``.
+
+Each module here is a command. Its docstring says what the command does,
+``add_arguments(parser)`` declares its arguments and ``run(args)`` does it. The module,
+and with it the wing that it uses, is imported when the command is called.
+"""
+
+import argparse
+import ast
+import inspect
+import os.path as osp
+import pkgutil
+import sys
+from importlib import import_module
+from typing import Dict, Optional, Sequence
+
+from ..errors import one_line_errors
+
+PROGRAM = 'mmdet-eca'
+
+
+def main(words: Optional[Sequence[str]] = None) -> None:
+    """Runs ``mmdet-eca COMMAND ...``.
+
+    Args:
+        words (Sequence[str], optional): The name of the command and its arguments;
+            by default those that the process was started with.
+    """
+    name, *arguments = (sys.argv[1:] if words is None else words) or ['']
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description='ECA-Net for MMDetection.',
+        epilog=f'"{PROGRAM} COMMAND --help" explains the arguments of a command.',
+    )
+    commands = parser.add_subparsers(title='commands', metavar='COMMAND')
+    parsers = {
+        command: commands.add_parser(command, help=line)
+        for command, line in describe_commands().items()
+    }
+    if name in parsers:
+        _run_command(name, parsers[name], arguments, f'{PROGRAM} {name}')
+    elif name in ('-h', '--help'):
+        parser.print_help()
+    else:
+        mistake = f'there is no command {name!r}' if name else 'a command is missing'
+        choices = ', '.join(parsers)
+        parser.exit(2, f'{PROGRAM}: error: {mistake}; choose from {choices}\n')
+
+
+def run_tool(path: str) -> None:
+    """Runs the command that a file of ``tools/`` is named after.
+
+    Args:
+        path (str): The file: 'tools/make_digits.py'.
+    """
+    name = osp.splitext(osp.basename(path))[0].replace('_', '-')
+    _run_command(name, argparse.ArgumentParser())
+
+
+def describe_commands() -> Dict[str, str]:
+    """One line on each command, read without importing the command."""
+    lines = {}
+    for module in pkgutil.iter_modules(__path__):
+        with open(osp.join(__path__[0], f'{module.name}.py'), encoding='utf-8') as file:
+            doc = ast.get_docstring(ast.parse(file.read()))
+        assert doc, f'{module.name} says what it does'
+        lines[module.name.replace('_', '-')] = doc.splitlines()[0]
+    return lines
+
+
+def _run_command(
+    name: str,
+    parser: argparse.ArgumentParser,
+    arguments: Optional[Sequence[str]] = None,
+    program: Optional[str] = None,
+) -> None:
+    command = import_module(f'.{name.replace("-", "_")}', __name__)
+    parser.description = inspect.getdoc(command)
+    command.add_arguments(parser)
+    args = parser.parse_args(arguments)
+    with one_line_errors(program):
+        command.run(args)

@@ -1,0 +1,108 @@
+"""Measures how fast parts of this package are on this machine."""
+
+import argparse
+
+from ..benchmark import benchmark_model, benchmark_tail
+from ..pretraining import benchmark_data
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    _add_model(commands)
+    _add_tail(commands)
+    _add_data(commands)
+
+
+def run(args: argparse.Namespace) -> None:
+    print(args.measure(args))
+
+
+def _add_data(commands):
+    parser = commands.add_parser(
+        'data',
+        help="ImageNet's input pipeline beside mmcv's and beside decoding",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        '--num-images', type=int, default=128, help='JPEGs of each size'
+    )
+    parser.add_argument('--rounds', type=int, default=9, help='of each reader')
+    parser.add_argument('--crop-size', type=int, default=224, help='side of the crops')
+    parser.add_argument('--batch-size', type=int, default=32)
+    parser.set_defaults(
+        measure=lambda args: benchmark_data(
+            args.num_images, args.rounds, args.crop_size, args.batch_size
+        )
+    )
+
+
+def _add_model(commands):
+    parser = commands.add_parser(
+        'model',
+        help='time and memory of detectors or backbones, relative to the first',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        'rows',
+        nargs='+',
+        metavar='CONFIG[@OPTION...]',
+        help='a config, with options of this row alone: channels_last, '
+        "efficient_conv_bn_eval (mmengine's, of the backbone), amp, "
+        'amp_bfloat16, KEY=VALUE of the model; or, of backbones, timm:NAME or '
+        'mmpretrain:TYPE',
+    )
+    parser.add_argument(
+        '--backbone-only', action='store_true', help='not the whole detector'
+    )
+    _add_common(parser)
+    parser.add_argument(
+        '--max-saved',
+        type=float,
+        help='fail if the last row saves more than this part of the first '
+        "row's activations",
+    )
+    parser.set_defaults(
+        measure=lambda args: benchmark_model(
+            args.rows,
+            args.backbone_only,
+            args.batch_size,
+            tuple(args.size),
+            args.rounds,
+            args.out,
+            args.max_saved,
+            args.device,
+        )
+    )
+
+
+def _add_tail(commands):
+    parser = commands.add_parser(
+        'tail',
+        help="both forms of the backward pass of a block's folded end",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_common(parser)
+    parser.set_defaults(
+        measure=lambda args: benchmark_tail(
+            args.batch_size, tuple(args.size), args.rounds, args.out, args.device
+        )
+    )
+
+
+def _add_common(parser):
+    parser.add_argument('--batch-size', type=int, default=2)
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs=2,
+        default=(800, 1344),
+        metavar=('HEIGHT', 'WIDTH'),
+        help='of the images in pixels',
+    )
+    parser.add_argument('--rounds', type=int, default=7, help='of every row')
+    parser.add_argument(
+        '--device', help='cpu, cuda or cuda:N; by default the GPU, if any'
+    )
+    parser.add_argument(
+        '--out', default='work_dirs/benchmark', help='folder for the results'
+    )

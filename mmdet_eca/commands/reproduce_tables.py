@@ -1,0 +1,77 @@
+"""Tables 5 and 6 of the paper: what is missing, its cost, what came out."""
+
+import argparse
+import json
+import os.path as osp
+import sys
+import warnings
+
+from ..tables import (
+    complexity_rows,
+    complexity_text,
+    format_report,
+    make_plan,
+    plan_text,
+    run_rows,
+    write_report,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest='command', required=True)
+    plan = commands.add_parser('plan', help='the runs that are still missing')
+    complexity = commands.add_parser(
+        'complexity', help="#Param and GFLOPs beside the paper's"
+    )
+    report = commands.add_parser(
+        'report', help='tables and pictures of the runs that are there'
+    )
+    run = commands.add_parser(
+        'run', help='run what is missing, one after another; resumable'
+    )
+    run.add_argument('rows', nargs='*', help='names of rows; default: all')
+    complexity.add_argument(
+        '--table',
+        type=int,
+        nargs='+',
+        choices=(3, 5, 6),
+        default=[5, 6],
+        help='3: the ImageNet classifiers (default: 5 6)',
+    )
+    for command in (plan, report, run):
+        command.add_argument(
+            '--work-dirs',
+            default='work_dirs',
+            help='folder of the work directories (default: %(default)s)',
+        )
+    for command in (plan, run):
+        command.add_argument(
+            '--gpus', type=int, default=4, help='GPUs of a run (default: 4)'
+        )
+    report.add_argument(
+        '--out', help='folder of the report (default: WORK_DIRS/report)'
+    )
+    for command in commands.choices.values():
+        command.add_argument(
+            '--json', action='store_true', help='print a list of rows as JSON'
+        )
+
+
+def run(args: argparse.Namespace) -> None:
+    # mmengine's, once for every config that is read.
+    warnings.filterwarnings('ignore', 'pkg_resources is deprecated')
+    if args.command == 'plan':
+        rows, form = make_plan(args.work_dirs, args.gpus), plan_text
+    elif args.command == 'complexity':
+        rows, form = complexity_rows(args.table), complexity_text
+    elif args.command == 'report':
+        out = args.out or osp.join(args.work_dirs, 'report')
+        rows, form = write_report(args.work_dirs, out), format_report
+    else:
+        output = sys.stderr if args.json else None
+        rows = run_rows(args.rows, args.work_dirs, args.gpus, output)
+        form = None
+    if args.json:
+        print(json.dumps(rows, indent=1))
+    elif form is not None:
+        print(form(rows))

@@ -1,0 +1,13 @@
+"""Trains a detector; the options are those of MMDetection's tools/train.py."""
+
+import argparse
+
+from ..engine import add_train_arguments, build_runner, load_train_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_train_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    build_runner(load_train_config(args), ('train', 'val')).train()
