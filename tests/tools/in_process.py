@@ -1,0 +1,39 @@
+"""Commands that tests call where a process of their own is not the point: each saves
+the seconds in which Python imports torch and mmdet."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.device import utils as device
+
+from mmdet_eca.commands import main
+
+
+def call(*words) -> None:
+    """Runs ``mmdet-eca`` with these words, as `tests.conftest.run` runs processes:
+    without GPUs, in one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(device, 'DEVICE', 'cpu')
+            patch.setenv('LOCAL_RANK', '0')  # which the command would leave behind
+            main([str(word) for word in words])
+    finally:
+        torch.set_num_threads(threads)
+
+
+def mistake(*words) -> str:
+    """The line with which a command ends on a user's mistake, with status 1."""
+    with pytest.raises(SystemExit) as end:
+        call(*words)
+    assert isinstance(end.value.code, str)  # which Python prints, and exits with 1
+    assert len(end.value.code.splitlines()) == 1
+    return end.value.code
+
+
+def log(work_dir) -> str:
+    """What the latest run in a work directory has logged."""
+    *_, path = sorted(Path(work_dir).glob('*/*.log'))
+    return path.read_text()
