@@ -5,6 +5,7 @@ import site
 import sys
 
 from tests.conftest import ROOT, run
+from tests.tools.test_train import digits_options, free_port
 
 THEIRS = """
 _base_ = 'mmdet_eca::digits/mask_rcnn_eca_r50_digits.py'
@@ -70,31 +71,20 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
         'mmdet_eca'
     }
 
+    def theirs(*command, **options):
+        """Runs a command in a folder and an environment without the source tree."""
+        folder = ('env', '-C', tmp_path, '-u', 'PYTHONPATH')
+        return run(*folder, *command, **options)
+
     (tmp_path / 'theirs.py').write_text(THEIRS)
     (tmp_path / 'train.py').write_text(TRAIN)
-    done = run(
-        'env',
-        '-C',
-        tmp_path,
-        '-u',
-        'PYTHONPATH',
-        python,
-        'train.py',
-        'theirs.py',
-        'work',
-        digits,
-    )
+    done = theirs(python, 'train.py', 'theirs.py', 'work', digits)
     assert '.mim/configs/mask_rcnn_eca_r50_fpn_1x.py' in done.stdout
     assert 'trained iterations: 1' in done.stdout
     assert 'rows: 28' in done.stdout
 
     (tmp_path / 'mmdets.py').write_text(THEIRS_FOR_MMDETS_TOOLS)
-    done = run(
-        'env',
-        '-C',
-        tmp_path,
-        '-u',
-        'PYTHONPATH',
+    done = theirs(
         python,
         '-c',
         'from mmengine.config import Config; '
@@ -107,42 +97,32 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
     assert 'configs/metafile.yml' in index.read_text()
     assert (index.parent / 'configs' / 'metafile.yml').exists()
 
-    # Its tools find its configs and name each other, in whatever folder.
+    # Its tools and its command find its configs and name each other, in whatever
+    # folder.
     tools = packages / 'mmdet_eca' / '.mim' / 'tools'
-    for tool, config in (
-        ('pretrain_imagenet.py', 'imagenet/eca_resnet50.py'),
-        ('train.py', 'digits/retinanet_eca_r50_digits.py'),
+    console = tmp_path / 'scratch' / 'bin' / 'mmdet-eca'
+    for command, config in (
+        ((console, 'pretrain-imagenet'), 'imagenet/eca_resnet50.py'),
+        ((python, tools / 'train.py'), 'digits/retinanet_eca_r50_digits.py'),
     ):
-        done = run(
-            'env',
-            '-C',
-            tmp_path,
-            '-u',
-            'PYTHONPATH',
-            python,
-            tools / tool,
-            f'configs/{config}',
-            check=False,
-        )
-        assert (
-            done.returncode == 1
-            and done.stderr.splitlines()[-1].find(
-                f'python {tools.relative_to(tmp_path)}/make_digits.py'
-            )
-            > 0
-        )
-    done = run(
-        'env',
-        '-C',
-        tmp_path,
-        '-u',
-        'PYTHONPATH',
-        python,
-        tools / 'reproduce_tables.py',
-        'plan',
-    )
+        done = theirs(*command, f'configs/{config}', check=False)
+        assert done.returncode == 1
+        remedy = f'python {tools.relative_to(tmp_path)}/make_digits.py'
+        assert remedy in done.stderr.splitlines()[-1]
+    done = theirs(console, 'reproduce-tables', 'plan')
     command, *_ = [
         line.split() for line in done.stdout.splitlines() if not line.startswith('#')
     ]
     assert os.access(tmp_path / command[0], os.X_OK)
     assert os.path.isfile(tmp_path / command[1])
+
+    # torchrun starts the command as a module.
+    done = theirs(
+        *(python, '-m', 'torch.distributed.run', '--nproc-per-node=2'),
+        *(f'--master-port={free_port()}', '-m', 'mmdet_eca', 'train'),
+        *('digits/mask_rcnn_eca_r50_digits.py', '--launcher=pytorch'),
+        *digits_options(digits, **{'train_cfg.val_begin': 2}),
+    )
+    assert 'GPU number: 2' in done.stdout
+    work_dir = tmp_path / 'work_dirs' / 'mask_rcnn_eca_r50_digits'
+    assert (work_dir / 'epoch_1.pth').exists()

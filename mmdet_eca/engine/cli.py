@@ -1,4 +1,4 @@
-"""The arguments that the tools share with mmdet's."""
+"""Command-line arguments that are those of mmdet's tools."""
 
 import argparse
 import os

@@ -1,11 +1,14 @@
 """Commands that tests call where a process of their own is not the point: each saves
 the seconds in which Python imports torch and mmdet."""
 
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 import torch
+from mmdet.visualization import DetLocalVisualizer
 from mmengine.device import utils as device
+from mmengine.visualization import Visualizer
 
 from mmdet_eca.commands import main
 
@@ -19,6 +22,9 @@ def call(*words) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(device, 'DEVICE', 'cpu')
             patch.setenv('LOCAL_RANK', '0')  # which the command would leave behind
+            # One of an earlier run would go on to write into that run's folder.
+            for visualizer in (Visualizer, DetLocalVisualizer):
+                patch.setattr(visualizer, '_instance_dict', OrderedDict())
             main([str(word) for word in words])
     finally:
         torch.set_num_threads(threads)

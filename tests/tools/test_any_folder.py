@@ -1,41 +1,43 @@
-"""The tools in another folder than the repository's root."""
+"""The commands in another folder than the repository's root."""
 
 import os
-import sys
 
 import pytest
 
 from tests.conftest import ROOT, run
+from tests.tools.in_process import call, mistake
 from tests.tools.test_train import free_port
 
 TOOLS = f'{ROOT}/tools'
 
 
-def in_folder(folder, *command, **options):
-    return run('env', '-C', folder, f'PYTHONPATH={ROOT}', *command, **options)
+@pytest.fixture(autouse=True)
+def _another_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ('tool', 'config', 'missing'),
+    ('command', 'config', 'missing'),
     [
         (
-            'train.py',
+            'train',
             'configs/digits/mask_rcnn_eca_r50_digits.py',
             'data/digits/annotations/instances_train.json does not exist',
         ),
         (
-            'pretrain_imagenet.py',
+            'pretrain-imagenet',
             'configs/imagenet/eca_resnet50.py',
             'data/imagenet/train is no folder',
         ),
     ],
 )
-def test_configs_are_found_and_data_is_looked_for_here(tmp_path, tool, config, missing):
-    done = in_folder(tmp_path, sys.executable, f'{TOOLS}/{tool}', config, check=False)
-    message = done.stderr.splitlines()[-1]
-    assert done.returncode == 1 and missing in message
+def test_configs_are_found_and_data_is_looked_for_here(
+    tmp_path, command, config, missing
+):
+    line = mistake(command, config)
+    assert missing in line
     # The remedy can be typed here.
-    assert f'python {TOOLS}/make_digits.py)' in message
+    assert f'python {TOOLS}/make_digits.py)' in line
     assert not os.listdir(tmp_path)
 
 
@@ -44,30 +46,14 @@ def test_configs_here_come_first(tmp_path):
     (tmp_path / 'configs' / 'retinanet_r50_fpn_1x.py').write_text(
         "_base_ = 'mmdet_eca::retinanet_r50_fpn_1x.py'\nload_from = 'mine.pth'\n"
     )
-    done = in_folder(
-        tmp_path,
-        sys.executable,
-        f'{TOOLS}/train.py',
-        'configs/retinanet_r50_fpn_1x.py',
-        check=False,
-    )
-    assert 'checkpoint mine.pth does not exist' in done.stderr.splitlines()[-1]
+    line = mistake('train', 'configs/retinanet_r50_fpn_1x.py')
+    assert 'checkpoint mine.pth does not exist' in line
 
 
 def test_digits_are_written_and_pretrained_on_here(tmp_path):
-    in_folder(
-        tmp_path,
-        sys.executable,
-        f'{TOOLS}/make_digits.py',
-        '--num-train',
-        16,
-        '--num-val',
-        12,
-    )
-    in_folder(
-        tmp_path,
-        sys.executable,
-        f'{TOOLS}/pretrain_imagenet.py',
+    call('make-digits', '--num-train', 16, '--num-val', 12)
+    call(
+        'pretrain-imagenet',
         'configs/digits/eca_resnet50_digits.py',
         '--cfg-options',
         'train_cfg.max_epochs=1',
@@ -77,11 +63,10 @@ def test_digits_are_written_and_pretrained_on_here(tmp_path):
     assert list(work_dir.glob('eca_resnet50_digits-backbone-*.pth'))
 
 
-def test_plan_names_tools_that_run_here(tmp_path):
-    done = in_folder(tmp_path, sys.executable, f'{TOOLS}/reproduce_tables.py', 'plan')
-    commands = [
-        line.split() for line in done.stdout.splitlines() if not line.startswith('#')
-    ]
+def test_plan_names_tools_that_run_here(tmp_path, capsys):
+    call('reproduce-tables', 'plan')
+    lines = capsys.readouterr().out.splitlines()
+    commands = [line.split() for line in lines if not line.startswith('#')]
     assert len(commands) >= 20
     for tool, config, *_ in commands:
         assert os.access(tmp_path / tool, os.X_OK)
@@ -89,8 +74,11 @@ def test_plan_names_tools_that_run_here(tmp_path):
 
 
 def test_launcher_finds_configs_of_the_package(tmp_path):
-    done = in_folder(
+    done = run(
+        'env',
+        '-C',
         tmp_path,
+        f'PYTHONPATH={ROOT}',
         f'{TOOLS}/dist_train.sh',
         'configs/retinanet_r50_fpn_1x.py',
         1,

@@ -1,4 +1,4 @@
-"""Pretraining as users start it: real processes, real image folders."""
+"""Pretraining by the command line, on real image folders."""
 
 import hashlib
 import re
@@ -16,6 +16,7 @@ from mmdet_eca import ECAResNet, UserError, config_path
 from mmdet_eca.pretraining import check_classes
 from mmdet_eca.pretraining import pretrain as train
 from tests.conftest import ROOT, run, write_images
+from tests.tools.in_process import call, log, mistake
 from tests.tools.test_train import free_port, scalars
 
 PYTHON = sys.executable
@@ -59,33 +60,24 @@ def small_config(data, base='eca_resnet18'):
     return CONFIG.replace('DATA', str(data)).replace('BASE', base)
 
 
-def pretrain(
-    data, work_dir, *settings, base='eca_resnet18', append='', check=True, processes=0
-):
-    """Runs the tool with the config above."""
+def command(data, work_dir, *settings, base='eca_resnet18', append=''):
+    """The arguments that train the config above."""
     work_dir.mkdir(exist_ok=True)
     config = work_dir / 'small.py'
     config.write_text(small_config(data, base) + append)
-    command = (
-        (PYTHON, 'tools/pretrain_imagenet.py', config)
-        if not processes
-        else ('tools/dist_pretrain.sh', config, processes)
-    )
-    return run(
-        *command,
-        '--work-dir',
-        work_dir,
-        *settings,
-        check=check,
-        PYTHONPATH=ROOT,
-        PORT=str(free_port()),
-    )
+    return (config, '--work-dir', work_dir, *settings)
+
+
+def pretrain(data, work_dir, *settings, **changes):
+    """Trains the config above; what was logged."""
+    call('pretrain-imagenet', *command(data, work_dir, *settings, **changes))
+    return log(work_dir)
 
 
 @pytest.fixture(scope='module')
 def trained(images, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('trained')
-    return work_dir, pretrain(images, work_dir).stdout
+    return work_dir, pretrain(images, work_dir)
 
 
 def test_loss_falls_and_top1_beats_chance_by_five_times(trained):
@@ -154,10 +146,16 @@ def test_a_run_killed_twice_ends_like_an_uninterrupted_one(trained, images, tmp_
             f"custom_hooks.append(dict(type='KillHook', truncate={truncate},"
             f' iteration={iteration}))'
         )
-        killed = pretrain(images, tmp_path, '--resume', append=hook, check=False)
+        killed = run(
+            PYTHON,
+            'tools/pretrain_imagenet.py',
+            *command(images, tmp_path, '--resume', append=hook),
+            check=False,
+            PYTHONPATH=ROOT,
+        )
         assert killed.returncode == -9
-    done = pretrain(images, tmp_path, '--resume')
-    assert 'resumed epoch: 2, iter: 40' in done.stdout
+    output = pretrain(images, tmp_path, '--resume')
+    assert 'resumed epoch: 2, iter: 40' in output
     one, other = (
         torch.load(folder / 'epoch_4.pth') for folder in (trained[0], tmp_path)
     )
@@ -187,22 +185,26 @@ def test_two_processes_have_the_gradient_of_one(images, tmp_path):
         "custom_hooks.append(dict(type='WriteGradients'))\n"
         'train_cfg = dict(max_epochs=1, val_begin=2)\n'
     )
-    gradients = []
-    for processes, batch_size in ((2, 6), (0, 12)):
-        folder = tmp_path / str(processes)
-        pretrain(
-            images,
-            folder,
-            '--cfg-options',
-            f'train_dataloader.batch_size={batch_size}',
-            'train_dataloader.num_batch_per_epoch=1',
-            append=append,
-            processes=processes,
-        )
-        gradients.append(torch.load(folder / 'gradients.pth'))
-    assert len(gradients[0]) > 60
-    for name, one in gradients[1].items():
-        assert (gradients[0][name] - one).norm() <= 1e-5 * one.norm(), name
+    settings = ('--cfg-options', 'train_dataloader.num_batch_per_epoch=1')
+    half = 'train_dataloader.batch_size=6'
+    config, *arguments = command(
+        images, tmp_path / 'two', *settings, half, append=append
+    )
+    run(
+        'tools/dist_pretrain.sh',
+        config,
+        2,
+        *arguments,
+        PYTHONPATH=ROOT,
+        PORT=str(free_port()),
+    )
+    pretrain(images, tmp_path / 'one', *settings, append=append)
+    two, one = (
+        torch.load(tmp_path / folder / 'gradients.pth') for folder in ('two', 'one')
+    )
+    assert len(two) > 60
+    for name, gradient in one.items():
+        assert (two[name] - gradient).norm() <= 1e-5 * gradient.norm(), name
 
 
 def test_modern_recipe_grows_its_crops(images, tmp_path):
@@ -226,8 +228,8 @@ for epoch, size in ((1, 24), (2, 32)):
     custom_hooks[epoch + 1]['switch_pipeline'][0]['size'] = size
 custom_hooks.append(dict(type='LogInputSizes'))
 """
-    done = pretrain(images, tmp_path, base='eca_resnet50d_modern', append=append)
-    assert re.findall(r'epoch (\d) has batches \((.+)\)', done.stdout) == [
+    output = pretrain(images, tmp_path, base='eca_resnet50d_modern', append=append)
+    assert re.findall(r'epoch (\d) has batches \((.+)\)', output) == [
         (str(i), f'24, {size}, {size}, 3') for i, size in enumerate((16, 24, 32))
     ]
     (path,) = tmp_path.glob('*-backbone-*')
@@ -261,50 +263,42 @@ def spoiled(images, tmp_path):
 
 def test_a_corrupt_image_stops_the_training(images, tmp_path):
     data = spoiled(images, tmp_path)
-    done = pretrain(data, tmp_path / 'work', check=False)
-    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    line = mistake('pretrain-imagenet', *command(data, tmp_path / 'work'))
     assert re.search(
         r'corrupt images, 0 allowed: .*data/train/(3/7|4/8).jpg: '
         '(not an image|a truncated JPEG)',
-        done.stderr.splitlines()[-1],
+        line,
     )
 
 
 def test_a_diverged_training_is_no_success(images, tmp_path):
-    done = pretrain(
-        images,
-        tmp_path,
-        '--cfg-options',
-        'train_cfg.max_epochs=1',
-        'optim_wrapper.optimizer.lr=1e30',
-        check=False,
+    settings = ('train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=1e30')
+    line = mistake(
+        'pretrain-imagenet', *command(images, tmp_path, '--cfg-options', *settings)
     )
-    assert done.returncode == 1
     assert re.search(
         r'error: scores after training iteration 20 are not finite, '
         rf'of {images}/val/0/0.jpg, .*, ...: the training has div',
-        done.stderr.splitlines()[-1],
+        line,
     )
 
 
 def test_corrupt_images_are_skipped_up_to_the_limit(images, tmp_path):
     data = spoiled(images, tmp_path)
-    done = pretrain(
+    output = pretrain(
         data,
         tmp_path / 'work',
         '--cfg-options',
         'default_hooks.corrupt_images.limit=2',
         'train_cfg.max_epochs=2',
     )
-    found = re.findall(
-        r'corrupt image (\d), skipped: \S+?(\d/\d.jpg): (.+)', done.stdout
-    )
+    found = re.findall(r'corrupt image (\d), skipped: \S+?(\d/\d.jpg): (.+)', output)
     assert sorted(row[1:] for row in found) == [
         ('3/7.jpg', 'not an image'),
         ('4/8.jpg', 'a truncated JPEG'),
     ]
     assert [row[0] for row in found] == ['1', '2']  # once, not once an epoch
-    assert 'Epoch(val) [2]' in done.stdout
+    assert 'Epoch(val) [2]' in output
 
 
 def test_different_classes_are_named(images, tmp_path):
@@ -336,10 +330,10 @@ train_dataloader['dataset'] = dict(
               dict(_folder, root='VAL')])
 train_cfg = dict(max_epochs=1)
 """
-    done = pretrain(
+    output = pretrain(
         images, tmp_path / 'work', append=append.replace('VAL', f'{images}/val')
     )
-    assert 'Epoch(train) [1][45/45]' in re.sub(' +', ' ', done.stdout)
+    assert 'Epoch(train) [1][45/45]' in re.sub(' +', ' ', output)
     (path,) = (tmp_path / 'work').glob('*-backbone-*')
     assert torch.load(path)['meta']['classes'] == tuple('0123456789')
     cfg = Config.fromfile(tmp_path / 'work' / 'small.py')
@@ -355,36 +349,7 @@ train_cfg = dict(max_epochs=1)
 
 
 def test_without_the_data_set_its_folder_is_named(tmp_path):
-    done = run(
-        PYTHON,
-        'tools/pretrain_imagenet.py',
-        'configs/imagenet/eca_resnet50.py',
-        '--work-dir',
-        tmp_path,
-        check=False,
-    )
-    assert done.returncode == 1 and not list(tmp_path.iterdir())
-    assert 'data/imagenet/train is no folder' in done.stderr.splitlines()[-1]
-
-
-def test_slurm_starts_the_tool_on_every_gpu(tmp_path):
-    srun = tmp_path / 'srun'
-    srun.write_text('#!/usr/bin/env bash\necho "$@"\n')
-    srun.chmod(0o755)
-    done = run(
-        'env',
-        f'PATH={tmp_path}:/usr/bin:/bin',
-        'GPUS=16',
-        'tools/slurm_pretrain.sh',
-        'part',
-        'name',
-        'CONFIG',
-        'WORK_DIR',
-        '--resume',
-    )
-    assert re.fullmatch(
-        r'-p part --job-name=name --gres=gpu:8 --ntasks=16 --ntasks-per-node=8 '
-        r'--cpus-per-task=5 --kill-on-bad-exit=1 python -u \S+pretrain_imagenet.py '
-        r'CONFIG --work-dir=WORK_DIR --launcher=slurm --resume\n',
-        done.stdout,
-    )
+    config = 'configs/imagenet/eca_resnet50.py'
+    line = mistake('pretrain-imagenet', config, '--work-dir', tmp_path)
+    assert 'data/imagenet/train is no folder' in line
+    assert not list(tmp_path.iterdir())

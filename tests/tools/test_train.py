@@ -1,9 +1,13 @@
-"""The command-line tools, as users start them: real processes, real files."""
+"""Training and evaluation by the command line: real launchers, real files.
+
+What a launcher starts runs in processes of its own; the rest in this one.
+"""
 
 import glob
 import json
 import os.path as osp
 import re
+import runpy
 import shutil
 import socket
 import sys
@@ -14,6 +18,7 @@ import torch
 from mmengine.runner import CheckpointLoader
 
 from tests.conftest import ROOT, run
+from tests.tools.in_process import call, log, mistake
 
 PYTHON = sys.executable
 FASTER = 'configs/digits/faster_rcnn_eca_r50_digits.py'
@@ -84,34 +89,49 @@ def coco_metrics(text):
 
 @pytest.fixture(scope='module')
 def trained(digits, tmp_path_factory):
-    """A work directory that two processes have trained one epoch into."""
+    """A work directory that two nodes, a process on each, have trained one epoch
+    into; and what each of them has printed."""
     work_dir = tmp_path_factory.mktemp('trained')
-    done = run(
-        'tools/dist_train.sh',
-        DIGITS,
-        2,
-        '--work-dir',
-        work_dir,
-        *digits_options(digits),
-        PORT=str(free_port()),
-    )
-    return work_dir, done.stdout
+    port, done = str(free_port()), {}
+
+    def node(rank):
+        done[rank] = run(
+            'tools/dist_train.sh',
+            DIGITS,
+            1,
+            '--work-dir',
+            work_dir,
+            *digits_options(digits),
+            NNODES='2',
+            NODE_RANK=str(rank),
+            PORT=port,
+        )
+
+    threads = [threading.Thread(target=node, args=(rank,)) for rank in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(done) == {0, 1}
+    return work_dir, done[0].stdout, done[1].stdout
 
 
-def test_two_processes_train_and_evaluate(trained):
-    work_dir, output = trained
+def test_two_nodes_train_and_evaluate(trained):
+    work_dir, output, of_the_second = trained
+    assert 'Distributed training: True' in output
+    assert 'GPU number: 2' in output
     rows = [row for row in scalars(work_dir) if 'loss' in row]
     assert rows and all(row['loss'] > 0 for row in rows)
     assert trained_to('[1][2/2]', output)  # 8 images, 2 x 2 a step
     assert 'coco/segm_mAP' in output
     assert (work_dir / 'epoch_1.pth').exists()
+    assert 'Epoch(train)' not in of_the_second  # the first process speaks
 
 
 def test_test_gives_what_training_logged(trained, digits, tmp_path):
-    work_dir, output = trained
-    done = run(
-        PYTHON,
-        'tools/test.py',
+    work_dir, output, _ = trained
+    call(
+        'test',
         DIGITS,
         work_dir / 'epoch_1.pth',
         '--work-dir',
@@ -122,7 +142,7 @@ def test_test_gives_what_training_logged(trained, digits, tmp_path):
         tmp_path / 'predictions.pkl',
         *digits_options(digits),
     )
-    logged, tested = coco_metrics(output), coco_metrics(done.stdout)
+    logged, tested = coco_metrics(output), coco_metrics(log(tmp_path))
     assert len(logged) == 12 and tested == logged
     assert len(glob.glob(f'{tmp_path}/*/painted/**/*.jpg', recursive=True)) == 4
     assert (tmp_path / 'predictions.pkl').stat().st_size > 0
@@ -148,18 +168,18 @@ def test_dist_test_with_tta(trained, digits, tmp_path):
 def test_resume_goes_on(trained, digits, tmp_path):
     work_dir = shutil.copytree(trained[0], tmp_path / 'work')
     (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_1.pth'))
-    done = run(
-        PYTHON,
-        'tools/train.py',
+    call(
+        'train',
         DIGITS,
         '--work-dir',
         work_dir,
         '--resume',
         *digits_options(digits, **{'train_cfg.max_epochs': 2}),
     )
-    assert 'resumed epoch: 1, iter: 2' in done.stdout
-    assert trained_to('[2][4/4]', done.stdout)
-    assert not trained_to('[1][4/4]', done.stdout)
+    output = log(work_dir)
+    assert 'resumed epoch: 1, iter: 2' in output
+    assert trained_to('[2][4/4]', output)
+    assert not trained_to('[1][4/4]', output)
     state = CheckpointLoader.load_checkpoint(str(work_dir / 'epoch_2.pth'))
     assert state['meta']['epoch'] == 2
 
@@ -173,10 +193,7 @@ def first_step(coco, work_dir, processes, per_process):
         "custom_imports = dict(imports=['mmdet_eca', 'tests.tools.mean_loss'])\n"
         "custom_hooks = [dict(type='WriteMeanLoss')]\n"
     )
-    run(
-        'tools/dist_train.sh',
-        config,
-        processes,
+    arguments = [
         '--work-dir',
         work_dir,
         *options(
@@ -193,9 +210,18 @@ def first_step(coco, work_dir, processes, per_process):
                 'train_cfg.val_begin': 2,
             },
         ),
-        PORT=str(free_port()),
-        PYTHONPATH=ROOT,
-    )
+    ]
+    if processes == 1:
+        call('train', config, *arguments)
+    else:
+        run(
+            'tools/dist_train.sh',
+            config,
+            processes,
+            *arguments,
+            PORT=str(free_port()),
+            PYTHONPATH=ROOT,
+        )
     with open(work_dir / 'mean_loss.json') as file:
         loss = json.load(file)
     return loss, torch.load(work_dir / 'epoch_1.pth')['state_dict']
@@ -211,34 +237,6 @@ def test_two_processes_are_one_with_twice_the_batch(coco, tmp_path):
         torch.testing.assert_close(
             weights[name], weight, rtol=1e-4, atol=1e-6, msg=name
         )
-
-
-def test_two_nodes_train_together(digits, tmp_path):
-    port, done = str(free_port()), {}
-
-    def node(rank):
-        done[rank] = run(
-            'tools/dist_train.sh',
-            DIGITS,
-            1,
-            '--work-dir',
-            tmp_path,
-            *digits_options(digits),
-            NNODES='2',
-            NODE_RANK=str(rank),
-            PORT=port,
-        )
-
-    threads = [threading.Thread(target=node, args=(rank,)) for rank in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert set(done) == {0, 1}
-    assert 'Distributed training: True' in done[0].stdout
-    assert 'GPU number: 2' in done[0].stdout
-    assert trained_to('[1][2/2]', done[0].stdout)
-    assert 'Epoch(train)' not in done[1].stdout  # the first process speaks
 
 
 def test_slurm(digits, tmp_path):
@@ -263,7 +261,7 @@ wait -n && wait -n
         'name',
         DIGITS,
         tmp_path / 'work',
-        *digits_options(digits),
+        *digits_options(digits, **{'train_cfg.val_begin': 2}),
         MASTER_PORT=str(free_port()),
     )
     assert 'GPU number: 2' in done.stdout
@@ -273,23 +271,21 @@ wait -n && wait -n
 @pytest.mark.parametrize(
     ('command', 'message'),
     [
-        (('tools/train.py', 'configs/none.py'), 'config configs/none.py does not'),
+        (('train', 'configs/none.py'), 'config configs/none.py does not'),
         (
-            ('tools/train.py', 'configs/faster_rcnn_eca_r50_fpn_1x.py'),
+            ('train', 'configs/faster_rcnn_eca_r50_fpn_1x.py'),
             'pretrained weights pretrained/eca_resnet50_k3557.pth.tar does not exist',
         ),
-        (('tools/train.py', DIGITS, '--amp'), '--amp needs a GPU'),
-        (('tools/test.py', DIGITS, 'none.pth'), 'checkpoint none.pth does not'),
-        (('tools/test.py', DIGITS, 'none.pth', '--tta'), 'boxes, but not masks'),
-        (('tools/make_digits.py', '--num-val', '0'), 'num_val must be at least 1'),
+        (('train', DIGITS, '--amp'), '--amp needs a GPU'),
+        (('test', DIGITS, 'none.pth'), 'checkpoint none.pth does not'),
+        (('test', DIGITS, 'none.pth', '--tta'), 'boxes, but not masks'),
+        (('make-digits', '--num-val', '0'), 'num_val must be at least 1'),
     ],
 )
 def test_a_users_mistake_is_one_line(command, message, tmp_path):
-    work_dir = [] if 'make_digits' in command[0] else ['--work-dir', tmp_path]
-    done = run(PYTHON, *command, *work_dir, check=False)
-    assert done.returncode == 1
-    assert message in done.stderr.splitlines()[-1]
-    assert 'Traceback' not in done.stderr
+    work_dir = [] if command[0] == 'make-digits' else ['--work-dir', tmp_path]
+    line = mistake(*command, *work_dir)
+    assert line.startswith(f'mmdet-eca {command[0]}: error: ') and message in line
     assert not list(tmp_path.iterdir())
 
 
@@ -314,19 +310,15 @@ def test_a_users_mistake_is_one_line_of_many_processes(tmp_path):
 
 
 def test_other_kernel_sizes_in_the_checkpoint(trained, digits, tmp_path):
-    done = run(
-        PYTHON,
-        'tools/test.py',
+    line = mistake(
+        'test',
         DIGITS,
         trained[0] / 'epoch_1.pth',
         '--work-dir',
         tmp_path,
         *digits_options(digits, **{'model.backbone.kernel_size': 3}),
-        check=False,
     )
-    assert done.returncode == 1
-    assert 'set kernel_size=(3, 5, 5, 7)' in done.stderr.splitlines()[-1]
-    assert 'Traceback' not in done.stderr
+    assert 'set kernel_size=(3, 5, 5, 7)' in line
 
 
 @pytest.mark.parametrize(
@@ -357,24 +349,28 @@ def test_other_kernel_sizes_in_the_checkpoint(trained, digits, tmp_path):
         ('9', 0, 'torchrun starts 9'),
     ],
 )
-def test_number_of_processes(processes, gpus, message):
-    """Without GPUs here, torch is told that it has some; nothing is started."""
-    code = f"""
-import os, runpy, sys, torch
-from torch.distributed import run
-torch.cuda.device_count = lambda: {gpus}
-torch.cuda.is_available = lambda: {gpus} > 0
-if hasattr(torch, 'accelerator'):  # torch 2.6
-    torch.accelerator.is_available = torch.cuda.is_available
-    torch.accelerator.device_count = torch.cuda.device_count
-    torch.accelerator.current_accelerator = lambda: torch.device('cuda')
-os.cpu_count = lambda: 3
-torch._utils.cpu_count = lambda: 3
-run.run = lambda args: print('torchrun starts', args.nproc_per_node,
-                             file=sys.stderr)
-sys.argv = ['torchrun', '--nproc-per-node={processes}', 'tools/train.py']
-runpy.run_path('tools/torchrun.py', run_name='__main__')
-"""
-    done = run(PYTHON, '-c', code, check=False)
-    assert done.returncode == message.startswith('error')
-    assert done.stderr.splitlines()[-1] == message
+def test_number_of_processes(processes, gpus, message, monkeypatch):
+    """Torch is told how many GPUs and CPUs there are; nothing is started."""
+    started = []
+    fakes = {
+        'torch.cuda.device_count': lambda: gpus,
+        'torch.cuda.is_available': lambda: gpus > 0,
+        'torch.distributed.run.run': lambda args: started.append(args.nproc_per_node),
+        'os.cpu_count': lambda: 3,
+        'torch._utils.cpu_count': lambda: 3,
+    }
+    if hasattr(torch, 'accelerator'):  # torch 2.6
+        accelerator = torch.device('cuda')
+        fakes['torch.accelerator.is_available'] = lambda: gpus > 0
+        fakes['torch.accelerator.device_count'] = lambda: gpus
+        fakes['torch.accelerator.current_accelerator'] = lambda: accelerator
+    for name, fake in fakes.items():
+        monkeypatch.setattr(name, fake, raising=False)
+    arguments = ['torchrun', f'--nproc-per-node={processes}', 'tools/train.py']
+    monkeypatch.setattr(sys, 'argv', arguments)
+    try:
+        runpy.run_path(f'{ROOT}/tools/torchrun.py', run_name='__main__')
+    except SystemExit as end:
+        assert (end.code, started) == (message, [])
+    else:
+        assert message == f'torchrun starts {started[0]}'
