@@ -1,4 +1,4 @@
-"""The demo: from nothing to a trained, evaluated detector and its pictures."""
+"""The demo: makes data, trains and evaluates a detector, and draws pictures."""
 
 import glob
 import json
@@ -9,44 +9,46 @@ from typing import Dict, Optional
 
 import torch
 from mmengine.config import Config
+from mmengine.fileio import load
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmengine.utils import digit_version
 
+from ..checkpoints.files import whole_file
 from ..engine import build_runner, config_path, find_config, tool_path
 from ..errors import UserError
 from ..visualization import draw_curves, draw_predictions
 from .dataset import make_digits
 
-PRETRAINING = 'digits/eca_resnet50_digits.py'
-PAPERS = 'configs/mask_rcnn_eca_r50_fpn_1x.py'
-# What a sound installation reaches; the README has the figures.
-BARS = {'bbox': 0.35, 'segm': 0.30}
+PRETRAINING_CONFIG = 'digits/eca_resnet50_digits.py'
+COCO_CONFIG = 'configs/mask_rcnn_eca_r50_fpn_1x.py'
+# AP that every working installation reaches; the README has the usual figures.
+MIN_AP = {'bbox': 0.35, 'segm': 0.30}
 NAMES = {'bbox': 'box', 'segm': 'mask'}
 COLUMNS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 
 
 def run_demo(config: str, work_dir: str, seed: int) -> None:
-    """Makes Digits-COCO, trains, evaluates and draws; then says what came out.
+    """Makes Digits-COCO, trains and evaluates a detector, draws and reports.
 
-    The backbone first learns to tell the training set's digits apart: without
-    that the detector's classifier hardly moves for half of the training.
+    The backbone is pretrained as a classifier of the training set's digits; without
+    that the detector's classifier learns hardly anything for half of the training.
 
-    A finished run is only reported, an interrupted one goes on where its last
-    checkpoint was.
+    A finished run is only reported again. An interrupted run is resumed from its
+    last checkpoint.
 
     Args:
         config (str): A config of ``configs/digits``, found as
             :func:`find_config` does.
-        work_dir (str): Gets ``run.json`` (what the run is, at its start),
-            ``results.json``, ``coco.txt``, ``curves.png``, ``predictions.png``
-            and the checkpoints.
-        seed (int): Of the training.
+        work_dir (str): The folder for ``run.json`` (config and seed),
+            ``results.json``, ``coco.txt``, ``curves.png``, ``predictions.png`` and
+            the checkpoints.
+        seed (int): Seed of the training.
 
     Raises:
-        UserError: If ``work_dir`` holds another run, or the AP is below the bar.
+        UserError: If ``work_dir`` holds another run, or the AP is below ``MIN_AP``.
     """
     config = find_config(config)
-    _claim(work_dir, config, seed)
+    _record_run(work_dir, config, seed)
     results = _read_json(osp.join(work_dir, 'results.json'))
     if results is None:
         results = _train(config, work_dir, seed)
@@ -54,11 +56,11 @@ def run_demo(config: str, work_dir: str, seed: int) -> None:
     with open(osp.join(work_dir, 'coco.txt'), 'w') as file:
         file.write(table)
     _report(results, table, work_dir)
-    for task, bar in BARS.items():
-        value = results['metrics'].get(f'coco/{task}_mAP', bar)
-        if not value >= bar:  # nor NaN
+    for task, min_ap in MIN_AP.items():
+        ap = results['metrics'].get(f'coco/{task}_mAP', min_ap)
+        if not ap >= min_ap:  # also if it is NaN
             raise UserError(
-                f'{NAMES[task]} AP {value:.3f} is below {bar}, which this demo '
+                f'{NAMES[task]} AP {ap:.3f} is below {min_ap}, which this demo '
                 'reaches: something in this installation is off'
             )
 
@@ -71,7 +73,7 @@ def _train(config: str, work_dir: str, seed: int) -> Dict:
         type='Pretrained', checkpoint=_pretrained_backbone(work_dir, seed)
     )
     runner = _run(cfg, work_dir, seed)
-    # Once more, since a run that was resumed at its end has not evaluated.
+    # Once more, since a run that was resumed at its end does not evaluate.
     metrics = runner.val()
     draw_predictions(
         runner.model.eval(),
@@ -94,11 +96,11 @@ def _train(config: str, work_dir: str, seed: int) -> Dict:
 
 
 def _pretrained_backbone(work_dir: str, seed: int) -> str:
-    """Path of the backbone, trained unless it is there."""
+    """Returns the path of the pretrained backbone, and trains it first if need be."""
     folder = osp.join(work_dir, 'pretraining')
     pattern = osp.join(glob.escape(folder), '*-backbone-*.pth')
     if not glob.glob(pattern):
-        _run(Config.fromfile(config_path(PRETRAINING)), folder, seed)
+        _run(Config.fromfile(config_path(PRETRAINING_CONFIG)), folder, seed)
     (backbone,) = glob.glob(pattern)
     return backbone
 
@@ -106,10 +108,10 @@ def _pretrained_backbone(work_dir: str, seed: int) -> str:
 def _run(cfg: Config, work_dir: str, seed: int) -> Runner:
     cfg.launcher = 'none'
     cfg.work_dir = work_dir
-    cfg.visualizer.name = work_dir  # of the same name there is only one
+    cfg.visualizer.name = work_dir  # mmengine keeps one visualizer of each name
     cfg.randomness = dict(seed=seed)
     cfg.resume = True  # from the latest checkpoint, if there is one
-    # 4 % faster; on the CPU torch has it from 2.4 on.
+    # 4 % faster; torch has it for the CPU from 2.4 on.
     cfg.optim_wrapper.optimizer.fused = digit_version(
         torch.__version__
     ) >= digit_version('2.4')
@@ -118,18 +120,25 @@ def _run(cfg: Config, work_dir: str, seed: int) -> Runner:
     return runner
 
 
-def _claim(work_dir: str, config: str, seed: int) -> None:
-    """Writes down what the run is; raises UserError if another one is there."""
+def _record_run(work_dir: str, config: str, seed: int) -> None:
+    """Writes config and seed of the run into ``run.json``.
+
+    Raises:
+        UserError: If ``work_dir`` holds something else than this run.
+    """
     path = osp.join(work_dir, 'run.json')
-    ours = dict(config=osp.realpath(config), seed=seed)
-    # Before there was run.json, a finished run said in its results what it was.
-    theirs = _read_json(path) or _read_json(osp.join(work_dir, 'results.json'))
+    run = dict(config=osp.realpath(config), seed=seed)
+    # Older versions wrote no run.json; a finished run has both in its results.
+    recorded = _read_json(path) or _read_json(osp.join(work_dir, 'results.json'))
     remedy = 'remove it, or give another --work-dir'
-    if theirs is not None:
-        if (osp.realpath(theirs['config']), theirs['seed']) != (ours['config'], seed):
+    if recorded is not None:
+        if (osp.realpath(recorded['config']), recorded['seed']) != (
+            run['config'],
+            run['seed'],
+        ):
             raise UserError(
-                f'{work_dir} holds a run of {theirs["config"]} with seed '
-                f'{theirs["seed"]}, and this one is of {config} with seed '
+                f'{work_dir} holds a run of {recorded["config"]} with seed '
+                f'{recorded["seed"]}, and this one is of {config} with seed '
                 f'{seed}: {remedy}'
             )
     elif osp.isdir(work_dir) and os.listdir(work_dir):
@@ -138,23 +147,17 @@ def _claim(work_dir: str, config: str, seed: int) -> None:
             f'or of an older one: {remedy}'
         )
     os.makedirs(work_dir, exist_ok=True)
-    _write_json(path, ours)
+    _write_json(path, run)
 
 
 def _read_json(path: str) -> Optional[Dict]:
-    """What a file holds, None without the file."""
-    try:
-        with open(path) as file:
-            return json.load(file)
-    except FileNotFoundError:
-        return None
+    """Returns the content of a file, None if there is no such file."""
+    return load(path) if osp.exists(path) else None
 
 
 def _write_json(path: str, content: Dict) -> None:
-    """Writes the file whole or not at all."""
-    with open(f'{path}.tmp', 'w') as file:
+    with whole_file(path) as unfinished, open(unfinished, 'w') as file:
         json.dump(content, file, indent=2)
-    os.replace(f'{path}.tmp', path)
 
 
 def _coco_table(metrics: Dict[str, float]) -> str:
@@ -164,7 +167,7 @@ def _coco_table(metrics: Dict[str, float]) -> str:
             NAMES[task],
             *(f'{metrics[f"coco/{task}_{column}"]:.3f}' for column in COLUMNS),
         )
-        for task in BARS
+        for task in MIN_AP
         if f'coco/{task}_mAP' in metrics
     ]
     return ''.join(
@@ -184,5 +187,5 @@ Look at   {osp.join(work_dir, 'predictions.png')}   truth left, predictions righ
 Again     python {tool_path('test.py')} {results['config']} \\
               {results['checkpoint']}
 Next      the paper's detectors on COCO: see "Tables 5 and 6" in README.md
-          {tool_path('dist_train.sh')} {PAPERS} 4
+          {tool_path('dist_train.sh')} {COCO_CONFIG} 4
 {'-' * 72}""")

@@ -1,7 +1,7 @@
-"""Pretraining on ImageNet, or any folder of class folders, for a detector's backbone.
+"""Pretrains a detector's backbone on ImageNet or any other folder of class folders.
 
-Importing it registers the data set, transforms, classifier, metric and hooks that
-the configs in ``configs/imagenet`` name.
+Importing this package registers the data set, transforms, classifier, metric and
+hooks that the configs in ``configs/imagenet`` use.
 """
 
 from .benchmark import benchmark_data

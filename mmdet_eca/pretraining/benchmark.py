@@ -1,4 +1,4 @@
-"""How fast ImageNet's images become batches, on one core."""
+"""Measures how fast images of ImageNet's sizes become batches, on one core."""
 
 import os.path as osp
 import sys
@@ -24,9 +24,9 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
 class Rates(NamedTuple):
-    """Images a second of each reader in each round, (R,) all."""
+    """Images a second of each reader in each round, arrays of shape (R,)."""
 
-    ours: np.ndarray
+    mmdet_eca: np.ndarray
     plain: np.ndarray
     decoding: np.ndarray
 
@@ -34,24 +34,23 @@ class Rates(NamedTuple):
 def benchmark_data(
     num_images: int = 128, rounds: int = 9, crop_size: int = 224, batch_size: int = 32
 ) -> str:
-    """Compares three readers of the same generated JPEGs, in turn.
+    """Compares three readers of the same generated JPEGs.
 
-    Ours is the training pipeline of ``configs/imagenet``; the plain one decodes
-    whole images with mmcv, crops, resizes (by Pillow, with antialiasing as ours),
-    flips and normalises them in float, on the CPU; the third only decodes whole
-    images. All run on one thread, once
-    in this process and once in a worker of a data loader, which has to hand its
-    batches over (the third has none).
+    'mmdet_eca' is the training pipeline of ``configs/imagenet``. 'plain' decodes
+    whole images with mmcv, crops, resizes (with Pillow, which antialiases too),
+    flips, and normalises in float on the CPU. 'decoding' only decodes whole images.
+    Each runs on one thread: first in this process, then in a worker of a data
+    loader, which has to pass its batches on.
 
     Args:
-        num_images (int): JPEGs of each size.
-        rounds (int): How often each reads all of them.
+        num_images (int): Number of JPEGs of each size.
+        rounds (int): How often each reader reads all of them.
         crop_size (int): Side of the crops in pixels.
         batch_size (int): Images in a batch.
 
     Returns:
-        str: A table of the rates, median over the rounds, and of the ratios,
-        each of one round, with their smallest and largest.
+        str: A table of the images a second, median over the rounds, and of their
+        ratios in each round: median, smallest and largest.
 
     Raises:
         UserError: If a number is not positive.
@@ -68,8 +67,8 @@ def benchmark_data(
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     lines = [
-        f'{"JPEGs":11}{"in":14}{"ours":>6}{"plain":>7}{"decoding":>10}'
-        f'{"ours / plain":>22}{"ours / decoding":>22}'
+        f'{"JPEGs":11}{"in":14}{"mmdet_eca":>10}{"plain":>7}{"decoding":>10}'
+        f'{"mmdet_eca / plain":>22}{"mmdet_eca / decoding":>22}'
     ]
     progress = ProgressBar(len(SIZES) * 2 * (rounds + 1), file=sys.stderr)
     try:
@@ -103,9 +102,18 @@ def measure(
     workers: int,
     progress: ProgressBar,
 ) -> Rates:
-    """Times the three readers on the JPEGs in the class folders of ``root``, with
-    this number of workers, 0 for this process."""
-    ours = ImageFolder(
+    """Measures the three readers on the same JPEGs.
+
+    Args:
+        root (str): The folder with the class folders.
+        paths (list[str]): All JPEGs in it.
+        rounds (int): How often each reader reads all of them.
+        crop_size (int): Side of the crops in pixels.
+        batch_size (int): Images in a batch.
+        workers (int): Workers of the data loader; 0 reads in this process.
+        progress (ProgressBar): Moves on after each round.
+    """
+    images = ImageFolder(
         root,
         [
             dict(type='LoadRandomResizedCrop', size=crop_size),
@@ -117,9 +125,9 @@ def measure(
         batch_size=batch_size, num_workers=workers, persistent_workers=workers > 0
     )
     readers = dict(
-        ours=DataLoader(
-            ours,
-            sampler=SeededSampler(ours, seed=0),
+        mmdet_eca=DataLoader(
+            images,
+            sampler=SeededSampler(images, seed=0),
             collate_fn=collate_images,
             **options,
         ),
@@ -138,9 +146,12 @@ def measure(
 
 
 def write_jpegs(root: str, width: int, height: int, count: int) -> List[str]:
-    """Writes JPEGs with detail of every scale into the class folder ``root/0``.
+    """Writes JPEGs with details of every size into the class folder ``root/0``.
 
-    Quality 90: 57 KB of 500x375, 400 KB of 2000x1500 pixels.
+    With quality 90 a JPEG of 500x375 pixels has 57 KB, one of 2000x1500 400 KB.
+
+    Returns:
+        list[str]: Their paths.
     """
     rng = np.random.default_rng(0)
     folder = osp.join(root, '0')
@@ -159,7 +170,7 @@ def write_jpegs(root: str, width: int, height: int, count: int) -> List[str]:
 
 
 class PlainPipeline(Dataset):
-    """The usual pipeline, of mmcv's functions."""
+    """The usual training pipeline, made of mmcv's functions."""
 
     def __init__(self, paths: List[str], crop_size: int) -> None:
         self.paths = paths
@@ -171,7 +182,7 @@ class PlainPipeline(Dataset):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        """A normalised crop (3, H, W) of float32."""
+        """Returns a normalised crop, shape (3, H, W), float32."""
         results = self.load(dict(img_path=self.paths[index]))
         image = results['img']
         top, left, height, width = self.crop.choose(*image.shape[:2])
@@ -202,8 +213,10 @@ class Decoding(Dataset):
 
 def _row(size: str, place: str, rates: Rates) -> str:
     medians = [np.median(rate) for rate in rates]
-    cells = ''.join(f'{value:>{width}.0f}' for value, width in zip(medians, (6, 7, 10)))
+    cells = ''.join(
+        f'{value:>{width}.0f}' for value, width in zip(medians, (10, 7, 10))
+    )
     for other in (rates.plain, rates.decoding):
-        ratio = rates.ours / other
+        ratio = rates.mmdet_eca / other
         cells += f'{np.median(ratio):>7.2f} ({ratio.min():.2f} .. {ratio.max():.2f})'
     return f'{size:11}{place:14}{cells}'

@@ -9,12 +9,13 @@ from ..errors import UserError
 
 @HOOKS.register_module()
 class CorruptImagesHook(Hook):
-    """Names the images that could not be read, and stops if they are too many.
+    """Logs the images that could not be read, and stops the run if there are too many.
 
-    The others of their batch are used.
+    The other images of their batch are used. mmengine's BaseDataset takes another
+    image at random in their place, and does not log it.
 
     Args:
-        limit (int): How many different files may be corrupt, in each process.
+        limit (int): How many different files each process accepts as corrupt.
     """
 
     priority = 'VERY_HIGH'
@@ -30,14 +31,15 @@ class CorruptImagesHook(Hook):
         data_batch: Any = None,
         mode: str = 'train',
     ) -> None:
-        """Takes ``corrupt`` out of the batch.
+        """Removes ``corrupt``, the list of :func:`collate_images`, from the batch.
 
         Raises:
-            UserError: If there are more than ``limit``, or no image is left.
+            UserError: If more than ``limit`` files are corrupt, or all images of
+                the batch are.
         """
         found = data_batch.pop('corrupt')
         for message in set(found) - self.corrupt:
-            # An error is logged by every process, not only by the first.
+            # Below the level of an error only the first process logs.
             runner.logger.error(
                 f'corrupt image {len(self.corrupt) + 1}, skipped: {message}'
             )

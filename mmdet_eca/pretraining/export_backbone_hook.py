@@ -1,4 +1,3 @@
-import hashlib
 import os
 import os.path as osp
 from typing import Any, Dict
@@ -10,6 +9,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, save_checkpoint, weights_to_cpu
 from torch import nn
 
+from ..checkpoints.files import sha256
 from ..errors import UserError
 from ..models.attention import ECALayer
 
@@ -18,20 +18,21 @@ from ..models.attention import ECALayer
 class ExportBackboneHook(Hook):
     """Writes the trained backbone for detectors: ``<name>-backbone-<hash>.pth``.
 
-    The file is in the work directory, ``name`` that of the config (of the work
-    directory, if the config was made in Python), and the hash the first eight
-    digits of the file's SHA-256, as torch.hub and mmengine check them. A
-    detector takes it as ``init_cfg=dict(type='Pretrained', checkpoint=...)``.
-    With an EMAHook the averaged weights are written.
+    The file is in the work directory. Its name begins with that of the config, or
+    of the work directory if the config was made in Python; the hash is the first
+    eight digits of its SHA-256, which torch.hub and mmengine check. A detector
+    takes it as ``init_cfg=dict(type='Pretrained', checkpoint=...)``. With an
+    EMAHook the averaged weights are written. mmengine's CheckpointHook publishes
+    whole models only (``published_keys``).
     """
 
-    # After EMAHook has made its model.
+    # After EMAHook, which makes its model before the training too.
     priority = 'LOWEST'
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Writes and removes such a file: what cannot be written at the end of
-        the training fails before it.
+        """Writes the file and removes it, so that what would fail at the end of the
+        training fails at its beginning.
 
         Raises:
             UserError: If the model has no backbone.
@@ -40,20 +41,19 @@ class ExportBackboneHook(Hook):
 
     @master_only
     def after_train(self, runner: Runner) -> None:
-        """Writes the weights, the ECA kernel size of each layer, the classes and
-        the config, all at once or not at all."""
-        scratch = self._write(runner)
-        with open(scratch, 'rb') as file:
-            digest = hashlib.sha256(file.read()).hexdigest()
-        path = osp.join(runner.work_dir, f'{_name(runner)}-backbone-{digest[:8]}.pth')
-        os.replace(scratch, path)
+        """Writes the weights with the kernel size of each ECA layer, the classes and
+        the config; the file appears whole or not at all."""
+        unfinished = self._write(runner)
+        name = f'{_name(runner)}-backbone-{sha256(unfinished)[:8]}.pth'
+        path = osp.join(runner.work_dir, name)
+        os.replace(unfinished, path)
         runner.logger.info(
             "The backbone, for a detector's init_cfg=dict(type='Pretrained', "
             f"checkpoint='{path}')"
         )
 
     def _write(self, runner: Runner) -> str:
-        """Writes the file under a name for the time being, and returns it."""
+        """Writes the file and returns its path, whose name has no hash yet."""
         path = osp.join(runner.work_dir, f'{_name(runner)}-backbone.tmp')
         save_checkpoint(_checkpoint(runner), path)
         return path
@@ -61,7 +61,7 @@ class ExportBackboneHook(Hook):
 
 def _name(runner: Runner) -> str:
     source = runner.cfg.filename or osp.abspath(runner.work_dir)
-    # torch.hub takes what is between the first '-' and '.' for the hash.
+    # torch.hub looks for the hash before the first '.' after a '-'.
     return osp.splitext(osp.basename(source))[0].replace('.', '_')
 
 

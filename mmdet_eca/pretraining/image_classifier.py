@@ -8,16 +8,19 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class ImageClassifier(BaseModel):
-    """A backbone, its last feature map averaged, and one linear layer.
+    """An image classifier: backbone, global average pooling and one linear layer.
 
     Args:
         backbone (dict): Config of the backbone; its last output is used.
         in_channels (int): Channels C of that output.
         num_classes (int): Number of classes K.
-        data_preprocessor (dict, optional): Of the images (N, 3, H, W).
-        dropout (float): Probability of zeroing a channel before the linear layer.
-        label_smoothing (float): Share of the target that all classes get alike.
-        init_cfg (dict, optional): Of the weights.
+        data_preprocessor (dict, optional): Config of what makes a batch of the
+            images; it gives images (N, 3, H, W).
+        dropout (float): Probability of setting a channel to zero before the linear
+            layer.
+        label_smoothing (float): Share of the target that is spread evenly over all
+            classes.
+        init_cfg (dict, optional): mmengine's config of the initial weights.
     """
 
     def __init__(
@@ -42,11 +45,17 @@ class ImageClassifier(BaseModel):
         data_samples: Optional[Tensor] = None,
         mode: str = 'tensor',
     ) -> Union[Tensor, Dict[str, Tensor], List[Dict[str, Tensor]]]:
-        """Classifies images (N, 3, H, W) whose labels (N,) are ``data_samples``.
+        """Classifies a batch of images.
+
+        Args:
+            inputs (Tensor): Images, shape (N, 3, H, W).
+            data_samples (Tensor, optional): Labels, shape (N,).
+            mode (str): 'tensor', 'loss' or 'predict'.
 
         Returns:
-            The scores (N, K) in mode 'tensor', the cross-entropy as a dict in
-            'loss', one dict of scores and label an image in 'predict'.
+            Tensor | dict | list[dict]: In mode 'tensor' the scores, shape (N, K); in
+            'loss' the cross-entropy ``loss``; in 'predict' for each image its
+            ``scores`` (K,) and its ``label``.
         """
         pooled = self.backbone(inputs)[-1].mean(dim=(2, 3))
         scores = self.fc(self.dropout(pooled))

@@ -1,4 +1,8 @@
-"""Decodes only what a crop needs of an image file."""
+"""Decodes only those rows of an image file that a crop needs.
+
+OpenCV and Pillow decode whole images only; neither offers libjpeg-turbo's function
+that stops after some rows.
+"""
 
 import io
 from typing import Iterator, NamedTuple, Optional, Tuple
@@ -9,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, UnidentifiedImageError
 
-# Markers of JPEG, ITU-T T.81, table B.1.
+# JPEG's markers, from ITU-T T.81, table B.1.
 _SEQUENTIAL = (0xC0, 0xC1)
 _FRAMES = (
     *range(0xC0, 0xC4),
@@ -21,7 +25,7 @@ _SCAN, _RESTARTS = 0xDA, 0xDD
 
 
 class CorruptImage(Exception):
-    """An image file that cannot be read; the message is the reason."""
+    """Raised for an image file that cannot be read; the message says why."""
 
 
 class Box(NamedTuple):
@@ -36,13 +40,15 @@ class Box(NamedTuple):
 class ImageFile(NamedTuple):
     """An image file that is not decoded yet.
 
+    The last two attributes are None unless the file is a JPEG whose first rows can
+    be decoded alone.
+
     Attributes:
-        data (bytes): The file.
-        height (int): Of the image, in pixels.
-        width (int): Of the image, in pixels.
-        height_at (int, optional): Where a JPEG whose first rows can be decoded
-            alone has its height.
-        end (int, optional): Where such a JPEG has its end marker.
+        data (bytes): The content of the file.
+        height (int): Height of the image in pixels.
+        width (int): Width of the image in pixels.
+        height_at (int, optional): Position of the image's height in ``data``.
+        end (int, optional): Position of the end marker in ``data``.
     """
 
     data: bytes
@@ -56,7 +62,7 @@ def read_image(path: str) -> ImageFile:
     """Reads an image file without decoding it.
 
     Raises:
-        CorruptImage: If it is no image, or a JPEG that ends too early.
+        CorruptImage: If it is no image, or a JPEG without its end.
     """
     try:
         with open(path, 'rb') as file:
@@ -76,8 +82,9 @@ def read_image(path: str) -> ImageFile:
 
 
 def decode_crop(file: ImageFile, box: Box, size: int) -> np.ndarray:
-    """Decodes a crop of an image, no further down than it reaches, and resizes it
-    as :func:`resize` does.
+    """Decodes a crop of an image and resizes it as :func:`resize` does.
+
+    Rows below the crop are not decoded if the file allows it.
 
     Args:
         file (ImageFile): The image.
@@ -85,13 +92,13 @@ def decode_crop(file: ImageFile, box: Box, size: int) -> np.ndarray:
         size (int): Side of the result in pixels.
 
     Returns:
-        np.ndarray: BGR pixels (size, size, 3) of uint8.
+        np.ndarray: BGR pixels, shape (size, size, 3), uint8.
 
     Raises:
         CorruptImage: If the image does not decode.
     """
     bottom, right = box.top + box.height, box.left + box.width
-    # Two more rows: upsampled colors are mixed with those of the next row.
+    # Two more rows, since JPEG's upsampled colors depend on the row below.
     image = _decode_rows(file, bottom + 2)
     if image is None:
         image = decode(file)
@@ -99,7 +106,7 @@ def decode_crop(file: ImageFile, box: Box, size: int) -> np.ndarray:
 
 
 def decode(file: ImageFile) -> np.ndarray:
-    """Decodes a whole image into BGR pixels (H, W, 3) of uint8.
+    """Decodes a whole image into BGR pixels, shape (H, W, 3), uint8.
 
     Raises:
         CorruptImage: If the image does not decode.
@@ -113,18 +120,18 @@ def decode(file: ImageFile) -> np.ndarray:
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resizes an image bilinearly, with antialiasing where it becomes smaller.
 
-    This is Pillow's ``resize(..., BILINEAR)`` to one grey level, and with it
-    torchvision's, by which the paper's networks were trained. PyTorch computes
-    it several times faster. OpenCV's bilinear resizing has no antialiasing, its
-    resizing by area another filter.
+    The result is that of Pillow's ``resize(..., BILINEAR)`` to one grey level, and
+    so of torchvision, with which the paper's networks were trained; torch computes
+    it several times faster than Pillow. OpenCV's bilinear resizing does not
+    antialias, and its resizing by area is another filter.
 
     Args:
-        image (np.ndarray): Pixels (H, W, C) of uint8.
-        height (int): Of the result, in pixels.
-        width (int): Of the result, in pixels.
+        image (np.ndarray): Pixels, shape (H, W, C), uint8.
+        height (int): Height of the result in pixels.
+        width (int): Width of the result in pixels.
 
     Returns:
-        np.ndarray: Pixels (height, width, C) of uint8.
+        np.ndarray: Pixels, shape (height, width, C), uint8.
     """
     channels_first = torch.from_numpy(image).permute(2, 0, 1)[None]
     resized = F.interpolate(
@@ -134,19 +141,19 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _decode(data: bytes) -> Optional[np.ndarray]:
-    # EXIF's orientation is left alone, as ImageNet's usual readers do: the crop is
-    # chosen for the size that the header gives.
+    # EXIF's orientation is ignored, as ImageNet's usual readers do: the crop is
+    # chosen for the size in the header.
     return cv2.imdecode(
         np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     )
 
 
 def _decode_rows(file: ImageFile, rows: int) -> Optional[np.ndarray]:
-    """Decodes the first rows of a JPEG, None if it has to be decoded whole.
+    """Decodes the first rows of a JPEG; returns None if it has to be decoded whole.
 
-    OpenCV is given a lower height. What follows the rows then looks like data of
-    no use, of which libjpeg warns on finding a marker behind it: the end marker
-    is left out, and zeros take its place in the decoder's look-ahead.
+    OpenCV is given the file with a lower height in its header. libjpeg ignores the
+    data after the last row, but warns if it finds a marker behind them; so the end
+    marker is left out, and zeros fill the decoder's look-ahead.
     """
     if file.height_at is None or rows >= file.height:
         return None
@@ -164,14 +171,13 @@ def _decode_rows(file: ImageFile, rows: int) -> Optional[np.ndarray]:
 
 
 def _read_jpeg(data: bytes) -> Optional[ImageFile]:
-    """A JPEG as the segments before its pixels describe it, None if they lack its
-    size.
+    """Reads the header of a JPEG; returns None if the image's size is not in it.
 
-    Pillow gives the size in ten times the time, a thirtieth of a decoding.
+    Pillow takes ten times as long for the size, a thirtieth of a decoding.
 
     Raises:
-        CorruptImage: If the JPEG ends before its end marker; libjpeg fills the
-            missing rows with grey and only warns.
+        CorruptImage: If the JPEG has no end marker; libjpeg would fill the missing
+            rows with grey and only warn.
     """
     segments = dict(_segments(data))
     frame = next((m for m in segments if m in _FRAMES), None)
@@ -181,12 +187,12 @@ def _read_jpeg(data: bytes) -> Optional[ImageFile]:
         raise CorruptImage('a truncated JPEG')
     if frame is None:
         return None
-    at = segments[frame] + 1  # behind the bits a sample
+    at = segments[frame] + 1  # after the number of bits
     height, width = (int.from_bytes(data[at + i : at + i + 2], 'big') for i in (0, 2))
     if not height or not width:
         return None
-    # The end marker is the only one behind the header: all components in one
-    # scan, no restart markers, one picture (MPF announces more).
+    # The end marker must be the only one after the header: all components in one
+    # scan, no restart markers, a single picture (MPF announces several).
     if (
         frame in _SEQUENTIAL
         and data[at + 4 : at + 5] == data[scan : scan + 1]
@@ -198,7 +204,7 @@ def _read_jpeg(data: bytes) -> Optional[ImageFile]:
 
 
 def _segments(data: bytes) -> Iterator[Tuple[int, int]]:
-    """Marker and start of every segment of a JPEG up to its first pixels."""
+    """Yields marker and start of each segment of a JPEG up to its first pixels."""
     start = 2
     while True:
         start = data.find(b'\xff', start)

@@ -12,21 +12,23 @@ from .seeded_index import SeededIndex
 
 @DATASETS.register_module()
 class ImageFolder(BaseDataset):
-    """Images in one folder a class: ``root/<class>/<image>``, ImageNet's layout.
+    """A data set in ImageNet's layout, with a folder for each class:
+    ``root/<class>/<image>``.
 
-    Labels number the class folders in the order of their names. mmengine's data
-    set wrappers take it.
+    A label is the place of its class folder in the order of their names. mmengine's
+    data set wrappers can be used.
 
     Args:
         root (str): The folder.
-        pipeline (list[dict]): Transforms, of results with ``img_path`` and
-            ``gt_label``.
+        pipeline (list[dict]): Transforms; the first gets a dict with ``img_path``
+            and ``gt_label``.
 
     Raises:
-        UserError: If the folder has no images, or a class folder in it has none.
+        UserError: If the folder has no class folders, or one of them no images.
     """
 
-    _fully_initialized = True  # for the wrappers; nothing is loaded later
+    # mmengine's wrappers ask for it; nothing is left to load later.
+    _fully_initialized = True
 
     def __init__(self, root: str, pipeline: List[dict]) -> None:
         self.root = root
@@ -43,27 +45,27 @@ class ImageFolder(BaseDataset):
         return len(self.labels)
 
     def path(self, index: int) -> str:
-        """The file of an image."""
+        """Returns the path of an image."""
         folder = self.classes[self.labels[index]]
         return os.path.join(self.root, folder, os.fsdecode(self.names[index]))
 
     def get_data_info(self, index: int) -> Dict:
-        """What the pipeline starts from: ``img_path`` and ``gt_label``."""
+        """Returns ``img_path`` and ``gt_label``, from which the pipeline starts."""
         return dict(img_path=self.path(index), gt_label=int(self.labels[index]))
 
     def get_cat_ids(self, index: int) -> List[int]:
-        """The label of an image, for ClassBalancedDataset."""
+        """Returns the label of an image in a list, for ClassBalancedDataset."""
         return [int(self.labels[index])]
 
     def __getitem__(self, index: Union[int, SeededIndex]) -> Union[Dict, CorruptImage]:
-        """What the pipeline makes of an image.
+        """Runs the pipeline on an image.
 
         Args:
-            index (int | SeededIndex): Of the image.
+            index (int | SeededIndex): Which image.
 
         Returns:
-            dict | CorruptImage: Without an image that can be read, the reason,
-            which :func:`collate_images` passes on.
+            dict | CorruptImage: The pipeline's result. If the image cannot be read,
+            the exception, which :func:`collate_images` passes on.
         """
         info = self.get_data_info(operator.index(index))
         try:

@@ -1,17 +1,16 @@
-"""The list of the images in a folder of class folders, kept in a file."""
+"""Lists the images in a folder of class folders, and keeps the list in a file."""
 
-import contextlib
 import hashlib
 import os
 import os.path as osp
 import tempfile
-import uuid
 import zipfile
 from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 from filelock import FileLock
 
+from ..checkpoints.files import whole_file
 from ..engine import tool_path
 from ..errors import UserError, first_few
 
@@ -20,11 +19,16 @@ INDEX_FILE = '.mmdet_eca_index.npz'
 
 
 class ImageIndex(NamedTuple):
-    """Images of a folder as arrays, which worker processes share unlike lists.
+    """The N images in K class folders.
 
-    ``classes`` (K,) are the class folders by name, ``modified`` (K,) when each
-    changed last, in ns; ``labels`` (N,) and ``names`` (N,), encoded, say which
-    folder an image is in and what its file is called.
+    They are arrays since a data loader's workers share the memory of arrays, but
+    not of lists of strings.
+
+    Attributes:
+        classes (np.ndarray): Sorted names of the class folders, shape (K,).
+        modified (np.ndarray): When each folder last changed, in ns, shape (K,).
+        labels (np.ndarray): For each image the index of its folder, shape (N,).
+        names (np.ndarray): For each image its encoded file name, shape (N,).
     """
 
     classes: np.ndarray
@@ -36,13 +40,16 @@ class ImageIndex(NamedTuple):
 def read_index(root: str) -> ImageIndex:
     """Lists the images ``root/<class>/<image>``, sorted.
 
-    The list is kept in ``root/.mmdet_eca_index.npz`` or, if that cannot be
-    written, in ``~/.cache/mmdet_eca``, and is made again when a class folder has
-    changed. Of several processes on a machine one makes it, the others wait.
+    Reads the list from ``root/.mmdet_eca_index.npz``, or from
+    ``~/.cache/mmdet_eca`` if ``root`` cannot be written. If a class folder has
+    changed since, one process of the machine makes the list again, and the others
+    wait for it. torchvision's ImageFolder and mmengine's ``list_dir_or_file`` list
+    all folders in every process, which takes minutes for ImageNet on a network
+    file system.
 
     Raises:
-        UserError: If there is no such folder, no class folder in it, or a class
-            folder without an image.
+        UserError: If there is no such folder, it has no class folders, or a class
+            folder has no images.
     """
     if not osp.isdir(root):
         raise UserError(
@@ -62,8 +69,8 @@ def read_index(root: str) -> ImageIndex:
         )
     index = _load(root, folders)
     if index is None:
-        # No barrier: there may be no process group yet, and a process that fails
-        # or dies lets go of the lock.
+        # A lock and no barrier: there may be no process group yet, and a process
+        # that fails or dies releases a lock.
         with FileLock(_lock_file(root)):
             index = _load(root, folders)
             if index is None:
@@ -73,7 +80,7 @@ def read_index(root: str) -> ImageIndex:
 
 
 def _index_files(root: str) -> Tuple[str, str]:
-    """Where the index may be kept, the better place first."""
+    """Returns the files that may hold the index, the preferred one first."""
     cache = os.environ.get('XDG_CACHE_HOME') or osp.expanduser('~/.cache')
     return (
         osp.join(root, INDEX_FILE),
@@ -82,7 +89,8 @@ def _index_files(root: str) -> Tuple[str, str]:
 
 
 def _lock_file(root: str) -> str:
-    """Not beside the images: they may be on a file system without locks."""
+    """Returns a file that is not beside the images: their file system may not have
+    locks."""
     user = os.getuid() if hasattr(os, 'getuid') else ''  # not on Windows
     return osp.join(tempfile.gettempdir(), f'mmdet_eca-{user}-{_identifier(root)}.lock')
 
@@ -128,15 +136,12 @@ def _load(root: str, folders: List[Tuple[str, int]]) -> Optional[ImageIndex]:
 
 
 def _save(root: str, index: ImageIndex) -> None:
-    """Writes the index whole into the first place that takes it, or nowhere."""
+    """Writes the index to the first place that can be written, else nowhere."""
     for path in _index_files(root):
-        scratch = f'{path}.{uuid.uuid4().hex}'
         try:
             os.makedirs(osp.dirname(path), exist_ok=True)
-            with open(scratch, 'wb') as file:
+            with whole_file(path) as unfinished, open(unfinished, 'wb') as file:
                 np.savez(file, **index._asdict())
-            os.replace(scratch, path)
             return
         except OSError:
-            with contextlib.suppress(OSError):
-                os.remove(scratch)
+            continue

@@ -1,4 +1,4 @@
-"""How images come from the data set into a batch."""
+"""Takes images out of the data set, and makes batches of them."""
 
 from typing import Dict, Iterator, List, Union
 
@@ -17,14 +17,15 @@ from .seeded_index import SeededIndex
 class SeededSampler(DefaultSampler):
     """mmengine's DefaultSampler, with a seed for the augmentation of each image.
 
-    The seed depends on the sampler's seed, the epoch and the image alone. So an
-    image is augmented alike whatever process it falls to, and a run that is
-    resumed goes on as it would have without the interruption. An image that a
-    data set wrapper repeats is augmented differently each time.
+    The seed depends only on the sampler's seed, the epoch and the index. So the
+    number of processes and workers does not change how an image is augmented, and a
+    resumed run continues as it would have without the interruption; mmengine's
+    ``worker_init_fn`` seeds each worker, once, when it starts. An image that a data
+    set wrapper repeats has several indices, and is augmented differently each time.
     """
 
     def __iter__(self) -> Iterator[SeededIndex]:
-        """Yields the indices, each seeded with (seed, epoch, index)."""
+        """Yields the indices, each with the seed (seed, epoch, index)."""
         return (
             SeededIndex(index, (self.seed, self.epoch, index))
             for index in super().__iter__()
@@ -38,12 +39,13 @@ def collate_images(
     """Makes a batch of the images that could be read.
 
     Args:
-        samples (list[dict | CorruptImage]): Of :class:`ImageFolder`.
+        samples (list[dict | CorruptImage]): Items of :class:`ImageFolder`.
 
     Returns:
-        dict: ``inputs`` (N, H, W, 3) of uint8, labels ``data_samples`` (N,),
-        their files ``img_path`` and ``corrupt``, what is wrong with the others,
-        which :class:`CorruptImagesHook` takes out.
+        dict: For N images that could be read, their pixels ``inputs`` (N, H, W, 3),
+        uint8, their labels ``data_samples`` (N,) and their files ``img_path``. For
+        the others, the messages ``corrupt``, which :class:`CorruptImagesHook`
+        removes.
     """
     corrupt = [str(s) for s in samples if isinstance(s, CorruptImage)]
     images = [s for s in samples if not isinstance(s, CorruptImage)]

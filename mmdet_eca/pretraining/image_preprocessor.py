@@ -4,15 +4,23 @@ from mmengine.model import ImgDataPreprocessor
 
 @MODELS.register_module()
 class ImagePreprocessor(ImgDataPreprocessor):
-    """mmengine's ImgDataPreprocessor for images (N, H, W, 3) as OpenCV has them.
+    """mmengine's ImgDataPreprocessor for images of shape (N, H, W, 3).
 
-    They come to the device as uint8, a quarter of what float32 takes, and are
-    transposed and normalised there.
+    OpenCV decodes images in this shape. They are copied to the device as uint8, a
+    quarter of the size of float32, and are transposed and normalised there.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Returns ``inputs`` as (N, 3, H, W) of float32, normalised, and
-        ``data_samples``, the labels (N,); a classifier takes nothing else."""
+        """Moves a batch to the device and normalises it.
+
+        Args:
+            data (dict): A batch of :func:`collate_images`.
+            training (bool): Not used.
+
+        Returns:
+            dict: ``inputs`` (N, 3, H, W), float32, normalised, and the labels
+            ``data_samples`` (N,).
+        """
         data = super().forward(
             dict(
                 inputs=data['inputs'].permute(0, 3, 1, 2),
@@ -20,6 +28,6 @@ class ImagePreprocessor(ImgDataPreprocessor):
             ),
             training,
         )
-        # The layout in memory is left to ChannelsLastHook.
+        # ChannelsLastHook alone decides on the memory format.
         data['inputs'] = data['inputs'].contiguous()
         return data

@@ -1,8 +1,8 @@
-"""The input pipeline of ImageNet pretraining.
+"""The transforms of ImageNet pretraining.
 
-Only what mmcv does not have: crops are chosen before the image is decoded,
-resizing is antialiased, and pixels stay uint8. They are normalised on the
-device, by :class:`mmdet_eca.ImagePreprocessor`.
+They do what mmcv's transforms do not: they choose a crop before the image is
+decoded, resize with antialiasing, and keep pixels as uint8, which
+:class:`ImagePreprocessor` normalises on the device.
 """
 
 import math
@@ -19,11 +19,11 @@ from .image_decoding import Box, decode, decode_crop, read_image, resize
 
 @TRANSFORMS.register_module()
 class LoadRandomResizedCrop(BaseTransform):
-    """Loads a crop of random area and aspect ratio, the Inception crop.
+    """Loads a crop of random area and aspect ratio, and resizes it to a square.
 
-    From "Going Deeper with Convolutions", Szegedy et al., CVPR 2015, as
-    torchvision has it: ten tries, then the largest central crop with an allowed
-    aspect ratio; the crop is cut out and then resized, with antialiasing.
+    The crop is that of "Going Deeper with Convolutions", Szegedy et al., CVPR 2015,
+    in torchvision's form: if ten random crops do not fit into the image, it is the
+    largest central one with an allowed aspect ratio.
 
     Args:
         size (int): Side of the result in pixels.
@@ -43,15 +43,18 @@ class LoadRandomResizedCrop(BaseTransform):
         self.aspect_ratio = aspect_ratio
 
     def transform(self, results: Dict) -> Dict:
-        """Sets ``img`` to BGR pixels (size, size, 3) of uint8, of the file at
-        ``img_path``."""
+        """Sets ``img``, BGR pixels (size, size, 3), uint8, from the file ``img_path``.
+
+        Raises:
+            CorruptImage: If the file cannot be read.
+        """
         file = read_image(results['img_path'])
         box = self.choose(file.height, file.width)
         results['img'] = decode_crop(file, box, self.size)
         return results
 
     def choose(self, height: int, width: int) -> Box:
-        """A random crop of an image of this size."""
+        """Returns a random crop of an image of ``height`` x ``width`` pixels."""
         low, high = self.aspect_ratio
         for _ in range(10):
             area = height * width * np.random.uniform(*self.area)
@@ -72,15 +75,13 @@ class LoadRandomResizedCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadCenterCrop(BaseTransform):
-    """Loads an image, resizes its shorter side, with antialiasing, and cuts out
-    the central square.
+    """Loads an image, resizes it with antialiasing, and cuts out the central square.
 
-    Sizes and places are rounded as torchvision rounds them.
+    Sizes and positions are rounded as torchvision rounds them.
 
     Args:
-        size (int): Side of the result in pixels.
-        shorter_side (int): Of the whole image, in pixels, before the square is
-            cut out.
+        size (int): Side of the square in pixels.
+        shorter_side (int): Shorter side of the resized image in pixels.
 
     Raises:
         UserError: If ``shorter_side`` is less than ``size``.
@@ -96,8 +97,11 @@ class LoadCenterCrop(BaseTransform):
         self.shorter_side = shorter_side
 
     def transform(self, results: Dict) -> Dict:
-        """Sets ``img`` to BGR pixels (size, size, 3) of uint8, of the file at
-        ``img_path``."""
+        """Sets ``img``, BGR pixels (size, size, 3), uint8, from the file ``img_path``.
+
+        Raises:
+            CorruptImage: If the file cannot be read.
+        """
         image = decode(read_image(results['img_path']))
         shorter = min(image.shape[:2])
         height, width = (
@@ -111,20 +115,20 @@ class LoadCenterCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomMirror(BaseTransform):
-    """Mirrors ``img`` horizontally.
+    """Flips ``img`` horizontally.
 
-    mmcv's RandomFlip returns a view with negative strides, whose later copy
-    takes ten times as long as OpenCV's flip.
+    mmcv's RandomFlip returns a view with negative strides; to copy it later takes
+    ten times as long as OpenCV's flip.
 
     Args:
-        prob (float): Probability to do it.
+        prob (float): Probability of the flip.
     """
 
     def __init__(self, prob: float = 0.5) -> None:
         self.prob = prob
 
     def transform(self, results: Dict) -> Dict:
-        """Replaces ``img``, (H, W, 3)."""
+        """Replaces ``img``, shape (H, W, 3)."""
         if np.random.random() < self.prob:
             results['img'] = cv2.flip(results['img'], 1)
         return results
@@ -132,11 +136,11 @@ class RandomMirror(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackImage(BaseTransform):
-    """Keeps what the classifier takes, and the image's file for messages."""
+    """Keeps what the classifier needs, and the path of the image for messages."""
 
     def transform(self, results: Dict) -> Dict:
-        """Pixels (H, W, 3) ``img`` as ``inputs``, ``gt_label`` as
-        ``data_samples``, and ``img_path``."""
+        """Returns ``img`` (H, W, 3) as ``inputs``, ``gt_label`` as ``data_samples``,
+        and ``img_path``."""
         return dict(
             inputs=results['img'],
             data_samples=results['gt_label'],

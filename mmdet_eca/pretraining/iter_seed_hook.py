@@ -9,15 +9,16 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class IterSeedHook(Hook):
-    """Seeds torch before every iteration, so that dropout after a resume is what
-    it would have been without the interruption.
+    """Seeds torch before every iteration, so that dropout in a resumed run is the same
+    as without the interruption.
 
-    Once an epoch is not enough: starting the data loader's workers draws a number
-    too, and they are not started anew in every epoch.
+    mmengine seeds torch once, when a run starts. Once an epoch would not be enough:
+    a data loader draws a random number too when it starts its workers, and does not
+    start them in every epoch.
     """
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Seeds with the run's seed, the iteration and the process."""
+        """Seeds with the run's seed, the iteration and the rank of the process."""
         torch.manual_seed(hash((runner.seed, runner.iter, get_rank())))

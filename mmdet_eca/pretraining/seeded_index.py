@@ -5,23 +5,23 @@ from typing import Any, Callable, Tuple
 import numpy as np
 
 
-def _of_the_number(operation: Callable) -> Callable:
-    """The operation on the number, which seeds NumPy."""
+def _seeding(operation: Callable) -> Callable:
+    """Returns a method that seeds NumPy and does the operation with the number."""
     return lambda self, *others: operation(operator.index(self), *others)
 
 
 @total_ordering
 class SeededIndex:
-    """The index of an image that seeds NumPy as soon as its number is taken.
+    """The index of an image, which seeds NumPy when it is used.
 
-    It goes in the place of a number into a data set. Wrappers like ConcatDataset
-    and ClassBalancedDataset compute with an index, or look another one up with
-    it, before the image is loaded: then the randomness is seeded already,
-    whatever number the innermost data set gets.
+    A sampler passes it to a data set in place of a number. Wrappers such as
+    ConcatDataset and ClassBalancedDataset compute with it, or look another index up
+    with it, and pass a number on; by then NumPy is seeded. torch and mmengine seed a
+    worker once, when it starts, and give a data set no way to know the epoch.
 
     Args:
         index (int): The number.
-        seed (tuple[int, ...]): What the randomness shall depend on.
+        seed (tuple[int, ...]): Numbers that the seed depends on.
     """
 
     def __init__(self, index: int, seed: Tuple[int, ...]) -> None:
@@ -29,8 +29,8 @@ class SeededIndex:
         self.seed = seed
 
     def __index__(self) -> int:
-        """Returns the number and seeds NumPy."""
-        # A number: a tuple takes four times as long.
+        """Seeds NumPy and returns the number."""
+        # The hash, since seeding with a tuple takes four times as long.
         np.random.seed(hash(self.seed) % 2**32)
         return self.index
 
@@ -43,11 +43,11 @@ class SeededIndex:
     def __hash__(self) -> int:
         return hash(self.index)
 
-    __add__ = __radd__ = _of_the_number(operator.add)
-    __mul__ = __rmul__ = _of_the_number(operator.mul)
-    __sub__ = _of_the_number(operator.sub)
-    __rsub__ = _of_the_number(lambda number, other: other - number)
-    __mod__ = _of_the_number(operator.mod)
-    __floordiv__ = _of_the_number(operator.floordiv)
-    __divmod__ = _of_the_number(divmod)
-    __neg__ = _of_the_number(operator.neg)
+    __add__ = __radd__ = _seeding(operator.add)
+    __mul__ = __rmul__ = _seeding(operator.mul)
+    __sub__ = _seeding(operator.sub)
+    __rsub__ = _seeding(lambda number, other: other - number)
+    __mod__ = _seeding(operator.mod)
+    __floordiv__ = _seeding(operator.floordiv)
+    __divmod__ = _seeding(divmod)
+    __neg__ = _seeding(operator.neg)

@@ -11,7 +11,8 @@ from pycocotools.coco import COCO
 
 from mmdet_eca import UserError, config_path
 from mmdet_eca.digits import DIGITS_CLASSES, make_digits
-from mmdet_eca.digits.dataset import Instance, annotate, compose, split_glyphs
+from mmdet_eca.digits.composition import Instance, compose, split_glyphs
+from mmdet_eca.digits.dataset import annotate
 from mmdet_eca.pretraining import check_classes
 
 

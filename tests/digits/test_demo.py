@@ -203,7 +203,7 @@ import sys
 from mmengine.config import Config
 from mmdet_eca.digits import demo
 
-demo.BARS = dict(bbox=-1, segm=-1)
+demo.MIN_AP = dict(bbox=-1, segm=-1)
 make_digits, run = demo.make_digits, demo._run
 demo.make_digits = lambda out: make_digits(out, 16, 12)
 

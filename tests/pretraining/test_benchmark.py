@@ -2,12 +2,15 @@ import re
 import sys
 
 import numpy as np
+import pytest
 import torch
 
+from mmdet_eca import UserError
 from mmdet_eca.pretraining import (
     ImagePreprocessor,
     LoadRandomResizedCrop,
     RandomMirror,
+    benchmark_data,
     collate_images,
 )
 from mmdet_eca.pretraining.benchmark import MEAN, STD, PlainPipeline, write_jpegs
@@ -26,8 +29,8 @@ def test_both_pipelines_give_the_same_image(tmp_path):
         results = RandomMirror()(LoadRandomResizedCrop(224)(dict(img_path=paths[0])))
         batch = collate_images([dict(inputs=results['img'], data_samples=0)])
         batch.pop('corrupt')
-        ours = preprocessor(batch)['inputs'][0]
-        grey_levels = (ours - expected).abs() * torch.tensor(STD)[:, None, None]
+        image = preprocessor(batch)['inputs'][0]
+        grey_levels = (image - expected).abs() * torch.tensor(STD)[:, None, None]
         assert grey_levels.max() < 1.01
 
 
@@ -36,7 +39,7 @@ def test_tool_prints_a_table():
         sys.executable, 'tools/benchmark.py', 'data', '--num-images', 2, '--rounds', 1
     )
     header, *rows, note = done.stdout.splitlines()
-    assert header.split()[:5] == ['JPEGs', 'in', 'ours', 'plain', 'decoding']
+    assert header.split()[:5] == ['JPEGs', 'in', 'mmdet_eca', 'plain', 'decoding']
     assert [row[:25].split() for row in rows] == [
         [size, *place.split()]
         for size in ('500x375', '2000x1500')
@@ -47,6 +50,5 @@ def test_tool_prints_a_table():
 
 
 def test_wrong_numbers_are_named():
-    done = run(sys.executable, 'tools/benchmark.py', 'data', '--rounds', 0, check=False)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].endswith('rounds must be at least 1, got 0')
+    with pytest.raises(UserError, match='rounds must be at least 1, got 0'):
+        benchmark_data(rounds=0)
