@@ -53,6 +53,7 @@ setup(
         'torch>=2.1.2,<2.14',
         'pycocotools',
         'pillow',
+        'terminaltables',
         'filelock',
         'tqdm',
         # mmengine finds `mmdet::` configs through pkg_resources, which later

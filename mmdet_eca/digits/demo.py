@@ -16,7 +16,7 @@ from mmengine.utils import digit_version
 from ..checkpoints.files import whole_file
 from ..engine import build_runner, config_path, find_config, tool_path
 from ..errors import UserError
-from ..visualization import draw_curves, draw_predictions
+from ..visualization import draw_curves, draw_predictions, text_table
 from .dataset import make_digits
 
 PRETRAINING_CONFIG = 'digits/eca_resnet50_digits.py'
@@ -161,18 +161,12 @@ def _write_json(path: str, content: Dict) -> None:
 
 
 def _coco_table(metrics: Dict[str, float]) -> str:
-    header = ('', 'AP', 'AP50', 'AP75', 'APS', 'APM', 'APL')
-    rows = [header] + [
-        (
-            NAMES[task],
-            *(f'{metrics[f"coco/{task}_{column}"]:.3f}' for column in COLUMNS),
-        )
-        for task in MIN_AP
-        if f'coco/{task}_mAP' in metrics
-    ]
-    return ''.join(
-        f'{row[0]:6}' + ''.join(f'{cell:>8}' for cell in row[1:]) + '\n' for row in rows
-    )
+    cells = [['', 'AP', 'AP50', 'AP75', 'APS', 'APM', 'APL']]
+    for task in MIN_AP:
+        if f'coco/{task}_mAP' in metrics:
+            values = [metrics[f'coco/{task}_{column}'] for column in COLUMNS]
+            cells.append([NAMES[task], *(f'{value:.3f}' for value in values)])
+    return text_table(cells) + '\n'
 
 
 def _report(results: Dict, table: str, work_dir: str) -> None:

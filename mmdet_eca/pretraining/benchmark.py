@@ -15,6 +15,7 @@ from mmengine.utils import ProgressBar
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import UserError
+from ..visualization import text_table
 from .image_folder import ImageFolder
 from .image_loading import SeededSampler, collate_images
 from .image_transforms import LoadRandomResizedCrop
@@ -66,10 +67,14 @@ def benchmark_data(
     threads = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    lines = [
-        f'{"JPEGs":11}{"in":14}{"mmdet_eca":>10}{"plain":>7}{"decoding":>10}'
-        f'{"mmdet_eca / plain":>22}{"mmdet_eca / decoding":>22}'
+    header = [
+        'JPEGs',
+        'in',
+        *Rates._fields,
+        'mmdet_eca / plain',
+        'mmdet_eca / decoding',
     ]
+    cells = [header]
     progress = ProgressBar(len(SIZES) * 2 * (rounds + 1), file=sys.stderr)
     try:
         for width, height in SIZES:
@@ -79,17 +84,15 @@ def benchmark_data(
                     rates = measure(
                         root, paths, rounds, crop_size, batch_size, workers, progress
                     )
-                    lines.append(_row(f'{width}x{height}', place, rates))
+                    cells.append(_cells(f'{width}x{height}', place, rates))
     finally:
         cv2.setNumThreads(threads[0])
         torch.set_num_threads(threads[1])
     print(file=sys.stderr)  # ends the line of the progress bar
-    return '\n'.join(
-        [
-            *lines,
-            'Images a second, median of the rounds; ratios: median '
-            '(smallest .. largest) of the rounds.',
-        ]
+    return (
+        f'{text_table(cells, left_columns=2)}\n'
+        'Images a second, median of the rounds; ratios: median '
+        '(smallest .. largest) of the rounds.'
     )
 
 
@@ -211,12 +214,11 @@ class Decoding(Dataset):
         return index
 
 
-def _row(size: str, place: str, rates: Rates) -> str:
-    medians = [np.median(rate) for rate in rates]
-    cells = ''.join(
-        f'{value:>{width}.0f}' for value, width in zip(medians, (10, 7, 10))
-    )
-    for other in (rates.plain, rates.decoding):
-        ratio = rates.mmdet_eca / other
-        cells += f'{np.median(ratio):>7.2f} ({ratio.min():.2f} .. {ratio.max():.2f})'
-    return f'{size:11}{place:14}{cells}'
+def _cells(size: str, place: str, rates: Rates) -> List[str]:
+    ratios = [rates.mmdet_eca / other for other in (rates.plain, rates.decoding)]
+    return [
+        size,
+        place,
+        *(f'{np.median(rate):.0f}' for rate in rates),
+        *(f'{np.median(r):.2f} ({r.min():.2f} .. {r.max():.2f})' for r in ratios),
+    ]

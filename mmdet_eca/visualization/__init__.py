@@ -1,4 +1,8 @@
-from .curves import draw_curves
-from .predictions import draw_predictions
+"""Pictures and tables: predictions, training curves, text."""
 
-__all__ = ['draw_curves', 'draw_predictions']
+from .curves import draw_curves
+from .figures import figure
+from .predictions import draw_predictions
+from .text_tables import markdown_table, text_table
+
+__all__ = ['draw_curves', 'draw_predictions', 'figure', 'markdown_table', 'text_table']

@@ -1,5 +1,9 @@
+"""The curves of a training run."""
+
 import json
 from typing import Dict, List, Sequence
+
+from .figures import figure
 
 
 def draw_curves(scalars_files: Sequence[str], out_file: str) -> None:
@@ -10,11 +14,6 @@ def draw_curves(scalars_files: Sequence[str], out_file: str) -> None:
             of those that it resumed, in order; one JSON object a line.
         out_file (str): The picture to write.
     """
-    import matplotlib  # half a second to import
-
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
-
     rows = []
     for scalars_file in scalars_files:
         with open(scalars_file) as file:
@@ -25,18 +24,25 @@ def draw_curves(scalars_files: Sequence[str], out_file: str) -> None:
             losses.append(row)
         elif losses:  # a validation, at the iteration that training has reached
             results.append(dict(row, iter=losses[-1]['iter']))
+    with figure(out_file, panels=2, size=(12, 4.5)) as (left, right):
+        _plot_losses(left, losses)
+        _plot_ap(right, results)
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5))
-    names = [n for n in losses[-1] if n.startswith('loss')]
+
+def _plot_losses(axes, losses: List[Dict]) -> None:
+    names = [name for name in losses[-1] if name.startswith('loss')]
     for name in sorted(names, key=lambda name: -losses[0][name]):
-        _plot(left, losses, name, name, linewidth=2 if name == 'loss' else 1)
-    left.set(title='training loss', xlabel='iteration', yscale='log')
+        _plot(axes, losses, name, name, linewidth=2 if name == 'loss' else 1)
+    axes.set(title='training loss', xlabel='iteration', yscale='log')
+
+
+def _plot_ap(axes, results: List[Dict]) -> None:
     for task, label in (('bbox', 'box'), ('segm', 'mask')):
         for metric, style in (('mAP', '-'), ('mAP_50', '--'), ('mAP_75', ':')):
             key = f'coco/{task}_{metric}'
             if any(key in row for row in results):
                 _plot(
-                    right,
+                    axes,
                     results,
                     key,
                     f'{label} {metric[1:].replace("_", "")}',
@@ -44,13 +50,7 @@ def draw_curves(scalars_files: Sequence[str], out_file: str) -> None:
                     marker='.',
                     color='tab:blue' if task == 'bbox' else 'tab:orange',
                 )
-    right.set(title='validation AP', xlabel='iteration', ylim=(0, 1))
-    for axes in (left, right):
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize='small')
-    figure.tight_layout()
-    figure.savefig(out_file, dpi=120)
-    plt.close(figure)
+    axes.set(title='validation AP', xlabel='iteration', ylim=(0, 1))
 
 
 def _plot(axes, rows: List[Dict], key: str, label: str, **style) -> None:
