@@ -1,6 +1,6 @@
 """Time and memory of detectors and operators, side by side in one run."""
 
-from .measuring import machine
+from .devices import machine
 from .model import benchmark_model
 from .tail import benchmark_tail
 

@@ -1,41 +1,15 @@
-"""What the benchmarks of models and operators share."""
+"""Times calls and writes down what came out, for every benchmark."""
 
-import datetime
-import os.path as osp
-import platform
-import re
 import shlex
 import statistics
 import sys
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, List, Sequence
 
-import mmcv
 import torch
-from mmcv.ops import get_compiling_cuda_version
-from terminaltables import GithubFlavoredMarkdownTable
 from torch.utils.benchmark import timer
 
-from ..errors import UserError
-
-
-def choose_device(name: Optional[str]) -> torch.device:
-    """The device of this name; of None, the GPU if torch sees one, else the CPU.
-
-    Raises:
-        UserError: If it is neither, or torch sees no such GPU.
-    """
-    gpus = torch.cuda.device_count()
-    if name is None:
-        name = 'cuda' if gpus else 'cpu'
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ('cpu', 'cuda'):
-        raise UserError(f'device must be cpu, cuda or cuda:N, got {name!r}')
-    if device.type == 'cuda' and (device.index or 0) >= gpus:
-        raise UserError(f'device {name!r}: torch sees {gpus} GPUs here')
-    return device
+from ..visualization import markdown_table
+from .devices import machine
 
 
 def seconds(function: Callable) -> float:
@@ -53,37 +27,14 @@ def spread(ratios: Sequence[float]) -> str:
     return text
 
 
-def machine(device: torch.device) -> str:
-    """The device, the versions of what ran on it and the date, in one line."""
-    versions = f'torch {torch.__version__}'
-    if device.type == 'cuda':
-        name = torch.cuda.get_device_name(device)
-        versions += (
-            f', CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}'
-        )
-    else:
-        name = f'{_cpu_name()}, {torch.get_num_threads()} threads'
-    return (
-        f'{name}; {versions}, mmcv {mmcv.__version__} (operators for CUDA: '
-        f'{get_compiling_cuda_version()}); {datetime.date.today()}'
-    )
-
-
-def write_markdown(path: str, rows: List[List[str]], device: torch.device) -> None:
+def write_markdown(
+    path: str, rows: List[List[str]], device: torch.device, left_columns: int = 1
+) -> None:
     """Writes a table, its first row the header, with the machine and the command
     that made it."""
     with open(path, 'w') as file:
         file.write(
-            f'{GithubFlavoredMarkdownTable(rows).table}\n\n'
+            f'{markdown_table(rows, left_columns)}\n\n'
             f'{machine(device)}:\n\n'
             f'    {shlex.join(["python", *sys.argv])}\n'
         )
-
-
-def _cpu_name() -> str:
-    if osp.exists('/proc/cpuinfo'):
-        with open('/proc/cpuinfo') as file:
-            found = re.search(r'model name\s*: (.+)', file.read())
-        if found:
-            return found[1]
-    return platform.machine()

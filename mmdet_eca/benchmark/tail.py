@@ -9,10 +9,11 @@ from typing import Callable, List, Optional, Tuple
 
 import torch
 from mmengine.utils import ProgressBar
-from terminaltables import AsciiTable
 
 from ..ops.attention_tail import convolutions, products
-from .measuring import choose_device, seconds, spread, write_markdown
+from ..visualization import text_table
+from .devices import choose_device
+from .measuring import seconds, spread, write_markdown
 
 # Of ResNet-50's stages: channels after the last convolution, stride.
 STAGES = ((256, 4), (512, 8), (1024, 16), (2048, 32))
@@ -83,8 +84,8 @@ def benchmark_tail(
         progress.update()
     print(file=sys.stderr)  # ends the line of the progress bar
     os.makedirs(out, exist_ok=True)
-    write_markdown(osp.join(out, 'tail.md'), rows, device)
-    return AsciiTable(rows).table
+    write_markdown(osp.join(out, 'tail.md'), rows, device, left_columns=4)
+    return text_table(rows, left_columns=4)
 
 
 def _forms(
@@ -106,6 +107,7 @@ def _forms(
 
 
 def _compare(forms: List[Callable], rounds: int) -> List[str]:
+    """The cells of the times of both forms and of their ratio."""
     times = [[seconds(form) for form in forms] for _ in range(rounds + 1)][1:]
     cells = [f'{1e3 * statistics.median(column):.3f} ms' for column in zip(*times)]
     return [*cells, spread([second / first for first, second in times])]

@@ -1,0 +1,51 @@
+"""The memory of a training step."""
+
+from typing import Dict
+
+import torch
+from torch import Tensor
+
+from .steps import Batch, Step
+
+
+def saved_bytes(step: Step, batch: Batch) -> int:
+    """Bytes that autograd keeps for the backward pass.
+
+    Each storage counts once; parameters and buffers do not count.
+    """
+    own = {
+        value.untyped_storage().data_ptr() for value in step.model.state_dict().values()
+    }
+    kept = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    step.model.train()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = step.loss(batch)
+    size = sum(storage.nbytes() for storage in kept.values())
+    del loss
+    return size
+
+
+def peak_bytes(steps: Dict[str, Step], batch: Batch) -> Dict[str, int]:
+    """Peak memory of a training step on the GPU, by row.
+
+    Each row is measured alone: the others are moved to the CPU, and stay there.
+    """
+    for step in steps.values():
+        step.model.zero_grad()
+        step.model.cpu()
+    peaks = {}
+    for row, step in steps.items():
+        step.model.to(step.device)
+        torch.cuda.reset_peak_memory_stats(step.device)
+        step.prepare('training step', batch)()
+        peaks[row] = torch.cuda.max_memory_allocated(step.device)
+        step.model.zero_grad()
+        step.model.cpu()
+    return peaks

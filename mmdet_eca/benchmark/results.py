@@ -1,0 +1,83 @@
+"""The table and the picture of the benchmark of models."""
+
+import json
+import os
+import os.path as osp
+import statistics
+from typing import Any, Dict, List
+
+import torch
+
+from ..visualization import figure, text_table
+from .measuring import spread, write_markdown
+
+# By row and measure: a time as dict(seconds, ratios), or a number of bytes.
+Results = Dict[str, Dict[str, Any]]
+
+
+def results_text(results: Results) -> str:
+    """The results as a table to read, relative to the first row."""
+    return text_table(_cells(results), has_footer=True)
+
+
+def write_results(results: Results, out: str, device: torch.device) -> None:
+    """Writes ``model.txt``, ``model.md``, ``model.json`` and ``model.png``.
+
+    Args:
+        results (dict): The results, the row to compare with first.
+        out (str): The folder to write into.
+        device (torch.device): The device that they were measured on.
+    """
+    os.makedirs(out, exist_ok=True)
+    with open(osp.join(out, 'model.txt'), 'w') as file:
+        file.write(results_text(results) + '\n')
+    write_markdown(osp.join(out, 'model.md'), _cells(results), device)
+    with open(osp.join(out, 'model.json'), 'w') as file:
+        json.dump(results, file, indent=2)
+    _draw(results, osp.join(out, 'model.png'))
+
+
+def _cells(results: Results) -> List[List[str]]:
+    """A header, the ratios of each row, and what the first row's are of."""
+    first = next(iter(results.values()))
+    cells = [['relative to the first', *first]]
+    for row in results:
+        cells.append([row, *(spread(_ratios(results, row, name)) for name in first)])
+    absolute = ['the first, absolute']
+    for value in first.values():
+        absolute.append(
+            f'{value["seconds"]:.3f} s'
+            if isinstance(value, dict)
+            else f'{value / 2**20:.0f} MiB'
+        )
+    return [*cells, absolute]
+
+
+def _ratios(results: Results, row: str, measure: str) -> List[float]:
+    """Ratios to the first row: one a round of a time, one of a size."""
+    value = results[row][measure]
+    if isinstance(value, dict):
+        return value['ratios']
+    first = next(iter(results.values()))
+    return [value / first[measure]]
+
+
+def _draw(results: Results, out_file: str) -> None:
+    """Bars of the medians, with the range of the rounds."""
+    measures = next(iter(results.values()))
+    size = (3.2 * len(measures), 1 + 0.5 * len(results))
+    with figure(out_file, len(measures), size, share_y=True) as panels:
+        for axes, measure in zip(panels, measures):
+            ratios = [_ratios(results, row, measure) for row in results]
+            medians = [statistics.median(values) for values in ratios]
+            ranges = [
+                [median - min(values) for median, values in zip(medians, ratios)],
+                [max(values) - median for median, values in zip(medians, ratios)],
+            ]
+            bars = axes.barh(
+                list(results), medians, xerr=ranges, color='#4878a8', ecolor='0.4'
+            )
+            axes.bar_label(bars, fmt='%.2f', padding=3)
+            axes.axvline(1, color='0.6', linewidth=1)
+            axes.set(title=measure, xlim=(0, 1.25 * max(map(max, ratios))))
+        panels[0].invert_yaxis()

@@ -1,0 +1,128 @@
+"""What is measured of a model: a training step, and inference."""
+
+from typing import Any, Callable, List, NamedTuple, Optional
+
+import torch
+from mmdet.testing import demo_mm_inputs
+from torch import Tensor, nn
+
+from ..errors import UserError
+
+MEASURES = ('training step', 'inference, whole batch', 'inference, one image')
+
+
+class Batch(NamedTuple):
+    """What a model is given.
+
+    Args:
+        images (Tensor): Shape (N, 3, H, W).
+        samples (list[DetDataSample], optional): The objects in them, for a
+            detector.
+    """
+
+    images: Tensor
+    samples: Optional[List] = None
+
+    def one(self) -> 'Batch':
+        """The batch of the first image."""
+        return Batch(self.images[:1], self.samples and self.samples[:1])
+
+
+def make_samples(images: Tensor) -> List:
+    """Eight random objects with masks in every image.
+
+    Args:
+        images (Tensor): Shape (N, 3, H, W).
+
+    Returns:
+        list[DetDataSample]: A sample an image.
+    """
+    n, channels, *size = images.shape
+    samples = demo_mm_inputs(
+        n, (channels, *size), num_items=[8] * n, with_mask=True, device=images.device
+    )['data_samples']
+    for sample in samples:
+        sample.set_metainfo(dict(batch_input_shape=tuple(size), pad_shape=tuple(size)))
+    return samples
+
+
+class Step:
+    """Runs the model of a row.
+
+    Args:
+        model (nn.Module): A detector or a backbone.
+        amp (torch.dtype, optional): What autocast casts to. The loss is scaled
+            in float16.
+    """
+
+    def __init__(self, model: nn.Module, amp: Optional[torch.dtype] = None) -> None:
+        self.model = model
+        self.is_detector = hasattr(model, 'parse_losses')
+        self.amp = amp
+        self.device = next(model.parameters()).device
+        self.scaler = None
+        if amp == torch.float16:
+            self.scaler = _grad_scaler(self.device)
+            self.optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+
+    def prepare(self, measure: str, batch: Batch) -> Callable:
+        """Sets the model's mode, and returns the call that is measured.
+
+        Args:
+            measure (str): One of ``MEASURES``.
+            batch (Batch): The images.
+        """
+        if measure == 'training step':
+            self.model.train()
+            return lambda: self.train(batch)
+        self.model.eval()
+        if measure == 'inference, one image':
+            batch = batch.one()
+        return lambda: self.infer(batch)
+
+    def train(self, batch: Batch) -> None:
+        """Computes the gradients, ready for the optimizer."""
+        loss = self.loss(batch)
+        if self.scaler is None:
+            loss.backward()
+        else:
+            self.scaler.scale(loss).backward()
+            self.scaler.unscale_(self.optimizer)
+            self.scaler.update()
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The loss of a detector; of a backbone, the sum of the maps' means."""
+        self.model.zero_grad()
+        with self._autocast():
+            if not self.is_detector:
+                # Means, whose own backward pass would copy the gradient.
+                return sum(
+                    out.sum(dtype=torch.float32) / out.numel()
+                    for out in self.model(batch.images)
+                )
+            torch.manual_seed(0)  # the samplers'
+            losses = self.model(*batch, mode='loss')
+            return self.model.parse_losses(losses)[0]
+
+    @torch.no_grad()
+    def infer(self, batch: Batch) -> Any:
+        """The outputs without post-processing."""
+        with self._autocast():
+            if not self.is_detector:
+                return self.model(batch.images)
+            return self.model(*batch, mode='tensor')
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.amp, enabled=self.amp is not None)
+
+
+def _grad_scaler(device: torch.device) -> Any:
+    """torch's scaler of the loss; raises UserError where there is none."""
+    if hasattr(torch.amp, 'GradScaler'):  # since torch 2.3
+        return torch.amp.GradScaler(device.type)
+    if device.type == 'cpu':
+        raise UserError(
+            '@amp on a CPU needs torch 2.3 or later; '
+            '@amp_bfloat16 works with every torch'
+        )
+    return torch.cuda.amp.GradScaler()
