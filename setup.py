@@ -2,6 +2,7 @@
 
 import os.path as osp
 import re
+import runpy
 import shutil
 
 from setuptools import find_packages, setup
@@ -11,7 +12,7 @@ HERE = osp.dirname(osp.abspath(__file__))
 
 
 class BuildWithConfigs(build_py):
-    """Puts ``configs/``, ``tools/`` and ``model-index.yml`` into the package as
+    """Puts ``configs/``, ``tools/`` and the index of models into the package as
     ``.mim``, as mmdet does; an editable install finds them in the source tree."""
 
     def run(self):
@@ -25,10 +26,11 @@ class BuildWithConfigs(build_py):
                 ignore=shutil.ignore_patterns('__pycache__'),
                 dirs_exist_ok=True,
             )
-        shutil.copy(
-            osp.join(HERE, 'model-index.yml'),
-            osp.join(self.build_lib, 'mmdet_eca', '.mim'),
+        # By its path: the package itself needs torch, which need not be here.
+        model_index = runpy.run_path(
+            osp.join(HERE, 'mmdet_eca', 'tables', 'model_index.py')
         )
+        model_index['write_model_index'](osp.join(self.build_lib, 'mmdet_eca', '.mim'))
 
 
 def read(path):
