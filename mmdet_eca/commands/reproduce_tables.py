@@ -34,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--table',
         type=int,
         nargs='+',
-        choices=(3, 5, 6),
+        choices=(2, 3, 5, 6),
         default=[5, 6],
-        help='3: the ImageNet classifiers (default: 5 6)',
+        help='2: the attention layers; 3: the ImageNet classifiers (default: 5 6)',
     )
     for command in (plan, report, run):
         command.add_argument(

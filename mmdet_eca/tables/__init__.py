@@ -1,22 +1,23 @@
-"""Tables 5 and 6 of the paper: its figures, their columns, runs and report."""
+"""The paper's tables: their figures, what the rows cost, the runs and the report."""
 
-from .columns import complexity_rows, complexity_text
-from .complexity import Complexity, count_complexity
-from .plan import make_plan, plan_text, run_rows
+from .complexity import Complexity, count
+from .complexity_tables import complexity_rows, complexity_text
+from .paper_rows import PaperRow, load_paper_rows, table_5_rows
+from .plan import make_plan, plan_text
 from .report import format_report, write_report
-from .rows import Row, distinct_rows, load_rows
+from .running import run_rows
 
 __all__ = [
     'Complexity',
-    'Row',
+    'PaperRow',
     'complexity_rows',
     'complexity_text',
-    'count_complexity',
-    'distinct_rows',
+    'count',
     'format_report',
-    'load_rows',
+    'load_paper_rows',
     'make_plan',
     'plan_text',
     'run_rows',
+    'table_5_rows',
     'write_report',
 ]

@@ -1,12 +1,11 @@
-"""Prints Table 2 of ECA-Net: the members of the family and what they cost.
+"""Table 2: the members of the attention family, and what they cost."""
 
-python -m mmdet_eca.tables.attention_layers
-"""
+from typing import Any, Dict, List, NamedTuple
 
 import torch
-from terminaltables import AsciiTable
 
 from ..models.attention import (
+    ChannelAttention,
     ECALayer,
     ECANonShared,
     SEGroup,
@@ -15,58 +14,132 @@ from ..models.attention import (
     SEVar3,
     SqueezeExcitation,
 )
+from ..visualization import text_table
+from .complexity import Complexity, count
 
-CHANNELS = (256, 512, 1024, 2048)  # after the stages of a ResNet-50
-# Name, layer and arguments; in the paper: number of weights, top-1, top-5.
+# Of ResNet-50's stages: channels at the end of a block, number of blocks.
+STAGES = ((256, 3), (512, 4), (1024, 6), (2048, 3))
+# These multiply element by element, each weight once, which torch's counter does
+# not see.
+CONVENTIONS = (((SEVar2, ECANonShared), lambda layer, x, output: layer.weight.numel()),)
+
+
+class Member(NamedTuple):
+    """A row of Table 2.
+
+    Args:
+        name (str): Its name in the paper.
+        layer (type): Its class.
+        arguments (dict): Arguments of the class.
+        paper_weights (str): Number of weights by the paper.
+        paper_top1 (float): Top-1 accuracy of its ResNet-50, in percent.
+        paper_top5 (float): Top-5 accuracy.
+    """
+
+    name: str
+    layer: type
+    arguments: Dict[str, int]
+    paper_weights: str
+    paper_top1: float
+    paper_top5: float
+
+    def build(self, channels: int) -> ChannelAttention:
+        """The layer for this number of channels, on torch's meta device."""
+        with torch.device('meta'):
+            return self.layer(channels, **self.arguments)
+
+
 MEMBERS = (
-    ('SE', SqueezeExcitation, {}, '2 C^2 / r', 76.71, 93.38),
-    ('SE-Var1', SEVar1, {}, '0', 76.00, 92.90),
-    ('SE-Var2', SEVar2, {}, 'C', 77.07, 93.31),
-    ('SE-Var3', SEVar3, {}, 'C^2', 77.42, 93.64),
-    ('SE-GC1', SEGroup, dict(groups=16), 'C^2 / 16', 76.95, 93.47),
-    ('SE-GC2', SEGroup, dict(group_width=16), '16 C', 76.98, 93.31),
-    ('SE-GC3', SEGroup, dict(group_width=8), '8 C', 76.96, 93.38),
-    ('ECA-NS', ECANonShared, dict(kernel_size=3), 'k C', 77.35, 93.61),
-    ('ECA', ECALayer, dict(kernel_size=3), 'k = 3', 77.43, 93.65),
+    Member('SE', SqueezeExcitation, {}, '2 C^2 / r', 76.71, 93.38),
+    Member('SE-Var1', SEVar1, {}, '0', 76.00, 92.90),
+    Member('SE-Var2', SEVar2, {}, 'C', 77.07, 93.31),
+    Member('SE-Var3', SEVar3, {}, 'C^2', 77.42, 93.64),
+    Member('SE-GC1', SEGroup, dict(groups=16), 'C^2 / 16', 76.95, 93.47),
+    Member('SE-GC2', SEGroup, dict(group_width=16), '16 C', 76.98, 93.31),
+    Member('SE-GC3', SEGroup, dict(group_width=8), '8 C', 76.96, 93.38),
+    Member('ECA-NS', ECANonShared, dict(kernel_size=3), 'k C', 77.35, 93.61),
+    Member('ECA', ECALayer, dict(kernel_size=3), 'k = 3', 77.43, 93.65),
 )
+PLAIN = 'ResNet-50 on ImageNet; without attention 75.20 / 92.25'
 
 
-def count_weights(layer: torch.nn.Module) -> int:
-    """Number of weights of a layer."""
-    return sum(weight.numel() for weight in layer.parameters())
+def count_layer(layer: ChannelAttention) -> Complexity:
+    """Counts a layer's weights, and the multiply-adds of its gate for one image.
+
+    The mean of each channel and the rescaling are the same for all members and
+    are not counted.
+    """
+    x = torch.empty(1, layer.in_channels, 7, 7, device='meta')
+    return count(layer, x, conventions=CONVENTIONS)
 
 
-def count_multiply_adds(layer: torch.nn.Module) -> int:
-    """Multiply-adds of f for one image: every weight is used once, the shared
-    ones of ECA once a channel. Pooling and rescaling are the same for all."""
-    uses = layer.in_channels if isinstance(layer, ECALayer) else 1
-    return count_weights(layer) * uses
+def attention_layer_rows() -> List[Dict[str, Any]]:
+    """Counts the members of Table 2.
+
+    Returns:
+        list[dict]: A dict a member. ``params`` and ``operations`` are those of a
+        layer at each of ``channels``, ``resnet50_params`` and
+        ``resnet50_operations`` those of all layers in a ResNet-50.
+        ``paper_weights``, ``paper_top1`` and ``paper_top5`` are the paper's.
+    """
+    rows = []
+    for member in MEMBERS:
+        costs = [count_layer(member.build(channels)) for channels, _ in STAGES]
+        row = dict(
+            table=2,
+            name=member.name,
+            layer=member.layer.__name__,
+            channels=[channels for channels, _ in STAGES],
+        )
+        for key, counts in (
+            ('params', [cost.parameters for cost in costs]),
+            ('operations', [cost.operations for cost in costs]),
+        ):
+            row[key] = counts
+            row[f'resnet50_{key}'] = sum(
+                blocks * number for (_, blocks), number in zip(STAGES, counts)
+            )
+        rows.append(
+            dict(
+                row,
+                paper_weights=member.paper_weights,
+                paper_top1=member.paper_top1,
+                paper_top5=member.paper_top5,
+            )
+        )
+    return rows
 
 
-def main() -> None:
-    counts = {
-        'weights of a layer': count_weights,
-        'multiply-adds of a gate': count_multiply_adds,
-    }
-    for title, count in counts.items():
-        rows = [['', *(f'C = {channels}' for channels in CHANNELS)]]
-        for name, layer, arguments, *_ in MEMBERS:
-            with torch.device('meta'):
-                layers = [layer(channels, **arguments) for channels in CHANNELS]
-            rows.append([name, *(f'{count(layer):,}' for layer in layers)])
-        table = AsciiTable(rows, f' {title} ')
-        table.justify_columns = dict.fromkeys(range(1, len(rows[0])), 'right')
-        print(table.table)
-    table = AsciiTable(
-        [['', 'layer', 'weights', 'top-1', 'top-5']]
-        + [
-            [name, layer.__name__, weights, f'{top1:.2f}', f'{top5:.2f}']
-            for name, layer, _, weights, top1, top5 in MEMBERS
-        ],
-        ' the paper, Table 2: ResNet-50 on ImageNet, 75.20 / 92.25 without ',
-    )
-    print(table.table)
-
-
-if __name__ == '__main__':
-    main()
+def attention_layer_text(rows: List[Dict[str, Any]]) -> str:
+    """The counted members as three tables."""
+    stages = [f'C = {channels}' for channels, _ in STAGES]
+    tables = [
+        text_table(
+            [['', *stages, 'ResNet-50']]
+            + [
+                [
+                    row['name'],
+                    *(f'{number:,}' for number in row[key]),
+                    f'{row[f"resnet50_{key}"]:,}',
+                ]
+                for row in rows
+            ],
+            title,
+        )
+        for title, key in (
+            ('Table 2: weights of a layer', 'params'),
+            ('multiply-adds of a gate', 'operations'),
+        )
+    ]
+    paper = [
+        [
+            row['name'],
+            row['layer'],
+            row['paper_weights'],
+            f'{row["paper_top1"]:.2f}',
+            f'{row["paper_top5"]:.2f}',
+        ]
+        for row in rows
+    ]
+    header = ['the paper', 'layer', 'weights', 'top-1', 'top-5']
+    return '\n'.join([*tables, text_table([header, *paper], left_columns=3), PLAIN])

@@ -1,16 +1,27 @@
-"""The columns of Table 3: what the paper's ImageNet classifiers cost."""
+"""Table 3: what the paper's ImageNet classifiers cost."""
 
 import sys
 from typing import Any, Dict, List
 
-from mmengine.config import Config
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
-from terminaltables import AsciiTable
+from torch import nn
 
 from ..engine import config_path
-from .classifier_complexity import classifier_complexity
+from ..visualization import text_table
+from .complexity import POOLING, Complexity, count, layer_by_layer, per_output
 
+# Found by the paper's figures: a batch norm has four operations an element
+# (subtract, divide, scale, shift).
+CONVENTIONS = (
+    POOLING,
+    (nn.BatchNorm2d, per_output(4)),
+    ((nn.ReLU, nn.ReLU6), per_output(1)),
+)
+IMAGE_SIZE = 224
 # #Param and FLOPs in the paper's units, 2^20 and 2^30; ECA-18 and ECA-34 are in
 # the authors' repository. MobileNetV2's operations, there in units of 2^20,
 # count the product and the sum in the last layer each.
@@ -32,55 +43,64 @@ PAPER = {
 }
 
 
+def count_classifier(name: str) -> Complexity:
+    """Counts a classifier for one image, as the paper does.
+
+    Args:
+        name (str): Name of its config in ``configs/imagenet``.
+
+    Returns:
+        Complexity: The counts.
+    """
+    init_default_scope('mmdet')
+    cfg = Config.fromfile(config_path(f'imagenet/{name}.py'))
+    backbone = layer_by_layer(cfg.model.backbone)
+    with torch.device('meta'):
+        classifier = MODELS.build(ConfigDict(cfg.model, backbone=backbone)).eval()
+        images = torch.empty(1, 3, IMAGE_SIZE, IMAGE_SIZE)
+    cost = count(classifier, images, conventions=CONVENTIONS)
+    if 'mobilenet' in name:
+        last_layer = cfg.model.in_channels * cfg.model.num_classes
+        cost = cost._replace(operations=cost.operations + last_layer)
+    return cost
+
+
 def classifier_rows() -> List[Dict[str, Any]]:
     """Counts the classifiers of Table 3; shows its progress on stderr.
 
     Returns:
-        list[dict]: As :func:`complexity_rows`, in units of 2^20 and 2^30.
+        list[dict]: A dict a classifier: its ``params_m`` and ``gflops`` in units
+        of 2^20 and 2^30, the paper's as ``paper_...``, and the first minus the
+        second as ``diff_...``.
     """
-    init_default_scope('mmdet')
     rows = []
     for name, paper in track_iter_progress(list(PAPER.items()), file=sys.stderr):
-        cfg = Config.fromfile(config_path(f'imagenet/{name}.py'))
-        parameters, operations = classifier_complexity(cfg.model)
-        if 'mobilenet' in name:
-            operations += cfg.model.in_channels * cfg.model.num_classes
-        row = dict(table=3, name=name)
-        for key, value, theirs in (
-            ('params_m', parameters / 2**20, paper[0]),
-            ('gflops', operations / 2**30, paper[1]),
+        cost = count_classifier(name)
+        row: Dict[str, Any] = dict(table=3, name=name)
+        for key, value, in_paper in (
+            ('params_m', cost.parameters / 2**20, paper[0]),
+            ('gflops', cost.operations / 2**30, paper[1]),
         ):
             row[key] = round(value, 6)
-            row[f'paper_{key}'] = round(theirs, 6)
-            row[f'diff_{key}'] = round(value - theirs, 6)
+            row[f'paper_{key}'] = round(in_paper, 6)
+            row[f'diff_{key}'] = round(value - in_paper, 6)
         rows.append(row)
-    print(file=sys.stderr)
+    print(file=sys.stderr)  # ends the line of the progress bar
     return rows
 
 
 def classifier_text(rows: List[Dict[str, Any]]) -> str:
-    """A table of the counted classifiers."""
-    cells = [
-        [
-            'Table 3',
-            '#Param (2^20)',
-            'paper',
-            'difference',
-            'FLOPs (2^30)',
-            'paper',
-            'difference',
-        ]
-    ]
+    """The counted classifiers as a table."""
+    header = ['Table 3', '#Param (2^20)', 'paper', 'difference']
+    cells = [[*header, 'FLOPs (2^30)', 'paper', 'difference']]
     for row in rows:
-        digits = 4 if 'mobilenet' in row['name'] else 2
+        decimals = 4 if 'mobilenet' in row['name'] else 2
         cells.append(
             [row['name']]
             + [
                 f'{row[prefix + key]:{sign}.{places}f}'
-                for key, places in (('params_m', 2), ('gflops', digits))
+                for key, places in (('params_m', 2), ('gflops', decimals))
                 for prefix, sign in (('', ''), ('paper_', ''), ('diff_', '+'))
             ]
         )
-    table = AsciiTable(cells)
-    table.justify_columns = dict.fromkeys(range(1, 7), 'right')
-    return table.table
+    return text_table(cells)

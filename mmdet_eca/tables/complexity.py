@@ -1,102 +1,96 @@
-"""#Param and GFLOPs as the paper counts them."""
+"""Counts the parameters and operations of a network, for every table."""
 
-from typing import NamedTuple, Tuple
+from typing import Callable, List, NamedTuple, Sequence, Tuple, Union
 
 import torch
-from mmcv.cnn import get_model_complexity_info
 from mmdet.registry import MODELS
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.config import ConfigDict
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from ..models import ChannelAttention
+from ..models import AttentionResNet, ChannelAttention
 
-INPUT_SHAPE = (3, 800, 1280)
-NUM_BOXES = 1000
-NUM_MASKS = 100
+# Operations of one layer, which torch's counter does not see or counts otherwise:
+# a function of the layer, its input and its output.
+Rule = Callable[[nn.Module, Tensor, Tensor], int]
+# Types of layers, each with its rule. A layer gets every rule whose type it has.
+Conventions = Sequence[Tuple[Union[type, Tuple[type, ...]], Rule]]
 
 
 class Complexity(NamedTuple):
-    """What a detector costs; a multiply-add is one operation."""
-
-    params_m: float  # parameters that train, in millions
-    all_params_m: float  # with the frozen stem and first stage
-    gflops: float
-
-
-class _Network(nn.Module):
-    """A detector without its post-processing and its RoIAlign.
-
-    The box head sees 1000 regions and the mask head 100 of them, as in
-    MMDetection 1.x, with which the paper counted.
-    """
-
-    def __init__(self, detector: nn.Module) -> None:
-        super().__init__()
-        self.detector = detector
-
-    def forward(self, images: Tensor) -> None:
-        features = self.detector.extract_feat(images)
-        if not hasattr(self.detector, 'roi_head'):
-            self.detector.bbox_head(features)
-            return
-        self.detector.rpn_head(features)
-        roi_head = self.detector.roi_head
-        self._head(roi_head.bbox_roi_extractor, roi_head.bbox_head, NUM_BOXES)
-        if roi_head.with_mask:
-            self._head(roi_head.mask_roi_extractor, roi_head.mask_head, NUM_MASKS)
-
-    @staticmethod
-    def _head(extractor: nn.Module, head: nn.Module, regions: int) -> None:
-        size = extractor.roi_layers[0].output_size
-        shape = (regions, extractor.out_channels, *size)
-        head(torch.empty(shape, device='meta'))
-
-
-def count_complexity(cfg: Config) -> Complexity:
-    """Counts a detector of the paper at an input of 1280x800.
-
-    mmcv counts the layers; what it does not see or counts otherwise than when
-    the paper was written is added: the pooling of a channel attention, and a
-    transposed convolution at its output's resolution. Squeeze-and-excitation
-    goes without biases. Nothing is computed and no weight is allocated: the
-    tensors are on torch's meta device.
+    """What a network has and does; plain counts.
 
     Args:
-        cfg (Config): A two-stage or one-stage detector's whole config.
+        parameters (int): All parameters.
+        trained_parameters (int): Those that are not frozen.
+        operations (int): Operations for the input that was given. A
+            multiply-add is one operation.
     """
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
-    model = cfg.model.copy()
-    model.backbone = dict(model.backbone, init_cfg=None)
-    if model.backbone['type'].startswith('SE'):
-        model.backbone['bias'] = False
-    if model.backbone.get('norm_cfg', {}).get('type') == 'SyncBN':
-        # On one device it is a BN, and mmcv counts that only.
-        model.backbone['norm_cfg'] = dict(model.backbone['norm_cfg'], type='BN')
-    with torch.device('meta'):
-        detector = MODELS.build(model)
-    detector.train()  # freezes the stages
-    network = _Network(detector)
-    extra = []
-    for module in detector.modules():
-        if isinstance(module, ChannelAttention):
-            module.register_forward_hook(
-                lambda module, inputs, out: extra.append(inputs[0].numel())
+
+    parameters: int
+    trained_parameters: int
+    operations: int
+
+
+def count(
+    network: nn.Module, *inputs: Tensor, conventions: Conventions = ()
+) -> Complexity:
+    """Counts a network for one forward pass.
+
+    torch's counter sees every convolution, linear layer and matrix product,
+    whether a module or a function calls it. Papers differ in what else they
+    count: that is said by ``conventions``. With a network and inputs on torch's
+    meta device nothing is allocated and nothing computed.
+
+    Args:
+        network (nn.Module): The network, in the mode that is counted.
+        *inputs (Tensor): Its inputs.
+        conventions (Sequence[tuple]): What is added for each layer, see
+            :data:`Conventions`.
+
+    Returns:
+        Complexity: The counts.
+    """
+    added: List[int] = []
+    handles = [
+        module.register_forward_hook(
+            lambda module, inputs, output, rule=rule: added.append(
+                rule(module, inputs[0], output)
             )
-        elif isinstance(module, nn.ConvTranspose2d):
-            module.register_forward_hook(
-                lambda *call: extra.append(_more_of_transposed(*call))
-            )
-    flops, params = get_model_complexity_info(
-        network, INPUT_SHAPE, print_per_layer_stat=False, as_strings=False
+        )
+        for module in network.modules()
+        for kind, rule in conventions
+        if isinstance(module, kind)
+    ]
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(*inputs)
+    for handle in handles:
+        handle.remove()
+    weights = list(network.parameters())
+    return Complexity(
+        sum(weight.numel() for weight in weights),
+        sum(weight.numel() for weight in weights if weight.requires_grad),
+        counter.get_total_flops() // 2 + sum(added),
     )
-    every = sum(weight.numel() for weight in detector.parameters())
-    return Complexity(params / 1e6, every / 1e6, (flops + sum(extra)) / 1e9)
 
 
-def _more_of_transposed(
-    conv: nn.ConvTranspose2d, inputs: Tuple[Tensor], out: Tensor
-) -> int:
-    """Multiply-adds of all output positions less those of the input's."""
-    positions = out[:, 0].numel() - inputs[0][:, 0].numel()
-    return positions * conv.weight.numel()
+def layer_by_layer(backbone: dict) -> ConfigDict:
+    """The config of a backbone that folds nothing, so that every layer is counted."""
+    if issubclass(MODELS.get(backbone['type']), AttentionResNet):
+        return ConfigDict(backbone, folded=False)
+    return ConfigDict(backbone)
+
+
+def per_input(operations: int) -> Rule:
+    """The rule of a layer that does so many operations on each input element."""
+    return lambda layer, x, output: operations * x.numel()
+
+
+def per_output(operations: int) -> Rule:
+    """The rule of a layer that does so many operations for each output element."""
+    return lambda layer, x, output: operations * output.numel()
+
+
+# Both tables count the mean of each channel, one addition an element; the rescaling
+# is not counted.
+POOLING = (ChannelAttention, per_input(1))

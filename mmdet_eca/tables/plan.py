@@ -1,14 +1,12 @@
-"""Which runs of the tables are missing, and running them."""
+"""Which runs of the tables are missing, the next command and its cost."""
 
 import os.path as osp
-import subprocess
-import sys
 from statistics import median
 from typing import Any, Dict, List, Optional, Sequence
 
 from ..engine import config_path, tool_path
 from ..errors import UserError
-from .rows import Row, distinct_rows
+from .paper_rows import PaperRow, table_5_rows
 from .runs import Run, find_runs
 
 IMAGES, EPOCHS = 117266, 12  # of COCO's train2017 those with annotations
@@ -30,16 +28,16 @@ def make_plan(
 
     Returns:
         list[dict]: A dict a row that has no finished run: the row's fields,
-        ``state`` ('missing', 'unfinished', 'unevaluated' or 'unsound'),
+        ``state`` ('missing', 'unfinished', 'unevaluated' or 'unusable'),
         ``problem``, the next ``command`` as a list of words (None if
-        'unsound'), and ``gpu_hours``, the estimate.
+        'unusable'), and ``gpu_hours``, the estimate.
 
     Raises:
         UserError: If a name is of no row or ``gpus`` is not positive.
     """
     if gpus < 1:
         raise UserError(f'--gpus must be at least 1, got {gpus}')
-    rows = distinct_rows(names)
+    rows = table_5_rows(names)
     runs = find_runs(work_dirs) if osp.isdir(work_dirs) else []
     speed = _relative_speed(runs)
     plan = []
@@ -51,19 +49,19 @@ def make_plan(
 
 
 def _most_advanced(runs: List[Run]) -> Optional[Run]:
-    order = ('finished', 'unevaluated', 'unfinished', 'unsound')
+    order = ('finished', 'unevaluated', 'unfinished', 'unusable')
     return min(runs, key=lambda run: order.index(run.state), default=None)
 
 
 def _next_step(
-    row: Row, run: Optional[Run], work_dirs: str, gpus: int, speed: float
+    row: PaperRow, run: Optional[Run], work_dirs: str, gpus: int, speed: float
 ) -> Dict[str, Any]:
     state = run.state if run else 'missing'
     work_dir = run.work_dir if run else osp.join(work_dirs, row.name)
     config = config_path(f'{row.name}.py')
     hours = _row_hours(row) * speed
     command: Optional[List[str]]
-    if state == 'unsound':
+    if state == 'unusable':
         command, hours = None, 0.0
     elif state == 'unevaluated':
         command = [
@@ -89,7 +87,7 @@ def _next_step(
         if gpus != 4:
             command.append('--auto-scale-lr')
     return dict(
-        row.describe(),
+        row.fields(),
         work_dir=work_dir,
         state=state,
         problem=run and f'{run.work_dir} {run.problem}',
@@ -98,20 +96,20 @@ def _next_step(
     )
 
 
-def _row_hours(row: Row) -> float:
+def _row_hours(row: PaperRow) -> float:
     """GPU hours of a whole training on V100s, by the detector's GFLOPs."""
-    (plain,) = distinct_rows([f'{row.detector}_r50_fpn_1x'])
+    (plain,) = table_5_rows([f'{row.detector}_r50_fpn_1x'])
     more = row.paper['gflops'] / plain.paper['gflops']
     return V100_STEP[row.detector] * more / 2 * IMAGES * EPOCHS / 3600
 
 
 def _relative_speed(runs: List[Run]) -> float:
     """Measured time over the V100s': the median of what has been trained."""
-    rows = {row.name: row for row in distinct_rows()}
+    rows = {row.name: row for row in table_5_rows()}
     ratios = []
     for run in runs:
         times = [r['time'] for r in run.training if 'time' in r]
-        if run.name in rows and run.state != 'unsound' and times:
+        if run.name in rows and run.state != 'unusable' and times:
             per_image = median(times) / run.cfg.train_dataloader.batch_size
             hours = per_image * IMAGES * EPOCHS / 3600
             ratios.append(hours / _row_hours(rows[run.name]))
@@ -144,80 +142,3 @@ def plan_text(plan: List[Dict[str, Any]]) -> str:
         'are there'
     )
     return '\n'.join(lines)
-
-
-def run_rows(
-    names: Sequence[str], work_dirs: str, gpus: int, output=None
-) -> List[Dict[str, Any]]:
-    """Trains and evaluates what the plan lists, one row after another.
-
-    Stopped at any point, the same call goes on there. A row that fails does
-    not keep the others from running.
-
-    Args:
-        names (Sequence[str]): Rows to run; all if empty.
-        work_dirs (str): Folder of the work directories.
-        gpus (int): GPUs for each run.
-        output (file, optional): Where the runs' output and the progress go.
-
-    Returns:
-        list[dict]: As of :func:`make_plan`, with the ``state`` reached.
-
-    Raises:
-        UserError: At the end, if rows did not finish, naming them.
-    """
-    output = output or sys.stdout
-    plan = make_plan(work_dirs, gpus, names)
-    results, failed = [], []
-    for number, step in enumerate(plan, 1):
-        name = step['name']
-        left = sum(later['gpu_hours'] for later in plan[number - 1 :])
-        print(
-            f'[{number}/{len(plan)}] {name}: {step["state"]}; about '
-            f'{left / gpus:.1f} hours left for all',
-            file=output,
-            flush=True,
-        )
-        problem = _run_row(name, work_dirs, gpus, output)
-        if problem:
-            failed.append(f'{name} ({problem})')
-        results.append(
-            dict(
-                step,
-                problem=problem,
-                command=None,
-                state='unfinished' if problem else 'finished',
-            )
-        )
-    if failed:
-        raise UserError(
-            f'{len(failed)} of {len(plan)} rows did not finish: '
-            f'{"; ".join(failed)}. The same command goes on where they '
-            'stopped'
-        )
-    return results
-
-
-def _run_row(name: str, work_dirs: str, gpus: int, output) -> Optional[str]:
-    """Trains, then evaluates unless training has; what went wrong, or None."""
-    done: List[str] = []
-    while True:
-        plan = make_plan(work_dirs, gpus, [name])
-        if not plan:
-            return None
-        (step,) = plan
-        if step['command'] is None:
-            return step['problem']
-        tool = osp.basename(step['command'][0])
-        if tool in done:
-            return f'{tool} ended without an error, but {step["problem"]}'
-        done.append(tool)
-        print(' '.join(step['command']), file=output, flush=True)
-        try:
-            code = subprocess.run(step['command'], stdout=output).returncode
-        except KeyboardInterrupt:
-            raise UserError(
-                f'interrupted in {name}: the same command goes on there'
-            ) from None
-        if code:
-            return f'{tool} ended with {code}, see above'

@@ -1,4 +1,4 @@
-"""What mmengine left in a work directory, and whether it is a sound run."""
+"""The training runs in work directories, and whether their results count."""
 
 import glob
 import math
@@ -12,44 +12,56 @@ from mmengine.config import Config
 
 from ..engine import config_path
 from ..errors import UserError
-from .attempts import Attempt, Unsound, one_run, read_attempt, read_config
-from .rows import COLUMNS
+from .log_dirs import LogDir, UnusableRun, join_resumed, read_config, read_log_dir
+from .paper_rows import AP_COLUMNS
 from .schedule import check_data_set, check_schedule
 
 # mmdet's names of the columns.
-METRICS = dict(zip(COLUMNS, ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')))
+METRICS = dict(zip(AP_COLUMNS, ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')))
 
 
 @dataclass
 class Run:
-    """A work directory.
+    """What a work directory holds.
 
-    ``state`` is 'finished', 'unevaluated' (trained to its end), 'unfinished'
-    (to be resumed) or 'unsound'; ``problem`` says why it does not count.
+    Args:
+        work_dir (str): The folder.
+        name (str): Name of the config.
+        cfg (Config): The config that ran last.
+        state (str): 'finished'; 'unevaluated', trained to its end; 'unfinished',
+            to be resumed; or 'unusable'.
+        problem (str, optional): Why the run does not count, None if it does.
+        training (list[dict]): The logged training steps, those that a resumed
+            run repeated once.
+        evaluations (list[dict]): COCO's metrics by epoch, likewise.
+        metrics (dict): COCO's metrics of the last checkpoint.
+        epochs (int): Number of finished epochs.
+        gpus (int, optional): Number of processes, None if it is not logged.
     """
 
     work_dir: str
-    name: str  # of the config
+    name: str
     cfg: Config
-    state: str = 'unsound'
+    state: str = 'unusable'
     problem: Optional[str] = None
     training: List[Dict] = field(default_factory=list)
     evaluations: List[Dict] = field(default_factory=list)
     metrics: Dict[str, float] = field(default_factory=dict)
-    epochs: int = 0  # finished ones
+    epochs: int = 0
     gpus: Optional[int] = None
 
     @property
     def max_epochs(self) -> int:
+        """Number of epochs that the config asks for."""
         return self.cfg.train_cfg.max_epochs
 
     @property
     def tasks(self) -> List[str]:
-        """'bbox', 'segm': what was evaluated."""
+        """What was evaluated, of 'bbox' and 'segm'."""
         return [task for task in ('bbox', 'segm') if f'coco/{task}_mAP' in self.metrics]
 
-    def columns(self, task: str) -> Dict[str, Optional[float]]:
-        """COLUMNS of a task in percent; None if there are no such objects."""
+    def ap(self, task: str) -> Dict[str, Optional[float]]:
+        """AP_COLUMNS of a task in percent; None where COCO has no such objects."""
         values = {
             column: self.metrics.get(f'coco/{task}_{metric}', -1)
             for column, metric in METRICS.items()
@@ -94,91 +106,100 @@ def read_run(work_dir: str) -> Optional[Run]:
             return None
         if len(configs) > 1:
             names = ', '.join(osp.basename(path) for path in configs)
-            raise Unsound(
+            raise UnusableRun(
                 f'holds runs of {len(configs)} configs ({names}): '
                 'give each its own work directory'
             )
-        _read_attempts(run)
-    except Unsound as error:
+        folders = glob.glob(osp.join(glob.escape(work_dir), '*', 'vis_data'))
+        log_dirs = [read_log_dir(osp.dirname(f), run.cfg) for f in sorted(folders)]
+        _add_training(run, join_resumed([log for log in log_dirs if log.training]))
+        expected = _config_of_package(name)
+        _check_training(run, expected)
+        _add_results(run, [log for log in log_dirs if log.tested], expected)
+        _set_state(run)
+    except UnusableRun as error:
         run.problem = str(error)
     return run
 
 
-def _read_attempts(run: Run) -> None:
-    """Fills in a run; raises Unsound."""
-    logs = glob.glob(osp.join(glob.escape(run.work_dir), '*', 'vis_data'))
-    attempts = [read_attempt(osp.dirname(log), run.cfg) for log in sorted(logs)]
-    trained = one_run([s for s in attempts if s.training])
-    for later in trained:
-        # A resumed run repeats what came after its checkpoint.
+def _add_training(run: Run, log_dirs: List[LogDir]) -> None:
+    """Joins the logs of a run; a resumed run repeats what came after its
+    checkpoint, which then counts once."""
+    for later in log_dirs:
         first = later.training[0]
-        run.training = [r for r in run.training if r['step'] < first['step']]
+        run.training = [row for row in run.training if row['step'] < first['step']]
         run.evaluations = [
-            r for r in run.evaluations if r['step'] < first.get('epoch', 0)
+            row for row in run.evaluations if row['step'] < first.get('epoch', 0)
         ]
         run.training += later.training
         run.evaluations += later.evaluations
         run.cfg, run.gpus = later.cfg, later.gpus
-    if 'max_epochs' not in run.cfg.train_cfg:
-        raise Unsound('trains by iterations; only runs by epochs are read')
-    stated = _stated_config(run.name)
-    if stated is not None:
-        _refuse(check_data_set(run.cfg.val_dataloader, stated.val_dataloader))
-    for row in run.training:
-        if not math.isfinite(row['loss']):
-            raise Unsound(
-                f'diverged: the loss is {row["loss"]} at iteration '
-                f'{row["step"]}; remove the folder to train anew'
-            )
-    if stated is not None:
-        _refuse(check_schedule(run.cfg, stated, run.gpus))
-    _judge(run, [s for s in attempts if s.tested], stated)
-
-
-def _refuse(problem: Optional[str]) -> None:
-    if problem:
-        raise Unsound(problem)
 
 
 @lru_cache(maxsize=None)
-def _stated_config(name: str) -> Optional[Config]:
-    """The config of this package that a run is named after."""
+def _config_of_package(name: str) -> Optional[Config]:
+    """The config of this package that has this name, None if there is none."""
     try:
         return Config.fromfile(config_path(f'{name}.py'))
     except UserError:
         return None
 
 
-def _judge(run: Run, tests: List[Attempt], stated: Optional[Config]) -> None:
-    """Sets state, problem, metrics and the number of finished epochs."""
-    last = f'epoch_{run.max_epochs}.pth'
+def _check_training(run: Run, expected: Optional[Config]) -> None:
+    """Raises UnusableRun if the training diverged or is not the expected one."""
+    if 'max_epochs' not in run.cfg.train_cfg:
+        raise UnusableRun('trains by iterations; only runs by epochs are read')
+    if expected is not None:
+        _refuse(check_data_set(run.cfg.val_dataloader, expected.val_dataloader))
+    for row in run.training:
+        if not math.isfinite(row['loss']):
+            raise UnusableRun(
+                f'diverged: the loss is {row["loss"]} at iteration '
+                f'{row["step"]}; remove the folder to train anew'
+            )
+    if expected is not None:
+        _refuse(check_schedule(run.cfg, expected, run.gpus))
+
+
+def _refuse(problem: Optional[str]) -> None:
+    if problem:
+        raise UnusableRun(problem)
+
+
+def _add_results(run: Run, tests: List[LogDir], expected: Optional[Config]) -> None:
+    """Sets the metrics of the last checkpoint, by training or by tools/test.py."""
     for row in run.evaluations:
         if row['step'] == run.max_epochs:
             run.metrics = row
-    for attempt in tests:
+    data_set = (expected or run.cfg).val_dataloader
+    for test in tests:
+        checkpoint = osp.basename(test.cfg.get('load_from') or '')
         if (
-            osp.basename(attempt.cfg.get('load_from') or '') == last
-            and attempt.cfg.model.type == run.cfg.model.type
+            checkpoint == _checkpoint(run.max_epochs)
+            and test.cfg.model.type == run.cfg.model.type
         ):
-            _refuse(
-                check_data_set(
-                    attempt.cfg.test_dataloader, (stated or run.cfg).val_dataloader
-                )
-            )
-            run.metrics = attempt.tested
-    saved = [
-        int(re.search(r'epoch_(\d+)\.pth$', path)[1])
-        for path in glob.glob(osp.join(glob.escape(run.work_dir), 'epoch_*.pth'))
-        if re.search(r'epoch_(\d+)\.pth$', path)
-    ]
-    run.epochs = max([*saved, *(row['step'] for row in run.evaluations), 0])
+            _refuse(check_data_set(test.cfg.test_dataloader, data_set))
+            run.metrics = test.tested
+
+
+def _set_state(run: Run) -> None:
+    """Sets the state, the problem and the number of finished epochs."""
+    paths = glob.glob(osp.join(glob.escape(run.work_dir), 'epoch_*.pth'))
+    found = [re.search(r'epoch_(\d+)\.pth$', path) for path in paths]
+    saved = [int(match[1]) for match in found if match]
+    evaluated = [row['step'] for row in run.evaluations]
+    run.epochs = max([*saved, *evaluated, 0])
     if run.metrics:
         run.state, run.epochs = 'finished', run.max_epochs
-    elif osp.isfile(osp.join(run.work_dir, last)):
+    elif run.max_epochs in saved:
         run.state = 'unevaluated'
-        run.problem = f'is not evaluated: test {last}'
+        run.problem = f'is not evaluated: test {_checkpoint(run.max_epochs)}'
     else:
         run.state = 'unfinished'
         run.problem = (
             f'is unfinished: {run.epochs} of {run.max_epochs} epochs; resume it'
         )
+
+
+def _checkpoint(epoch: int) -> str:
+    return f'epoch_{epoch}.pth'

@@ -1,10 +1,11 @@
-"""Whether a run was trained and evaluated as the config of its name says."""
+"""Compares the training and the data of a run with the config of its name."""
 
 import os.path as osp
 from typing import Any, Iterator, Optional, Tuple
 
 from mmengine.config import Config
 
+# The parts of a config that say how a detector is trained.
 SECTIONS = (
     'model',
     'train_dataloader',
@@ -14,7 +15,7 @@ SECTIONS = (
     'custom_hooks',
 )
 # Where files are and how they are read changes no result.
-FREE = (
+IGNORED = (
     '_scope_',
     'backend_args',
     'data_root',
@@ -24,20 +25,25 @@ FREE = (
     'prefetch_factor',
     'with_cp',
 )
+# Of these paths only the last part is compared.
 PATHS = ('ann_file', 'checkpoint', 'img', 'seg')
 
 
-def check_data_set(loader: Config, stated: Config) -> Optional[str]:
-    """Says in what the data set of a loader differs; None if it is the one."""
-    dataset, expected = _identity(loader), _identity(stated)
-    if dataset == expected:
+def check_data_set(loader: Config, expected: Config) -> Optional[str]:
+    """Says how the data set of a loader differs; None if it is the expected one.
+
+    Args:
+        loader (Config): Config of the run's data loader.
+        expected (Config): Config of the loader in this package's config.
+    """
+    found, wanted = _identity(loader), _identity(expected)
+    if found == wanted:
         return None
-    return (
-        f'has results of another data set: {dataset[1]}, where {expected[1]} is stated'
-    )
+    return f'has results of another data set: {found[1]}, where {wanted[1]} is stated'
 
 
 def _identity(loader: Config) -> Tuple:
+    """What tells a data set from others: type, annotation file, classes."""
     dataset = loader.dataset
     classes = (dataset.get('metainfo') or {}).get('classes')
     return (
@@ -47,30 +53,30 @@ def _identity(loader: Config) -> Tuple:
     )
 
 
-def check_schedule(cfg: Config, stated: Config, gpus: Optional[int]) -> Optional[str]:
-    """Says in what a run's training differs; None if it is as stated.
+def check_schedule(cfg: Config, expected: Config, gpus: Optional[int]) -> Optional[str]:
+    """Says how a run's training differs; None if it is the expected one.
 
     Args:
-        cfg (Config): What the run has dumped.
-        stated (Config): The config of this package.
+        cfg (Config): The config that the run has dumped.
+        expected (Config): The config of this package.
         gpus (int, optional): Number of processes of the run, if known.
     """
-    expected, found = (dict(_sections(part)) for part in (stated, cfg))
+    wanted, found = (dict(_sections(part)) for part in (expected, cfg))
     scaled = cfg.get('auto_scale_lr', {}).get('enable', False)
-    if scaled:  # then the batch is free, as the learning rate follows it
-        for settings in (expected, found):
+    if scaled:  # then any batch will do, as the learning rate follows it
+        for settings in (wanted, found):
             settings.pop('train_dataloader.batch_size', None)
     names = [
-        name for name in {**expected, **found} if expected.get(name) != found.get(name)
+        name for name in {**wanted, **found} if wanted.get(name) != found.get(name)
     ]
     if names:
         more = f' (and {len(names) - 1} more)' if names[1:] else ''
         name = min(names, key=lambda name: (name.startswith('model.'), name))
         return (
             f'was trained with another schedule than stated: {name} is '
-            f'{found.get(name)!r}, not {expected.get(name)!r}{more}'
+            f'{found.get(name)!r}, not {wanted.get(name)!r}{more}'
         )
-    batch = stated.auto_scale_lr.base_batch_size
+    batch = expected.auto_scale_lr.base_batch_size
     if gpus is not None and not scaled:
         total = gpus * cfg.train_dataloader.batch_size
         if total != batch:
@@ -88,7 +94,8 @@ def _sections(cfg: Config) -> Iterator[Tuple[str, Any]]:
 
 
 def _settings(node: Any, prefix: str) -> Iterator[Tuple[str, Any]]:
-    """Name and value of every setting in nested dicts and lists."""
+    """Name and value of every setting in nested dicts and lists, but the ignored
+    ones and those that are None."""
     if isinstance(node, dict):
         items = node
     elif isinstance(node, (list, tuple)):
@@ -99,5 +106,5 @@ def _settings(node: Any, prefix: str) -> Iterator[Tuple[str, Any]]:
         yield prefix, node
         return
     for name, value in items.items():
-        if name not in FREE and value is not None:
+        if name not in IGNORED and value is not None:
             yield from _settings(value, f'{prefix}.{name}')

@@ -1,96 +1,65 @@
-"""#Param and GFLOPs as the paper has them."""
+"""The counter, against networks that are counted by hand."""
 
 import json
-import sys
 
 import pytest
-from mmengine.config import Config
+import torch
+from torch import nn
 
-from mmdet_eca import config_path
-from mmdet_eca.tables import complexity_text, count_complexity, distinct_rows, load_rows
-from mmdet_eca.tables.columns import count_row
-from tests.conftest import run
-
-
-def count(name):
-    return count_row(distinct_rows([name])[0])
+from mmdet_eca.tables import complexity_text, count
+from mmdet_eca.tables.complexity import per_input, per_output
 
 
-# #Param in millions and GFLOPs, copied from the paper.
-@pytest.mark.parametrize(
-    ('name', 'params_m', 'gflops', 'near'),
-    [
-        ('faster_rcnn_eca_r50_fpn_1x', 41.53, 207.18, 0.01),
-        ('retinanet_se_r101_fpn_1x', 61.45, 315.58, 0.01),
-        ('mask_rcnn_r50_fpn_1x', 44.18, 275.58, 0.04),
-    ],
-)
-def test_columns_of_the_paper(name, params_m, gflops, near):
-    ours = count(name)
-    assert ours['params_m'] == pytest.approx(params_m, abs=0.01)
-    assert ours['gflops'] == pytest.approx(gflops, abs=near)
+def test_convolutions_linear_layers_and_products_are_counted():
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+            self.grouped = nn.Conv2d(8, 8, 3, padding=1, groups=4, bias=False)
+            self.fc = nn.Linear(8, 10)
+
+        def forward(self, x):
+            x = self.grouped(self.conv(x)).flatten(2)  # (2, 8, 24)
+            return self.fc((x @ x.transpose(1, 2)).mean(2))
+
+    with torch.device('meta'):
+        cost = count(Network(), torch.empty(2, 3, 8, 12))
+    positions = 2 * 4 * 6
+    convolutions = positions * (8 * 3 * 9 + 8 * 2 * 9)
+    assert cost.operations == convolutions + 2 * 8 * 8 * 24 + 2 * 8 * 10
+    assert cost.parameters == (8 * 3 * 9 + 8) + 8 * 2 * 9 + (80 + 10)
+    assert cost.trained_parameters == cost.parameters
 
 
-def test_gcnets_rows_count_all_parameters():
-    plain = count_complexity(
-        Config.fromfile(config_path('mask_rcnn_r50_fpn_1x.py'))
-    ).all_params_m
-    # Each block: attention pooling C + 1, two 1x1 convolutions with biases
-    # and a layer norm of C / 16 channels.
-    gc = sum(
-        blocks * (c + 1 + 2 * c * c // 16 + c // 16 + c + 2 * c // 16)
-        for c, blocks in ((512, 4), (1024, 6), (2048, 3))
+def test_frozen_parameters_do_not_train():
+    network = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 6))
+    network[0].requires_grad_(False)
+    cost = count(network, torch.empty(1, 4))
+    assert (cost.parameters, cost.trained_parameters) == (25 + 36, 36)
+
+
+def test_conventions_add_to_the_layers_of_a_type_and_leave_no_trace():
+    network = nn.Sequential(nn.MaxPool2d(2), nn.BatchNorm2d(3), nn.ReLU())
+    conventions = (
+        (nn.MaxPool2d, per_input(1)),
+        ((nn.BatchNorm2d, nn.GroupNorm), per_output(4)),
+        (nn.Module, lambda layer, x, output: 1000),
     )
-    nl = 4 * 1024 * 512 + 3 * 512 + 1024
-    for block, paper, more in (('gc', 46.9, gc), ('nl', 46.5, nl)):
-        ours = count(f'mask_rcnn_{block}_r50_fpn_1x')['params_m']
-        assert ours == pytest.approx(plain + more / 1e6, abs=1e-6)
-        assert ours == pytest.approx(paper, abs=0.05)
+    x = torch.rand(2, 3, 8, 8)
+    for _ in range(2):
+        cost = count(network, x, conventions=conventions)
+        layers = 4 * 1000  # the network itself is one
+        assert cost.operations == 2 * 3 * 64 + 4 * 2 * 3 * 16 + layers
 
 
-def test_sync_bn_is_counted_as_bn():
-    """NL adds its convolutions on c4's 50x80 positions, and nothing else."""
-    nl, plain = (
-        count(f'mask_rcnn{block}_r50_fpn_1x')['gflops'] for block in ('_nl', '')
-    )
-    convs = 50 * 80 * (4 * 1024 * 512 + 3 * 512 + 1024)
-    assert nl - plain == pytest.approx(convs / 1e9, abs=1e-3)
-
-
-def test_mask_head_upsamples_at_its_outputs_resolution():
-    """mmcv counts at the input's; here the head is counted by hand."""
-    mask, faster = (count(f'{d}_rcnn_r50_fpn_1x')['gflops'] for d in ('mask', 'faster'))
-    convs = 4 * 14 * 14 * (9 * 256 * 256 + 256 + 256)  # with bias and ReLU
-    upsampled = 28 * 28 * (4 * 256 * 256 + 256 + 256)
-    logits = 28 * 28 * 80 * (256 + 1)
-    by_hand = 100 * (convs + upsampled + logits) / 1e9
-    assert mask - faster == pytest.approx(by_hand, abs=1e-3)
-
-
-def test_tool_prints_the_papers_field_names():
-    done = run(
-        sys.executable,
-        'tools/reproduce_tables.py',
-        'complexity',
-        '--table',
-        6,
-        '--json',
-    )
-    rows = json.loads(done.stdout)
-    assert len(rows) == 8 and '8/8' in done.stderr
-    assert {'table', 'detector', 'depth', 'attention', 'params_m', 'gflops'} <= set(
-        rows[0]
-    )
-    for row in rows:
+def test_tool_prints_every_table(reproduce_tables):
+    printed = reproduce_tables('complexity', '--table', 2, 6, '--json')
+    rows = json.loads(printed.out)
+    assert [row['table'] for row in rows] == [2] * 9 + [6] * 8
+    assert '8/8' in printed.err
+    for row in rows[9:]:
+        assert {'detector', 'depth', 'attention', 'params_m'} <= set(row)
         assert row['paper_gflops'] + row['diff_gflops'] == pytest.approx(row['gflops'])
     text = complexity_text(rows)
+    assert 'SE-GC2' in text
     assert 'mask_rcnn_eca_r101_fpn_1x' in text and '351.83' in text
-
-
-def test_an_unconfirmed_figure_is_marked():
-    (row,) = (
-        r for r in load_rows() if (r.table, r.name) == (5, 'mask_rcnn_gc_r50_fpn_1x')
-    )
-    assert not row.unconfirmed
-    doubted = row._replace(paper=dict(row.paper, source='memory'))
-    assert doubted.unconfirmed == ['params_m', 'gflops', 'AP', 'AP50', 'AP75']

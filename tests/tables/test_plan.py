@@ -7,7 +7,7 @@ import pytest
 from mmdet_eca import UserError, config_path
 from mmdet_eca.tables import make_plan, run_rows
 
-from .work_dirs import ECA, PLAIN, write_attempt, write_test
+from .work_dirs import ECA, PLAIN, write_test, write_training
 
 # Stands in for the python that tools/dist_train.sh and dist_test.sh start: it
 # leaves what six epochs of training, or an evaluation, would.
@@ -25,9 +25,9 @@ esac
 
 
 def test_plan_says_what_is_missing(tmp_path):
-    write_attempt(tmp_path / 'a', PLAIN)
-    write_attempt(tmp_path / 'b', epochs=range(1, 10))
-    write_attempt(tmp_path / 'c', 'retinanet_se_r50_fpn_1x', loss=float('inf'))
+    write_training(tmp_path / 'a', PLAIN)
+    write_training(tmp_path / 'b', epochs=range(1, 10))
+    write_training(tmp_path / 'c', 'retinanet_se_r50_fpn_1x', loss=float('inf'))
     plan = make_plan(str(tmp_path))
     assert len(plan) == 19 and plan[0]['name'] == 'faster_rcnn_r50_fpn_1x'
     steps = {step['name']: step for step in plan}
@@ -62,8 +62,8 @@ def test_no_gpus():
 
 def test_run_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     templates = tmp_path / 'templates'
-    write_attempt(templates / 'begun', epochs=range(1, 7))
-    write_attempt(
+    write_training(templates / 'begun', epochs=range(1, 7))
+    write_training(
         templates / 'resumed',
         timestamp='20240102_000000',
         epochs=range(7, 13),

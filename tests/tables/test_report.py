@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import sys
 
 import pytest
 from mmengine.config import Config
@@ -14,10 +13,9 @@ from pycocotools.cocoeval import COCOeval
 from mmdet_eca import config_path
 from mmdet_eca.engine import build_runner
 from mmdet_eca.tables import write_report
-from mmdet_eca.tables.rows import COLUMNS
-from tests.conftest import run
+from mmdet_eca.tables.paper_rows import AP_COLUMNS
 
-from .work_dirs import ECA, PLAIN, write_attempt
+from .work_dirs import ECA, PLAIN, write_training
 
 DIGITS, PLAIN_DIGITS = 'mask_rcnn_eca_r50_digits', 'mask_rcnn_r50_digits'
 
@@ -133,7 +131,7 @@ def test_digits_runs_are_reported_as_pycocotools_says(runs, tmp_path):
             assert row['table'] is None
             assert row['runs'] == [str(root / folder)]
             stats = evaluate(truth, results / f'{name}.{task}.json', task)
-            for column, value in zip(COLUMNS, stats):
+            for column, value in zip(AP_COLUMNS, stats):
                 expected = None if value < 0 else pytest.approx(100 * value, abs=0.051)
                 assert row[column] == expected, (name, task, column)
     eca, plain = rows[DIGITS, 'bbox'], rows[PLAIN_DIGITS, 'bbox']
@@ -154,25 +152,18 @@ def test_digits_runs_are_reported_as_pycocotools_says(runs, tmp_path):
     }
 
 
-def test_means_are_over_sound_runs_of_the_row(tmp_path):
+def test_means_are_over_finished_runs_of_the_row(reproduce_tables, tmp_path):
     work_dirs = tmp_path / 'work_dirs'
-    write_attempt(work_dirs / PLAIN, PLAIN, ap=0.36)
-    write_attempt(work_dirs / ECA, ap=0.37)
-    write_attempt(work_dirs / 'seed1', ap=0.38)
-    write_attempt(work_dirs / 'nan', ap=0.9, loss=float('nan'))
-    write_attempt(work_dirs / 'longer', ap=0.9, train_cfg__max_epochs=24)
-    write_attempt(
+    write_training(work_dirs / PLAIN, PLAIN, ap=0.36)
+    write_training(work_dirs / ECA, ap=0.37)
+    write_training(work_dirs / 'seed1', ap=0.38)
+    write_training(work_dirs / 'nan', ap=0.9, loss=float('nan'))
+    write_training(work_dirs / 'longer', ap=0.9, train_cfg__max_epochs=24)
+    write_training(
         work_dirs / 'other', ap=0.9, val_dataloader__dataset__ann_file='mine.json'
     )
-    done = run(
-        sys.executable,
-        'tools/reproduce_tables.py',
-        'report',
-        '--json',
-        '--work-dirs',
-        work_dirs,
-    )
-    rows = {(r['table'], r['name']): r for r in json.loads(done.stdout)}
+    printed = reproduce_tables('report', '--json', '--work-dirs', work_dirs)
+    rows = {(row['table'], row['name']): row for row in json.loads(printed.out)}
     assert len(rows) == 28
     eca, plain = rows[5, ECA], rows[5, PLAIN]
     assert (eca['AP'], plain['AP']) == (37.5, 36)
@@ -189,23 +180,19 @@ def test_means_are_over_sound_runs_of_the_row(tmp_path):
         )
     assert line['AP'] == '37.5' and 'diverged' in line['problems']
     text = (work_dirs / 'report' / 'tables.md').read_text()
-    assert '| 37.5 ±0.7 (37.3) |' in text and '| +1.5 (+1.7) | 2 |' in text
+    assert '| 37.5 ±0.7 (37.3) |' in text and '| +1.5 (+1.7) |    2 |' in text
     assert all(
         name in text.split('## Left out')[1]
         for name in ('nan diverged', 'longer was trained', 'other has')
     )
 
 
-def test_a_row_that_does_not_exist_is_one_line():
-    done = run(
-        sys.executable,
-        'tools/reproduce_tables.py',
-        'run',
-        'retinanet_ecq_r50_fpn_1x',
-        check=False,
-    )
-    assert done.returncode == 1 and 'Traceback' not in done.stderr
+def test_a_row_that_does_not_exist_is_one_line(reproduce_tables):
+    with pytest.raises(SystemExit) as end:
+        reproduce_tables('run', 'retinanet_ecq_r50_fpn_1x')
+    message = str(end.value)
     assert (
         "there is no row 'retinanet_ecq_r50_fpn_1x', did you mean "
         'retinanet_eca_r50_fpn_1x? The rows are faster_rcnn_r50_fpn_1x, '
-    ) in done.stderr.splitlines()[-1]
+    ) in message
+    assert '\n' not in message

@@ -12,7 +12,7 @@ ECA, PLAIN = 'retinanet_eca_r50_fpn_1x', 'retinanet_r50_fpn_1x'
 
 
 @lru_cache(maxsize=None)
-def _stated(name):
+def _config(name):
     return Config.fromfile(config_path(f'{name}.py'))
 
 
@@ -24,7 +24,7 @@ def metrics(ap, task='bbox'):
     }
 
 
-def write_attempt(
+def write_training(
     work_dir,
     name=ECA,
     timestamp='20240101_000000',
@@ -40,7 +40,7 @@ def write_attempt(
 
     ``options`` change the config, as in --cfg-options with '__' for '.'.
     """
-    cfg = deepcopy(_stated(name))
+    cfg = deepcopy(_config(name))
     cfg.merge_from_dict({k.replace('__', '.'): v for k, v in options.items()})
     cfg._format_python_code = False  # twenty times as fast
     text = cfg.pretty_text
@@ -64,7 +64,7 @@ def write_attempt(
 
 def write_test(work_dir, timestamp, ap, name=ECA, checkpoint='epoch_12.pth', **options):
     """A start of tools/test.py."""
-    folder = write_attempt(
+    folder = write_training(
         work_dir,
         name,
         timestamp,

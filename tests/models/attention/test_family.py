@@ -1,7 +1,5 @@
 """Every member of the family against its equation in Table 2."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,6 @@ from mmcv.cnn import build_plugin_layer
 from mmdet.registry import MODELS
 from mmengine.registry import DefaultScope
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from mmdet_eca import (
     ECALayer,
@@ -21,7 +18,6 @@ from mmdet_eca import (
     SqueezeExcitation,
     UserError,
 )
-from mmdet_eca.tables import attention_layers as table
 from tests.conftest import every_amp
 from tests.models.exporting import export, run_onnx
 
@@ -194,28 +190,6 @@ def test_member_is_registered_and_a_plugin_of_mmdets_own_backbone(kind):
     found = [m for m in backbone.modules() if isinstance(m, kind)]
     assert len(found) == 3 + 4 + 6 + 3
     assert backbone(torch.randn(1, 3, 32, 32))[-1].isfinite().all()
-
-
-def test_table_counts_what_torch_counts():
-    """torch's counter sees matrix products and convolutions, two operations a
-    multiply-add; SE-Var2 and ECA-NS multiply element by element."""
-    for name, kind, arguments, *_ in table.MEMBERS:
-        if name not in ('SE-Var2', 'ECA-NS'):
-            layer = kind(256, **arguments)
-            with FlopCounterMode(display=False) as counter:
-                layer(torch.randn(1, 256, 2, 2))
-            counted = table.count_multiply_adds(layer)
-            assert counter.get_total_flops() == 2 * counted, name
-
-
-def test_table_has_every_member_and_the_papers_numbers(capsys):
-    table.main()
-    printed = capsys.readouterr().out
-    rows = [re.split(r' *\| *', line) for line in printed.splitlines()]
-    found = {tuple(row[1:-1]) for row in rows}
-    assert ('SE-Var3', '65,536', '262,144', '1,048,576', '4,194,304') in found
-    assert ('ECA', '3', '3', '3', '3') in found
-    assert ('SE-GC2', 'SEGroup', '16 C', '76.98', '93.31') in found
 
 
 @pytest.mark.parametrize(

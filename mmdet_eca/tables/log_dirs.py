@@ -1,4 +1,4 @@
-"""One start of a tool, as mmengine logs it."""
+"""The timestamped folders of a work directory, in which mmengine logs."""
 
 import json
 import os.path as osp
@@ -11,59 +11,81 @@ from mmengine.config import Config
 from ..errors import UserError
 
 
-class Unsound(Exception):
-    """Why a work directory cannot be used."""
+class UnusableRun(Exception):
+    """Says why the results in a work directory cannot be used."""
 
 
 @dataclass
-class Attempt:
-    """One start of tools/train.py or tools/test.py."""
+class LogDir:
+    """What one start of tools/train.py or tools/test.py logged.
+
+    Args:
+        timestamp (str): Name of the folder.
+        training (list[dict]): The logged training steps.
+        evaluations (list[dict]): COCO's metrics of each evaluation while it
+            trained; ``step`` is the epoch.
+        tested (dict, optional): COCO's metrics of tools/test.py.
+        cfg (Config): The config that it ran.
+        gpus (int, optional): Number of processes, None if it is not logged.
+    """
 
     timestamp: str
-    training: List[Dict]  # every logged step
-    evaluations: List[Dict]  # COCO's metrics; 'step' is the epoch
-    tested: Optional[Dict]  # COCO's metrics of tools/test.py
+    training: List[Dict]
+    evaluations: List[Dict]
+    tested: Optional[Dict]
     cfg: Config
     gpus: Optional[int]
 
 
-def one_run(attempts: List[Attempt]) -> List[Attempt]:
-    """The attempts of the one run that they are."""
-    runs: List[List[Attempt]] = []
-    for attempt in attempts:
-        if runs and attempt.training[0].get('epoch', 1) > 1:
-            runs[-1].append(attempt)
+def join_resumed(log_dirs: List[LogDir]) -> List[LogDir]:
+    """Picks the folders of the one training run in a work directory.
+
+    A run has several if it was resumed. A start that ended in its first epoch
+    is left out, as it has saved nothing.
+
+    Args:
+        log_dirs (list[LogDir]): Those that have training steps, in order.
+
+    Raises:
+        UnusableRun: If there are several runs.
+    """
+    runs: List[List[LogDir]] = []
+    for log_dir in log_dirs:
+        if runs and log_dir.training[0].get('epoch', 1) > 1:
+            runs[-1].append(log_dir)
             continue
         if runs and not any(
-            s.evaluations or s.training[-1].get('epoch', 1) > 1 for s in runs[-1]
+            part.evaluations or part.training[-1].get('epoch', 1) > 1
+            for part in runs[-1]
         ):
-            runs.pop()  # ended in its first epoch and left nothing
-        runs.append([attempt])
+            runs.pop()
+        runs.append([log_dir])
     if len(runs) > 1:
         begun = ' and '.join(run[0].timestamp for run in runs)
-        raise Unsound(
+        raise UnusableRun(
             f'holds {len(runs)} runs, begun {begun}: keep one and '
             'move the folders of the others elsewhere'
         )
     return runs[0] if runs else []
 
 
-def read_attempt(folder: str, default: Config) -> Attempt:
+def read_log_dir(folder: str, default: Config) -> LogDir:
     """Reads ``work_dir/<timestamp>``.
 
     Args:
         folder (str): The folder.
-        default (Config): Its config if it has dumped none.
+        default (Config): The config to assume if none was dumped there.
 
     Raises:
-        Unsound: If a log is broken.
+        UnusableRun: If a log is broken.
+        UserError: If the dumped config is broken.
     """
     timestamp = osp.basename(folder)
     cfg_file = osp.join(folder, 'vis_data', 'config.py')
     cfg = read_config(cfg_file) if osp.isfile(cfg_file) else default
     rows = _read_lines(osp.join(folder, 'vis_data', 'scalars.json'))
     tested = _read_lines(osp.join(folder, f'{timestamp}.json'))
-    return Attempt(
+    return LogDir(
         timestamp,
         training=[row for row in rows if 'loss' in row],
         evaluations=[row for row in rows if _has_results(row)],
@@ -78,7 +100,8 @@ def _has_results(row: Dict) -> bool:
 
 
 def _read_lines(path: str) -> List[Dict[str, Any]]:
-    """The objects in a file, one a line; a killed run breaks off the last."""
+    """The JSON objects in a file, one a line, without a broken last line, which
+    a killed run leaves."""
     if not osp.isfile(path):
         return []
     with open(path, encoding='utf-8', errors='replace') as file:
@@ -89,7 +112,7 @@ def _read_lines(path: str) -> List[Dict[str, Any]]:
             rows.append(json.loads(line))
         except ValueError:
             if number < len(lines):
-                raise Unsound(
+                raise UnusableRun(
                     f'{osp.basename(path)} is broken: line {number} is not JSON'
                 ) from None
     return rows
