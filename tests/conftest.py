@@ -33,19 +33,6 @@ UNUSED_COCO_IDS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 COCO_IDS = [i for i in range(1, 91) if i not in UNUSED_COCO_IDS]
 
 
-def pytest_addoption(parser):
-    parser.addoption(
-        '--every-config',
-        action='store_true',
-        help='our backbones in every config of mmdet, not only in one of every '
-        'folder: 15 minutes',
-    )
-
-
-def pytest_configure(config):
-    config.addinivalue_line('markers', 'gpu: runs on a GPU')
-
-
 def pytest_report_header():
     gpus = torch.cuda.device_count()
     if not gpus:

@@ -76,17 +76,25 @@ def key(node):
     return [key(v) for v in node] if isinstance(node, (list, tuple)) else node
 
 
+@pytest.fixture(
+    scope='module',
+    params=[False, pytest.param(True, marks=pytest.mark.slow)],
+    ids=['some', 'every'],
+)
+def every_config(request):
+    """Whether all configs are tested, not only one of every folder."""
+    return request.param
+
+
 @pytest.fixture(scope='module')
-def models(pytestconfig):
-    """Pairs of a model's config and the names of the files that have it: of one
-    file of every folder, or with --every-config of all."""
+def models(every_config):
+    """Pairs of a model's config and the names of the files that have it."""
     found, folders = {}, set()
     for path in sorted(glob.glob(f'{CONFIGS}/**/*.py', recursive=True)):
         name = osp.relpath(path, CONFIGS)
         folder = name.split('/')[0]
         if folder == '_base_' or (
-            not pytestconfig.option.every_config
-            and ('r50' not in name or folder in folders)
+            not every_config and ('r50' not in name or folder in folders)
         ):
             continue
         folders.add(folder)
@@ -99,7 +107,7 @@ def models(pytestconfig):
         if any(True for _ in backbones(model)):
             text = json.dumps(key(model.to_dict()), sort_keys=True, default=str)
             found.setdefault(text, (model, []))[1].append(name)
-    assert len(found) > (300 if pytestconfig.option.every_config else 60)
+    assert len(found) > (300 if every_config else 60)
     return list(found.values())
 
 
@@ -281,12 +289,12 @@ def without_weights(node):
 
 
 def test_the_check_before_a_run_passes_every_config(
-    models, capsys, pytestconfig, tmp_path
+    models, capsys, every_config, tmp_path
 ):
     """Each with its own classes; of a few folders, or of all configs."""
     passed, impossible = 0, {}
     for name in sorted(name for _, names in models for name in names):
-        if not (pytestconfig.option.every_config or name.split('/')[0] in CLASS_COUNTS):
+        if not (every_config or name.split('/')[0] in CLASS_COUNTS):
             continue
         cfg = Config.fromfile(osp.join(CONFIGS, name))
         own_annotations(cfg, tmp_path)
@@ -306,9 +314,9 @@ def test_the_check_before_a_run_passes_every_config(
     assert passed > 0.9 * (passed + len(impossible)) and passed >= 10
 
 
-def test_forward_pass_with_losses(models, capsys, pytestconfig):
-    """Of a few kinds of detectors, or with --every-config of all."""
-    if not pytestconfig.option.every_config:
+def test_forward_pass_with_losses(models, capsys, every_config):
+    """Of a few kinds of detectors, or of all."""
+    if not every_config:
         models = [
             (model, names) for model, names in models if names[0].split('/')[0] in KINDS
         ]
