@@ -6,6 +6,8 @@
 # make demo:    Digits-COCO: data, training, evaluation, pictures (6 minutes)
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
 # make gpu:     on a machine with a GPU: tests, benchmarks and demo on it
+# make docs:    the documentation as a site, in site/
+# make check-docs: runs every command of README.md and docs/ that can run here
 # make tables:  #Param and GFLOPs of Tables 3, 5 and 6 beside the paper's
 #
 # PYTHON chooses the interpreter, VENV the folder of the environment, TORCH_VERSION=2.1.2
@@ -46,7 +48,8 @@ demo: install
 tables: install
 	$(VENV)/bin/python tools/reproduce_tables.py complexity --table 3 5 6
 
-# Small, for the activations that are saved; times need the real size, see README.
+# Small, for the activations that are saved; times need the real size, see
+# docs/performance.md.
 benchmark: install
 	$(VENV)/bin/python tools/benchmark.py model --backbone-only --size 480 768 \
 		--rounds 1 --max-saved 0.70 configs/mask_rcnn_r50_fpn_1x.py \
@@ -55,4 +58,12 @@ benchmark: install
 gpu:
 	@tools/gpu.sh
 
-.PHONY: install test coverage lint drop-in demo tables benchmark gpu
+docs: install
+	@test -x $(VENV)/bin/mkdocs || $(VENV)/bin/python -m pip install --quiet \
+		--no-build-isolation --use-pep517 --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
+
+check-docs: install
+	$(VENV)/bin/python -m tests.docs
+
+.PHONY: install test coverage lint drop-in demo tables benchmark gpu docs check-docs

@@ -49,7 +49,7 @@ setup(
     package_data=dict(mmdet_eca=['py.typed', 'tables/paper_tables.json']),
     entry_points=dict(console_scripts=['mmdet-eca=mmdet_eca.commands:main']),
     cmdclass=dict(build_py=BuildWithConfigs),
-    # These ranges are what the tests were run with, see the README.
+    # These ranges are what the tests were run with, see docs/install.md.
     python_requires='>=3.9,<3.12',
     install_requires=[
         'torch>=2.1.2,<2.14',
@@ -69,6 +69,7 @@ setup(
         mim=['mmcv==2.1.0', 'mmengine>=0.10.7,<0.11', 'mmdet==3.3.0'],
         timm=['safetensors>=0.5.3', 'huggingface_hub>=0.36.2,<3'],
         demo=['scikit-learn', 'matplotlib'],
+        docs=['mkdocs-material>=9.5,<10', 'mkdocstrings[python]>=0.30,<2'],
         test=[
             'pytest>=8.1',  # imports the package's modules by their names for doctest
             'pytest-cov',  # make coverage

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that needs a GPU, in one go: sets up $VENV (.venv), then runs mmcv's
 # operators, the tests, the benchmarks and the demo on it. Every result is a file
-# work_dirs/gpu/NAME.md, ready for the README; NAME.log has the whole output.
+# work_dirs/gpu/NAME.md, ready for docs/performance.md; NAME.log has the whole output.
 # A step that fails does not stop the others; the exit status is 1 then.
 set -uo pipefail
 cd "$(dirname "$0")/.."

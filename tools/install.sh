@@ -4,7 +4,7 @@
 # what an interrupted run left.
 #
 # TORCH_VERSION=2.1.2 takes another torch, FORK=1 the maintained fork of mmcv, mmengine and
-# mmdet (onedl-*). The combinations that are tested are in the README.
+# mmdet (onedl-*). The combinations that are tested are in docs/install.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
