@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the dist_*.sh and slurm_*.sh scripts share; each of them sources this file.
 TOOLS=$(dirname "$0")
 export PYTHONPATH="$TOOLS/..":$PYTHONPATH
