@@ -11,8 +11,9 @@ import inspect
 import os.path as osp
 import pkgutil
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Dict, Optional, Sequence
+from typing import Optional
 
 from ..errors import one_line_errors
 
@@ -57,7 +58,7 @@ def run_tool(path: str) -> None:
     _run_command(name, argparse.ArgumentParser())
 
 
-def describe_commands() -> Dict[str, str]:
+def describe_commands() -> dict[str, str]:
     """One line on each command, read without importing the command."""
     lines = {}
     for module in pkgutil.iter_modules(__path__):

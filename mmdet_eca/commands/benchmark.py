@@ -17,7 +17,7 @@ def run(args: argparse.Namespace) -> None:
     print(args.measure(args))
 
 
-def _add_data(commands):
+def _add_data(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         'data',
         help="ImageNet's input pipeline beside mmcv's and beside decoding",
@@ -36,7 +36,7 @@ def _add_data(commands):
     )
 
 
-def _add_model(commands):
+def _add_model(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         'model',
         help='time and memory of detectors or backbones, relative to the first',
@@ -75,7 +75,7 @@ def _add_model(commands):
     )
 
 
-def _add_tail(commands):
+def _add_tail(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         'tail',
         help="both forms of the backward pass of a block's folded end",
@@ -89,7 +89,7 @@ def _add_tail(commands):
     )
 
 
-def _add_common(parser):
+def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--batch-size', type=int, default=2)
     parser.add_argument(
         '--size',

@@ -61,17 +61,20 @@ def run(args: argparse.Namespace) -> None:
     # mmengine's, once for every config that is read.
     warnings.filterwarnings('ignore', 'pkg_resources is deprecated')
     if args.command == 'plan':
-        rows, form = make_plan(args.work_dirs, args.gpus), plan_text
+        rows = make_plan(args.work_dirs, args.gpus)
+        text = plan_text(rows)
     elif args.command == 'complexity':
-        rows, form = complexity_rows(args.table), complexity_text
+        rows = complexity_rows(args.table)
+        text = complexity_text(rows)
     elif args.command == 'report':
         out = args.out or osp.join(args.work_dirs, 'report')
-        rows, form = write_report(args.work_dirs, out), format_report
+        rows = write_report(args.work_dirs, out)
+        text = format_report(rows)
     else:
         output = sys.stderr if args.json else None
         rows = run_rows(args.rows, args.work_dirs, args.gpus, output)
-        form = None
+        text = ''  # the runs have written theirs
     if args.json:
         print(json.dumps(rows, indent=1))
-    elif form is not None:
-        print(form(rows))
+    elif text:
+        print(text)

@@ -80,7 +80,7 @@ def test_python_m_is_the_command():
     )
 
 
-class Restarted(Exception):
+class RestartError(Exception):
     """Instead of another process."""
 
 
@@ -103,7 +103,7 @@ def test_demo_leaves_gpus_alone_that_mmcv_cannot_use(
         assert environment['PATH'] == os.environ['PATH']
         assert words[1:4] == ['-m', 'mmdet_eca', 'demo']
         runs.append(words[4:])
-        raise Restarted
+        raise RestartError
 
     monkeypatch.setattr(demo, 'get_compiling_cuda_version', lambda: compiled_for)
     monkeypatch.setattr(demo, 'run_demo', lambda *args: runs.append(args))
@@ -116,6 +116,6 @@ def test_demo_leaves_gpus_alone_that_mmcv_cannot_use(
         demo.run(args)
         assert runs == [('a.py', 'b', 3)]
         return
-    with pytest.raises(Restarted):
+    with pytest.raises(RestartError):
         demo.run(args)
     assert parser.parse_args(runs[0]) == args
