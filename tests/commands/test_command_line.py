@@ -72,14 +72,6 @@ def test_without_a_command_one_line_names_them(words, mistake, capsys):
     )
 
 
-def test_python_m_is_the_command():
-    done = run(sys.executable, '-m', 'mmdet_eca', 'train', 'none.py', check=False)
-    assert done.returncode == 1 and not done.stdout
-    assert done.stderr.splitlines()[-1].startswith(
-        'mmdet-eca train: error: config none.py does not exist'
-    )
-
-
 class RestartError(Exception):
     """Instead of another process."""
 
