@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .folding import is_compiling
+from .tracing import is_compiling
 
 
 def attention_tail(

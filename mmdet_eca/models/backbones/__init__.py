@@ -1,15 +1,8 @@
 from .attention_mobilenet_v2 import AttentionMobileNetV2, ECAMobileNetV2
-from .attention_resnet import (
-    AttentionResNet,
-    AttentionResNetV1d,
-    AttentionResNeXt,
-    ECAResNet,
-    ECAResNetV1d,
-    ECAResNeXt,
-    SEResNet,
-    SEResNetV1d,
-)
+from .attention_resnet import AttentionResNet, AttentionResNetV1d, AttentionResNeXt
+from .eca_resnet import ECAResNet, ECAResNetV1d, ECAResNeXt
 from .non_local_resnet import NonLocalResNet
+from .se_resnet import SEResNet, SEResNetV1d
 
 __all__ = [
     'AttentionMobileNetV2',

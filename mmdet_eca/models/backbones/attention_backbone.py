@@ -3,10 +3,13 @@
 import difflib
 from typing import Any, List, Optional, Sequence, Union
 
+import torch.utils.checkpoint as cp
 from mmdet.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
+from torch.fx import Proxy
 
 from ...errors import UserError
+from ...ops import as_node
 from ..attention import ChannelAttention
 from .attention_weights import check_attention_weights
 
@@ -46,6 +49,18 @@ class AttentionBlock(nn.Module):
     def attention(self) -> Optional[ChannelAttention]:
         """The channel attention layer, None if there is none."""
         return self.attention_name and getattr(self, self.attention_name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, C_in, H, W) to (N, C_out, H / stride, W / stride)."""
+        if self.with_cp and isinstance(x, Proxy):
+            return as_node(self, x)
+        if self.with_cp and x.requires_grad:
+            return cp.checkpoint(self.run, x, use_reentrant=False)
+        return self.run(x)
+
+    def run(self, x: Tensor) -> Tensor:
+        """The block without the choice whether to keep its activations."""
+        raise NotImplementedError
 
 
 class AttentionBackbone(nn.Module):

@@ -1,13 +1,10 @@
 """MobileNetV2 with channel attention at the end of every inverted residual."""
 
-import torch.utils.checkpoint as cp
 from mmdet.models.backbones import MobileNetV2
 from mmdet.models.layers import InvertedResidual
 from mmdet.registry import MODELS
 from torch import Tensor, nn
-from torch.fx import Proxy
 
-from ...ops import as_node
 from .attention_backbone import (
     Attention,
     AttentionBackbone,
@@ -31,18 +28,11 @@ class AttentionInvertedResidual(AttentionBlock, InvertedResidual):
         super().__init__(*args, **kwargs)
         self.add_attention(attention, self.linear_conv.conv.out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps (N, C_in, H, W) to (N, C_out, H / stride, W / stride)."""
-        if isinstance(x, Proxy) and self.with_cp:
-            return as_node(self, x)
-        if self.with_cp and x.requires_grad:
-            return cp.checkpoint(self._forward_direct, x, use_reentrant=False)
-        return self._forward_direct(x)
-
-    def _forward_direct(self, x: Tensor) -> Tensor:
+    def run(self, x: Tensor) -> Tensor:
+        """The block itself, shapes as of :meth:`forward`."""
         out = self.expand_conv(x) if self.with_expand_conv else x
         out = self.linear_conv(self.depthwise_conv(out))
-        if self.attention_name is not None:
+        if self.attention is not None:
             out = self.attention(out)
         return x + out if self.with_res_shortcut else out
 

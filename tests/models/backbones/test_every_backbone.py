@@ -70,10 +70,17 @@ def build(name, **more):
 
 
 def build_short(name):
-    """Of two stages, the tail folded in the first alone: every kind of block, for
-    what takes seconds a block."""
-    stages = dict(num_stages=2, strides=(1, 2), dilations=(1, 1), out_indices=(0, 1))
-    return build(name, **({} if 'MobileNet' in name else stages))
+    """Of every kind of block one or two, the tail folded in the first stage
+    alone, for what takes seconds a block."""
+    if 'MobileNet' in name:
+        backbone = build(name, out_indices=(1, 2))
+        del backbone.layers[3:]
+    else:
+        backbone = build(
+            name, num_stages=2, strides=(1, 2), dilations=(1, 1), out_indices=(0, 1)
+        )
+        del backbone.layer1[2:], backbone.layer2[1:]
+    return backbone
 
 
 def attention_layers(backbone):

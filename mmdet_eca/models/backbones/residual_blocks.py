@@ -1,0 +1,88 @@
+"""mmdet's residual blocks with channel attention at the end of the branch."""
+
+from typing import Optional
+
+from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
+from mmdet.models.backbones.resnext import Bottleneck as ResNeXtBottleneck
+from torch import Tensor, nn
+
+from .attention_backbone import AttentionBlock
+
+
+class ResidualBlock(AttentionBlock):
+    """``relu(shortcut(x) + attention(branch(x)))``, what the blocks share.
+
+    Args:
+        attention (dict, optional): Config of the channel attention.
+        **kwargs: Arguments of mmdet's block.
+    """
+
+    last_conv: str  # the name of the branch's last convolution
+
+    def __init__(self, *args, attention: Optional[dict] = None, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.add_attention(attention, getattr(self, self.last_conv).out_channels)
+
+    def conv_norm(self, conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
+        """A convolution and its norm."""
+        return norm(conv(x))
+
+    def shortcut(self, x: Tensor) -> Tensor:
+        """The input of the block, in the shape of its output."""
+        return x if self.downsample is None else self.downsample(x)
+
+
+class AttentionBasicBlock(ResidualBlock, BasicBlock):
+    """mmdet's BasicBlock with channel attention after the second norm."""
+
+    last_conv = 'conv2'
+
+    def run(self, x: Tensor) -> Tensor:
+        """The block itself, shapes as of :meth:`forward`."""
+        out = self.relu(self.conv_norm(self.conv1, self.norm1, x))
+        out = self.conv_norm(self.conv2, self.norm2, out)
+        if self.attention is not None:
+            out = self.attention(out)
+        out += self.shortcut(x)
+        return self.relu(out)
+
+
+class AttentionBottleneck(ResidualBlock, Bottleneck):
+    """mmdet's Bottleneck with channel attention after the third norm.
+
+    Plugins keep their places; those ``after_conv3`` follow the attention.
+    """
+
+    last_conv = 'conv3'
+
+    def run(self, x: Tensor) -> Tensor:
+        """The block itself, shapes as of :meth:`forward`."""
+        out = self.relu(self.conv_norm(self.conv1, self.norm1, x))
+        if self.with_plugins:
+            out = self.forward_plugin(out, self.after_conv1_plugin_names)
+        out = self.relu(self.conv_norm(self.conv2, self.norm2, out))
+        if self.with_plugins:
+            out = self.forward_plugin(out, self.after_conv2_plugin_names)
+        return self.run_tail(out, x)
+
+    def run_tail(self, out: Tensor, x: Tensor) -> Tensor:
+        """The block from the third convolution on.
+
+        Args:
+            out (Tensor): What the third convolution is given, shape (N, K, H, W).
+            x (Tensor): What the block is given.
+
+        Returns:
+            Tensor: Shape (N, C, H, W).
+        """
+        out = self.conv_norm(self.conv3, self.norm3, out)
+        if self.attention is not None:
+            out = self.attention(out)
+        if self.with_plugins:
+            out = self.forward_plugin(out, self.after_conv3_plugin_names)
+        out += self.shortcut(x)
+        return self.relu(out)
+
+
+class AttentionResNeXtBottleneck(AttentionBottleneck, ResNeXtBottleneck):
+    """mmdet's Bottleneck of ResNeXt, likewise."""
