@@ -31,8 +31,8 @@ cfg.val_evaluator.ann_file = f'{data}/annotations/instances_val.json'
 runner = Runner.from_cfg(cfg)
 runner.train()
 print('trained iterations:', runner.iter)
-from mmdet_eca.tables import load_rows
-print('rows:', len(load_rows()))
+from mmdet_eca.tables import load_paper_rows
+print('rows:', len(load_paper_rows()))
 """
 # mmdet's own tools read the bases before they import anything.
 THEIRS_FOR_MMDETS_TOOLS = """

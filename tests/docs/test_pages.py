@@ -12,7 +12,7 @@ from importlib import import_module
 
 import pytest
 
-from mmdet_eca.tables import load_rows
+from mmdet_eca.tables import load_paper_rows
 from tests.conftest import ROOT
 from tests.docs.pages import build_config, pages, read, read_blocks
 
@@ -134,7 +134,7 @@ def test_readme_is_short():
 
 def test_readme_has_the_papers_figures_with_their_configs():
     paper = {}
-    for row in load_rows():  # Table 5, box AP, before Table 6, mask AP
+    for row in load_paper_rows():  # Table 5, box AP, before Table 6, mask AP
         paper.setdefault(row.name, []).append(f'{row.paper["AP"]:.1f}')
     found = dict(
         (name, figures.split(' / '))

@@ -1,12 +1,12 @@
 """make gpu, with stand-ins for the machine that it is for."""
 
+import argparse
 import os
-import runpy
 import shutil
-import sys
 
 import pytest
 
+from mmdet_eca.commands import benchmark
 from tests.conftest import ROOT, run
 
 # What the script starts, by what it leaves: results, and a failure of the tests.
@@ -94,19 +94,20 @@ def test_all_well(machine):
     assert 'work_dirs/gpu/demo.md' in done.stdout
 
 
-def test_its_benchmarks_are_the_tools(machine, monkeypatch):
+def test_its_benchmarks_are_the_tools(machine):
     """The real tool parses them, the configs are there, and both batches are
     measured at the size of the paper's images."""
     (machine / '.venv/bin/python').write_text(
         PYTHON.replace('while [', 'echo "$@" >>commands\nwhile [', 1)
     )
     start(machine)
-    parse_args = runpy.run_path(f'{ROOT}/tools/benchmark.py')['parse_args']
+    parser = argparse.ArgumentParser()
+    benchmark.add_arguments(parser)
     parsed = []
     for line in (machine / 'commands').read_text().splitlines():
-        if line.startswith('tools/benchmark.py'):
-            monkeypatch.setattr(sys, 'argv', line.split())
-            parsed.append(parse_args())
+        tool, *arguments = line.split()
+        if tool == 'tools/benchmark.py':
+            parsed.append(parser.parse_args(arguments))
     assert len(parsed) == 5
     assert {args.batch_size for args in parsed} == {2, 16}
     for args in parsed:
