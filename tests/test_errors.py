@@ -1,4 +1,4 @@
-"""Which of many failing processes speak: real processes, real launchers."""
+"""Which of many failing processes print the error: real processes and launchers."""
 
 import os
 import re
@@ -42,7 +42,7 @@ def torchrun(*arguments):
 
 
 def errors(done):
-    """The ranks that speak, each with its message."""
+    """The ranks that print an error, each with its message."""
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     return re.findall(r'\.py: error \(rank (\d)\): (.*)', done.stderr)
 

@@ -65,15 +65,15 @@ def mmpretrain_layout(depth):
     return shapes
 
 
-def our_name(name):
-    """Of a parameter of theirs."""
+def parameter_name(name):
+    """This package's name of a parameter in one of the files."""
     name = re.sub(r'^(module|backbone)\.', '', name)
     name = re.sub(r'se_layer\.conv([12])\.conv', r'se.fc\1', name)
     return name.replace('.se.conv.', '.eca.conv.')
 
 
-def our_deep_stem(name):
-    name = re.sub(r'^conv1\.', 'stem.', our_name(name))
+def deep_stem_name(name):
+    name = re.sub(r'^conv1\.', 'stem.', parameter_name(name))
     return re.sub(r'^bn1\.', 'stem.7.', name)
 
 
@@ -140,24 +140,24 @@ def test_a_model_starts_from_its_weights(
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(cache))
     cfg = load(config)
     init_cfg = cfg.model.backbone.init_cfg
-    init_cfg.checkpoint, theirs = at(init_cfg.checkpoint, address, files)
+    init_cfg.checkpoint, in_file = at(init_cfg.checkpoint, address, files)
     _check_pretrained(cfg.model)
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(cfg.model)
     model.init_weights()
-    ours = model.backbone.state_dict()
-    deep_stem = 'stem.0.weight' in ours
-    theirs = {
-        (our_deep_stem if deep_stem else our_name)(name): value
-        for name, value in theirs.items()
+    loaded = model.backbone.state_dict()
+    deep_stem = 'stem.0.weight' in loaded
+    expected = {
+        (deep_stem_name if deep_stem else parameter_name)(name): value
+        for name, value in in_file.items()
     }
-    assert [name for name in theirs if name not in ours] in (
+    assert [name for name in expected if name not in loaded] in (
         ['fc.weight', 'fc.bias'],
         ['head.fc.weight', 'head.fc.bias'],
     )
-    for name, value in ours.items():
+    for name, value in loaded.items():
         if 'context_block' not in name and 'nonlocal_block' not in name:
-            assert torch.equal(value, theirs[name].reshape(value.shape)), name
+            assert torch.equal(value, expected[name].reshape(value.shape)), name
 
 
 def test_every_config_has_one_of_these_backbones_or_starts_from_nothing():

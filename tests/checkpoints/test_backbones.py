@@ -132,7 +132,7 @@ def test_features_are_the_sources(
     layout, reference, backbone, scheme, way, images, tmp_path
 ):
     state_dict = fill(read_layout(layout))
-    path, checkpoint = tmp_path / 'theirs.pth', tmp_path / 'ours.pth'
+    path, checkpoint = tmp_path / 'source.pth', tmp_path / 'converted.pth'
     torch.save(
         state_dict
         if scheme == 'timm'

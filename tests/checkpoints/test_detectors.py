@@ -4,127 +4,23 @@ import sys
 
 import pytest
 import torch
-from mmdet.registry import MODELS
-from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmengine.runner import load_checkpoint
 
 from mmdet_eca import UserError, config_path
 from mmdet_eca.checkpoints import convert_checkpoint
 from mmdet_eca.engine import build_runner
 from tests.checkpoints.layouts import fill
-from tests.conftest import ROOT, run
-
-DETECTORS = ('faster_rcnn', 'mask_rcnn', 'retinanet')
-# A legacy config, a quarter as wide; all 80 classes.
-SMALL = """
-_base_ = '{root}/configs/legacy/{detector}_eca_r{depth}_fpn_1x.py'
-model = dict(
-    backbone=dict(base_channels=16),
-    neck=dict(in_channels=[64, 128, 256, 512], out_channels=32),
-    {heads})
-"""
-TWO_STAGES = """
-    rpn_head=dict(in_channels=32, feat_channels=32),
-    test_cfg=dict(rpn=dict(max_per_img=30)),
-    roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=32),
-        bbox_head=dict(in_channels=32, fc_out_channels=64){mask})"""
-HEADS = dict(
-    faster_rcnn=TWO_STAGES.format(mask=''),
-    mask_rcnn=TWO_STAGES.format(
-        mask=""",
-        mask_roi_extractor=dict(out_channels=32),
-        mask_head=dict(in_channels=32, conv_out_channels=32)"""
-    ),
-    retinanet='bbox_head=dict(in_channels=32, feat_channels=32)',
+from tests.checkpoints.small_detectors import (
+    DETECTORS,
+    as_in_1x,
+    build,
+    detect,
+    save_as_in_1x,
+    small_config,
+    with_numbers,
 )
-
-
-def small_config(detector, folder, depth=50):
-    path = folder / f'{detector}_r{depth}.py'
-    path.write_text(
-        SMALL.format(root=ROOT, detector=detector, depth=depth, heads=HEADS[detector])
-    )
-    return path
-
-
-def build(path):
-    with DefaultScope.overwrite_default_scope('mmdet'):
-        return MODELS.build(Config.fromfile(path).model).eval()
-
-
-def with_numbers(model):
-    """Weights with which hundreds of boxes are likely, of many classes."""
-    shapes = {k: tuple(v.shape) for k, v in model.state_dict().items()}
-    state_dict = fill(shapes)
-    for name, value in state_dict.items():
-        if name.endswith('bn3.weight'):
-            value *= 0.2
-        elif 'retina_cls.weight' in name:
-            value *= 0.03
-        elif '_cls.weight' in name:
-            value *= 0.3
-        elif '_reg.weight' in name:
-            value *= 0.05
-    model.load_state_dict(state_dict)
-    return model
-
-
-def as_in_1x(state_dict):
-    """Backwards, with numbers of no use where 1.x had the background."""
-    old, noise = {}, torch.Generator().manual_seed(1)
-
-    def background(value, rows):
-        return torch.randn(rows, *value.shape[1:], generator=noise)
-
-    for name, value in state_dict.items():
-        name = name.replace('roi_head.', '')
-        layer = name.split('.')[-2]
-        if layer == 'fc_cls':
-            foreground, last = value.split([80, 1])
-            value = torch.cat([last, foreground])
-        elif layer == 'fc_reg':
-            value = torch.cat([background(value, 4), value])
-        elif layer == 'conv_logits':
-            value = torch.cat([background(value, 1), value])
-        old[name] = value
-    return old
-
-
-def save_as_in_1x(state_dict, path):
-    torch.save(
-        dict(
-            meta=dict(
-                mmdet_version='1.0rc0+unknown',
-                config='model = dict()',
-                CLASSES=tuple(map(str, range(80))),
-                epoch=12,
-                iter=7,
-            ),
-            state_dict=state_dict,
-            optimizer=dict(state={0: dict(momentum_buffer=torch.ones(3))}),
-        ),
-        path,
-    )
-    return str(path)
-
-
-@torch.no_grad()
-def detect(model):
-    random = torch.Generator().manual_seed(2)
-    images = torch.randint(0, 256, (2, 3, 96, 128), generator=random)
-    samples = [
-        DetDataSample(
-            metainfo=dict(
-                img_shape=(96, 128), ori_shape=(48, 64), scale_factor=(2.0, 2.0)
-            )
-        )
-        for _ in images
-    ]
-    data = dict(inputs=list(images.to(torch.uint8)), data_samples=samples)
-    return [sample.pred_instances for sample in model.test_step(data)]
+from tests.conftest import run
 
 
 @pytest.mark.parametrize('detector', DETECTORS)
@@ -153,11 +49,11 @@ def test_a_converted_detector_detects_the_same(detector, tmp_path):
     meta = load_checkpoint(converted, str(out), strict=True)['meta']
     assert meta['dataset_meta']['classes'] == tuple(map(str, range(80)))
     found = detect(converted)
-    for ours, theirs in zip(found, expected):
-        assert len(theirs.bboxes) > 20 and len(theirs.labels.unique()) > 3
-        assert ours.keys() == theirs.keys()
-        for key in theirs.keys():
-            assert torch.equal(ours[key], theirs[key]), key
+    for result, original in zip(found, expected):
+        assert len(original.bboxes) > 20 and len(original.labels.unique()) > 3
+        assert result.keys() == original.keys()
+        for key in original.keys():
+            assert torch.equal(result[key], original[key]), key
     assert ('masks' in expected[0]) == (detector == 'mask_rcnn')
 
 
@@ -232,9 +128,9 @@ print((peak() - before) / os.path.getsize(sys.argv[1]), time.time() - start)
 
 
 def test_a_real_detector_takes_seconds_and_its_size_in_memory(tmp_path):
-    cfg = Config.fromfile(config_path('legacy/mask_rcnn_eca_r50_fpn_1x.py'))
-    with DefaultScope.overwrite_default_scope('mmdet'), torch.device('meta'):
-        shapes = MODELS.build(cfg.model).state_dict()
+    with torch.device('meta'):
+        model = build(config_path('legacy/mask_rcnn_eca_r50_fpn_1x.py'))
+    shapes = model.state_dict()
     path = save_as_in_1x(
         as_in_1x({k: torch.zeros(v.shape) for k, v in shapes.items()}),
         tmp_path / 'authors.pth',
@@ -346,9 +242,9 @@ def test_a_retinanet_of_2x_evaluates_as_it_is(tmp_path):
     convert_checkpoint(str(tmp_path / 'in.pth'), str(tmp_path / 'out.pth'))
     model = build(config)
     load_checkpoint(model, str(tmp_path / 'out.pth'), strict=True)
-    for ours, theirs in zip(detect(model), detect(known)):
-        assert len(theirs.bboxes) > 20
-        assert torch.equal(ours.bboxes, theirs.bboxes)
+    for result, original in zip(detect(model), detect(known)):
+        assert len(original.bboxes) > 20
+        assert torch.equal(result.bboxes, original.bboxes)
 
 
 def test_versions_that_are_not_said_or_do_not_fit(tmp_path):

@@ -1,10 +1,9 @@
-"""Downloads, from a server of this process."""
+"""What a checkpoint's name means, and what is loaded by it."""
 
 import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import mmdet
 import pytest
@@ -16,10 +15,8 @@ from safetensors.torch import save_file
 
 from mmdet_eca import UserError
 from mmdet_eca.checkpoints import local_path, schemes
-from mmdet_eca.checkpoints.downloads import download, hash_in_name
 from mmdet_eca.engine.checks import _check_pretrained
 from tests.checkpoints.layouts import fill, other_layout
-from tests.checkpoints.server import named_by_hash, serve
 from tests.conftest import ROOT
 
 
@@ -29,39 +26,8 @@ def timm_resnet(seed):
     return {k.replace('.eca.', '.se.'): v for k, v in state_dict.items()}
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """Where downloads go: torch.hub's folder and Hugging Face's."""
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
-    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path / 'hub'))
-    return tmp_path / 'torch/hub/checkpoints'
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """What is served."""
-    (tmp_path / 'served').mkdir()
-    return tmp_path / 'served'
-
-
-@pytest.fixture
-def server(cache, folder, monkeypatch):
-    with serve(folder) as server:
-        monkeypatch.setenv('HF_ENDPOINT', server.address)
-        yield server
-
-
 def load(filename):
     return CheckpointLoader.load_checkpoint(filename)['state_dict']
-
-
-def files_in(cache):
-    return {
-        name
-        for _, _, names in os.walk(cache)
-        for name in names
-        if not name.endswith('.lock')
-    }
 
 
 def write_model(folder, name, seed=0):
@@ -78,9 +44,9 @@ def test_timms_models_are_downloaded_once_and_told_apart(server, folder):
         write_model(folder, name, seed)
     for _ in range(2):
         for seed, name in enumerate(names):
-            ours = load(f'timm://{name}')
+            loaded = load(f'timm://{name}')
             assert torch.equal(
-                ours['layer4.2.eca.conv.weight'],
+                loaded['layer4.2.eca.conv.weight'],
                 timm_resnet(seed)['layer4.2.se.conv.weight'],
             )
     downloads = [line for line in server.requests if line.startswith('GET')]
@@ -141,88 +107,6 @@ def test_timms_models_that_cannot_be_had(server, folder, monkeypatch):
     for ask in (load, local_path):
         with pytest.raises(UserError, match='pip install safetensors huggingface_hub'):
             ask('timm://ecaresnet50.a_in1k')
-
-
-def test_a_file_is_downloaded_once_for_all_processes(server, folder, cache):
-    torch.save(fill(other_layout()), folder / 'model.pth')
-    with ThreadPoolExecutor(4) as pool:
-        paths = set(pool.map(download, 4 * [f'{server.address}/model.pth']))
-    assert len(server.requests) == len(paths) == 1
-    assert files_in(cache) == {'model.pth'}
-
-
-def test_every_process_ends_where_the_download_fails(server, cache):
-
-    def refusal(_):
-        with pytest.raises(UserError, match='404.*name the file instead') as error:
-            download(f'{server.address}/none.pth')
-        return str(error.value)
-
-    with ThreadPoolExecutor(4) as pool:
-        assert len(list(pool.map(refusal, range(4)))) == 4
-    assert not files_in(cache)
-
-
-def test_the_same_name_at_two_addresses(server, folder):
-    for seed, name in enumerate('ab'):
-        (folder / name).mkdir()
-        torch.save(dict(w=torch.tensor(seed)), folder / name / 'model.pth')
-    found = [
-        CheckpointLoader.load_checkpoint(f'{server.address}/{name}/model.pth')['w']
-        for name in 'ab'
-    ]
-    assert found == [0, 1]
-
-
-def test_the_hash_in_a_name_is_checked(server, folder, cache):
-    torch.save(fill(other_layout()), folder / 'resnet50.pth')
-    good = named_by_hash(folder / 'resnet50.pth').name
-    load_whole = CheckpointLoader.load_checkpoint
-    assert len(load_whole(f'{server.address}/{good}')) == len(other_layout())
-    (folder / 'other-0676ba61.pth').write_bytes((folder / good).read_bytes())
-    with pytest.raises(UserError, match='SHA-256 does not begin with 0676ba61'):
-        load_whole(f'{server.address}/other-0676ba61.pth')
-    assert files_in(cache) == {good}  # where torch.hub has it, too
-    os.truncate(cache / good, 1000)
-    with pytest.raises(UserError, match='is cut off or damaged.*delete it') as error:
-        load_whole(f'{server.address}/{good}')
-    assert str(error.value).startswith(str(cache / good))
-    os.remove(cache / good)
-    assert load_whole(f'{server.address}/{good}')
-
-
-@pytest.mark.parametrize(
-    ('name', 'digits'),
-    [
-        ('resnet50-0676ba61.pth', '0676ba61'),
-        ('shufflenetv2_x1-5666bf0f80.pth', '5666bf0f80'),
-        ('se-resnet50_batch256_imagenet_20200804-ae206104.pth', 'ae206104'),
-        ('my-model-20240131.pth', None),
-        ('model.pth', None),
-        ('a-0123.pth', None),
-        ('eca_resnet50_k3557.pth.tar', None),
-    ],
-)
-def test_which_names_carry_a_hash(name, digits):
-    assert hash_in_name(name) == digits
-
-
-def test_a_download_that_is_cut_off(server, folder, cache):
-    torch.save(fill(other_layout()), folder / 'model.pth')
-    server.cut_off.add('/model.pth')
-    size = (folder / 'model.pth').stat().st_size
-    with pytest.raises(UserError, match=f'cut off after 100 of {size} bytes'):
-        download(f'{server.address}/model.pth')
-    assert not files_in(cache)
-    server.cut_off.clear()
-    assert os.path.getsize(download(f'{server.address}/model.pth')) == size
-
-
-def test_a_cut_off_file_is_to_be_deleted(server, folder):
-    torch.save(fill(other_layout()), folder / 'model.pth')
-    os.truncate(download(f'{server.address}/model.pth'), 1000)
-    with pytest.raises(UserError, match='model.pth is cut off.* delete it and'):
-        CheckpointLoader.load_checkpoint(f'{server.address}/model.pth')
 
 
 def test_what_cannot_be_downloaded(server):

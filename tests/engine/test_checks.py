@@ -1,4 +1,5 @@
 import argparse
+import copy
 import json
 import os
 import os.path as osp
@@ -19,13 +20,18 @@ from mmdet_eca.engine.checks import check_config
 TRAIN = ('train', 'val')
 
 
-@pytest.fixture
-def cfg(digits):
+@pytest.fixture(scope='module')
+def correct_cfg(digits):
     """The digits config on a small data set; nothing is wrong with it."""
     cfg = Config.fromfile(config_path('digits/mask_rcnn_eca_r50_digits.py'))
     use(cfg, digits)
     check_config(cfg, TRAIN + ('test',))
     return cfg
+
+
+@pytest.fixture
+def cfg(correct_cfg):
+    return copy.deepcopy(correct_cfg)
 
 
 def use(cfg, folder):
@@ -35,7 +41,7 @@ def use(cfg, folder):
         evaluator.ann_file = f'{folder}/annotations/instances_val.json'
 
 
-def refusal(cfg, loaders=TRAIN):
+def error_of(cfg, loaders=TRAIN):
     with pytest.raises(UserError) as error:
         check_config(cfg, loaders)
     return str(error.value)
@@ -53,7 +59,7 @@ def test_checks_change_nothing(cfg):
 
 def test_missing_data_folder(cfg):
     use(cfg, 'nowhere/coco/')
-    message = refusal(cfg)
+    message = error_of(cfg)
     assert message.startswith(
         'nowhere/coco/annotations/instances_train.json does not exist'
     )
@@ -64,7 +70,7 @@ def test_missing_image_folder(cfg, digits, tmp_path):
     folder = shutil.copytree(digits, tmp_path / 'digits')
     shutil.rmtree(folder / 'val')
     use(cfg, str(folder))
-    assert refusal(cfg).startswith(f'{folder}/val/ does not exist')
+    assert error_of(cfg).startswith(f'{folder}/val/ does not exist')
     check_config(cfg, ('train',))  # which does not need it
 
 
@@ -73,12 +79,12 @@ def test_annotation_file_of_another_kind(cfg, digits, tmp_path):
     use(cfg, str(folder))
     for text in ('', '[]', '{"categories": 3}', '{"categories": [1'):
         (folder / 'annotations/instances_train.json').write_text(text)
-        assert 'is not a COCO annotation file' in refusal(cfg)
+        assert 'is not a COCO annotation file' in error_of(cfg)
 
 
 def test_fewer_classes_in_the_heads(cfg):
     cfg.model.roi_head.mask_head.num_classes = 80
-    message = refusal(cfg)
+    message = error_of(cfg)
     assert message.startswith('num_classes=80 in roi_head.mask_head')
     assert message.endswith(
         'set num_classes=10, or check_config=False to start without this check'
@@ -124,7 +130,7 @@ def test_heads_of_panoptic_segmentation(data, tmp_path):
         cfg.model.roi_head.bbox_head.num_classes = 81
     assert re.match(
         'num_classes=(81 in roi_head.bbox_head|133 in PanopticFPN)',
-        refusal(cfg, ('train',)),
+        error_of(cfg, ('train',)),
     )
 
 
@@ -148,15 +154,15 @@ def test_a_list_of_categories_of_many_megabytes(cfg, digits, tmp_path):
         check_config(cfg, TRAIN)
     content['categories'][-1]['name'] = 'other'
     path.write_text(json.dumps(content))
-    assert 'has 10 classes (0, 1, 2, 3, 4, ...)' in refusal(cfg)
+    assert 'has 10 classes (0, 1, 2, 3, 4, ...)' in error_of(cfg)
     path.write_text(json.dumps(content)[: 2 * 2**22])
-    assert 'is not a COCO annotation file' in refusal(cfg)
+    assert 'is not a COCO annotation file' in error_of(cfg)
 
 
 def test_other_classes_than_in_the_annotation_file(cfg):
     for loader in ('train', 'val'):
         del cfg[f'{loader}_dataloader'].dataset['metainfo']
-    message = refusal(cfg)
+    message = error_of(cfg)
     assert 'has 10 classes (0, 1, 2, 3, 4, ...)' in message
     assert 'the config 80 (person, bicycle, car, motorcycle, airplane, ...)' in (
         message
@@ -191,24 +197,24 @@ def test_wrapped_data_sets_are_checked_too(cfg):
         times=2,
         dataset=dict(type='ConcatDataset', datasets=[inner]),
     )
-    assert 'none.json does not exist' in refusal(cfg)
+    assert 'none.json does not exist' in error_of(cfg)
 
 
 def test_missing_pretrained_weights():
     cfg = Config.fromfile(config_path('retinanet_eca_r101_fpn_1x.py'))
-    message = refusal(cfg)
+    message = error_of(cfg)
     assert message.startswith(
         'pretrained weights pretrained/eca_resnet101_k3357.pth.tar does not exist'
     )
     assert 'https://github.com/BangguWu/ECANet' in message
     assert 'model.backbone.init_cfg=None' in message
     # An evaluation does not need them, but the data.
-    assert 'instances_val2017.json' in refusal(cfg, ('test',))
+    assert 'instances_val2017.json' in error_of(cfg, ('test',))
 
 
 def test_missing_checkpoint(cfg):
     cfg.load_from = 'work_dirs/none.pth'
-    assert refusal(cfg).startswith('checkpoint work_dirs/none.pth does not exist')
+    assert error_of(cfg).startswith('checkpoint work_dirs/none.pth does not exist')
 
 
 @pytest.mark.parametrize(
@@ -237,13 +243,13 @@ def test_weights_that_cannot_be_had(cfg, checkpoint, message, monkeypatch):
     ):
         for module in (cfg.model.backbone, cfg.model.neck, cfg.model):
             module.init_cfg = init_cfg
-            assert message in refusal(cfg)
+            assert message in error_of(cfg)
             module.init_cfg = None
     cfg.model.backbone.pretrained = checkpoint
-    assert message in refusal(cfg)
+    assert message in error_of(cfg)
     cfg.model.backbone.pretrained = None
     cfg.load_from = checkpoint
-    assert message.replace('pretrained weights', 'checkpoint') in refusal(cfg)
+    assert message.replace('pretrained weights', 'checkpoint') in error_of(cfg)
 
 
 @pytest.mark.parametrize(
@@ -266,21 +272,21 @@ def test_weights_that_are_downloaded_pass(cfg, checkpoint, monkeypatch):
 
 def test_init_cfg_without_a_checkpoint(cfg):
     cfg.model.backbone.init_cfg = dict(type='Pretrained')
-    assert refusal(cfg) == (
+    assert error_of(cfg) == (
         "{'type': 'Pretrained'} in init_cfg has no checkpoint: name a file or a URL"
     )
 
 
 def test_resume_is_no_path(cfg):
     cfg.resume = 'work_dirs/epoch_1.pth'
-    assert refusal(cfg).startswith("resume='work_dirs/epoch_1.pth' must be")
+    assert error_of(cfg).startswith("resume='work_dirs/epoch_1.pth' must be")
     cfg.update(resume=True, load_from='work_dirs/epoch_1.pth')
-    assert 'checkpoint work_dirs/epoch_1.pth does not exist' in refusal(cfg)
+    assert 'checkpoint work_dirs/epoch_1.pth does not exist' in error_of(cfg)
 
 
 def test_missing_annotations_of_the_evaluation(cfg):
     cfg.val_evaluator.ann_file = 'none.json'
-    assert refusal(cfg) == (
+    assert error_of(cfg) == (
         'annotation file none.json does not exist: set val_evaluator.ann_file'
     )
     check_config(cfg, ('train',))
@@ -295,5 +301,5 @@ def test_missing_annotations_of_the_evaluation(cfg):
 )
 def test_arguments_of_the_backbone(cfg, setting, message):
     cfg.model.backbone.update(setting)
-    assert message in refusal(cfg)
+    assert message in error_of(cfg)
     assert not os.path.exists('work_dirs/mask_rcnn_eca_r50_digits')

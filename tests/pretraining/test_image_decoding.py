@@ -47,11 +47,11 @@ def detailed():
     return image.clip(0, 255).astype(np.uint8)
 
 
-def differences(ours, image):
-    """Of our BGR pixels from those of a Pillow image."""
-    theirs = np.asarray(image)[..., ::-1]
-    assert ours.shape == theirs.shape and ours.dtype == np.uint8
-    return np.abs(ours.astype(int) - theirs)
+def differences(pixels, image):
+    """Of BGR pixels from a Pillow image."""
+    expected = np.asarray(image)[..., ::-1]
+    assert pixels.shape == expected.shape and pixels.dtype == np.uint8
+    return np.abs(pixels.astype(int) - expected)
 
 
 @pytest.mark.parametrize('scale', [0.5, 1, 1.3, 2, 3, 4, 5, 6])
@@ -89,15 +89,15 @@ def test_center_crop_is_that_of_the_papers_recipe(
     """The shorter side to 256, then the middle: Pillow's pixels, to one grey
     level, in torchvision's places."""
     path = save(tmp_path / 'a.png', detailed[:height, :width])
-    ours = LoadCenterCrop(size, shorter_side)(dict(img_path=path))['img']
+    square = LoadCenterCrop(size, shorter_side)(dict(img_path=path))['img']
     longer = int(shorter_side * max(height, width) / min(height, width))
     wide, high = (longer, shorter_side) if width > height else (shorter_side, longer)
     left, top = int(round((wide - size) / 2)), int(round((high - size) / 2))
     with Image.open(path) as image:
-        theirs = image.resize((wide, high), Image.BILINEAR).crop(
+        expected = image.resize((wide, high), Image.BILINEAR).crop(
             (left, top, left + size, top + size)
         )
-    error = differences(ours, theirs)
+    error = differences(square, expected)
     assert error.max() <= 1 and error.mean() < 0.02
 
 

@@ -1,8 +1,4 @@
-import multiprocessing
-import os
 import pickle
-import signal
-import time
 from bisect import bisect_right
 
 import numpy as np
@@ -19,7 +15,6 @@ from mmdet_eca.pretraining import (
     ImagePreprocessor,
     SeededSampler,
     collate_images,
-    image_index,
 )
 from mmdet_eca.pretraining.seeded_index import SeededIndex
 from tests.conftest import write_images
@@ -30,12 +25,6 @@ TRAIN = [
     dict(type='PackImage'),
 ]
 VAL = [dict(type='LoadCenterCrop', size=28, shorter_side=32), dict(type='PackImage')]
-
-
-@pytest.fixture
-def root(tmp_path):
-    write_images(tmp_path / 'train', classes='abc', images_per_class=4)
-    return tmp_path / 'train'
 
 
 def test_images_and_labels_in_order_of_their_names(root):
@@ -52,110 +41,6 @@ def test_images_and_labels_in_order_of_their_names(root):
     assert [folder[i]['data_samples'] for i in range(len(folder))] == [0] * 4 + [
         1
     ] * 4 + [2] * 4
-
-
-def test_index_is_kept_and_made_again_after_a_change(root, monkeypatch):
-    names = ImageFolder(str(root), VAL).names
-    with monkeypatch.context() as patch:
-        patch.setattr(image_index, '_scan', None)  # would fail
-        np.testing.assert_array_equal(ImageFolder(str(root), VAL).names, names)
-    (root / 'c' / '0.jpg').rename(root / 'c' / '9.JPEG')
-    assert ImageFolder(str(root), VAL).path(11) == f'{root}/c/9.JPEG'
-    (root / 'c').rename(root / 'd')
-    assert ImageFolder(str(root), VAL).classes == ('a', 'b', 'd')
-    (root / '.mmdet_eca_index.npz').write_bytes(b'PK half a file')
-    assert len(ImageFolder(str(root), VAL)) == 12
-    assert [p for p in os.listdir(root) if p.startswith('.')] == [
-        '.mmdet_eca_index.npz'
-    ]
-
-
-def test_index_of_a_read_only_folder_is_kept_in_the_cache(root, tmp_path, monkeypatch):
-    replace = os.replace
-
-    def replace_elsewhere(source, destination):
-        if destination.startswith(str(root)):
-            raise PermissionError
-        replace(source, destination)
-
-    monkeypatch.setattr(os, 'replace', replace_elsewhere)
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    names = ImageFolder(str(root), VAL).names
-    assert sorted(os.listdir(root)) == ['a', 'b', 'c']
-    with monkeypatch.context() as patch:
-        patch.setattr(image_index, '_scan', None)  # would fail
-        np.testing.assert_array_equal(ImageFolder(str(root), VAL).names, names)
-    (root / 'c' / '0.jpg').rename(root / 'c' / '9.jpg')
-    assert ImageFolder(str(root), VAL).path(11) == f'{root}/c/9.jpg'
-
-
-def test_index_that_can_be_kept_nowhere_is_made_each_time(root, monkeypatch):
-    def denied(*args, **kwargs):
-        raise PermissionError
-
-    monkeypatch.setattr(np, 'savez', denied)
-    for _ in range(2):
-        assert len(ImageFolder(str(root), VAL)) == 12
-    assert sorted(os.listdir(root)) == ['a', 'b', 'c']
-
-
-def in_processes(count, function, *args):
-    """Calls a function in processes of their own at once; returns them and the
-    queue that it may put things into."""
-    fork = multiprocessing.get_context('fork')
-    queue = fork.SimpleQueue()
-    processes = [
-        fork.Process(target=function, args=(queue, *args), daemon=True)
-        for _ in range(count)
-    ]
-    for process in processes:
-        process.start()
-    return processes, queue
-
-
-def put_index(queue, root):
-    try:
-        queue.put(len(image_index.read_index(root).names))
-    except UserError as error:
-        queue.put(str(error))
-
-
-@pytest.fixture
-def slow_scan(monkeypatch, tmp_path):
-    """Makes a scan slow; returns the file that it adds its process to."""
-    scan, log = image_index._scan, tmp_path / 'scans'
-
-    def slow(*args):
-        with open(log, 'a') as file:
-            file.write(f'{os.getpid()}\n')
-        time.sleep(0.5)
-        return scan(*args)
-
-    monkeypatch.setattr(image_index, '_scan', slow)
-    return log
-
-
-def test_one_of_several_processes_scans(root, slow_scan):
-    """Without a process group, which there is not before the runner is built."""
-    processes, queue = in_processes(4, put_index, str(root))
-    assert [queue.get() for _ in processes] == [12] * 4
-    assert len(slow_scan.read_text().split()) == 1
-
-
-def test_every_process_fails_with_the_scan(root, slow_scan):
-    (root / 'd').mkdir()
-    processes, queue = in_processes(3, put_index, str(root))
-    for _ in processes:
-        assert 'has 1 class folders without images (d)' in queue.get()
-
-
-def test_a_process_killed_while_it_scans_keeps_nobody_waiting(root, slow_scan):
-    (killed,), _ = in_processes(1, put_index, str(root))
-    while not slow_scan.exists():
-        time.sleep(0.01)
-    _, queue = in_processes(1, put_index, str(root))
-    os.kill(killed.pid, signal.SIGKILL)
-    assert queue.get() == 12
 
 
 def test_wrong_folders_are_named(root, tmp_path):
