@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 from safetensors.torch import save_file
 
 from mmdet_eca.engine.checks import _check_pretrained
-from tests.checkpoints.layouts import fill, other_layout, read_layout
+from tests.checkpoints.layouts import fill, read_layout, resnet_layout
 from tests.checkpoints.server import named_by_hash, serve
 from tests.conftest import ROOT
 
@@ -86,12 +86,12 @@ def weights(tmp_path_factory):
     for depth, kernel_size in ((50, (3, 5, 5, 7)), (101, (3, 3, 5, 7))):
         k = ''.join(map(str, kernel_size))
         name = f'pretrained/eca_resnet{depth}_k{k}.pth.tar'
-        authors = fill(other_layout(depth, kernel_size, 64, classes=1000))
+        authors = fill(resnet_layout(depth, kernel_size, 64, classes=1000))
         authors = {f'module.{k}': value for k, value in authors.items()}
         torch.save(dict(epoch=100, state_dict=authors), folder / name)
         files[name] = name, authors
         for model, state_dict in (
-            (f'resnet{depth}', fill(other_layout(depth, None, 64, '', 1000))),
+            (f'resnet{depth}', fill(resnet_layout(depth, None, 64, '', 1000))),
             (
                 f'se-resnet{depth}_batch256_imagenet_20200804',
                 fill(mmpretrain_layout(depth)),

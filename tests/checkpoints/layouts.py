@@ -32,7 +32,7 @@ def read_layout(name):
     return {row[0]: tuple(map(int, row[1:])) for row in rows}
 
 
-def other_layout(depth=50, kernel_size=None, width=8, prefix='', classes=10):
+def resnet_layout(depth=50, kernel_size=None, width=8, prefix='', classes=10):
     """torchvision's names, or with ``kernel_size`` the ECA-Net authors'."""
     shapes = {f'{prefix}conv1.weight': (width, 3, 7, 7)}
 

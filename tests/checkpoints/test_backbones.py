@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from mmdet_eca import AttentionResNet, ECAResNet, ECAResNetV1d, SEResNet, UserError
 from mmdet_eca.checkpoints import convert_checkpoint
-from tests.checkpoints.layouts import fill, other_layout, read_layout
+from tests.checkpoints.layouts import fill, read_layout, resnet_layout
 
 BLOCKS = (3, 4, 6, 3)
 
@@ -159,7 +159,7 @@ def loaded(filename):
 
 
 def test_the_authors_weights_keep_their_names(tmp_path):
-    shapes = other_layout(101, (3, 3, 5, 7))
+    shapes = resnet_layout(101, (3, 3, 5, 7))
     state_dict = fill(shapes)
     path, out = tmp_path / 'eca_resnet101_k3357.pth.tar', tmp_path / 'out.pth'
     torch.save(
@@ -187,7 +187,7 @@ def test_torchvisions_weights_without_the_counts_of_batches(tmp_path):
     """As torch before 0.4.1 wrote them."""
     state_dict = {
         name: value
-        for name, value in fill(other_layout()).items()
+        for name, value in fill(resnet_layout()).items()
         if 'num_batches' not in name
     }
     path, out = tmp_path / 'resnet50.pth', tmp_path / 'out.pth'
@@ -201,12 +201,12 @@ def test_torchvisions_weights_without_the_counts_of_batches(tmp_path):
 
 
 def test_plain_mmpretrain_weights(tmp_path):
-    shapes = other_layout(prefix='backbone.', classes=0)
+    shapes = resnet_layout(prefix='backbone.', classes=0)
     shapes['head.fc.weight'] = (10, 256)
     shapes['head.fc.bias'] = (10,)
     path = tmp_path / 'resnet50.pth'
     torch.save(dict(state_dict=fill(shapes)), path)
-    assert set(loaded(f'mmpretrain://{path}')) == set(other_layout())
+    assert set(loaded(f'mmpretrain://{path}')) == set(resnet_layout())
 
 
 def test_converting_twice_changes_nothing(tmp_path):
@@ -260,7 +260,7 @@ def test_what_is_not_whole_is_refused(change, message, tmp_path):
 
 def test_a_scheme_takes_its_own_source_only(tmp_path):
     path = tmp_path / 'resnet50.pth'
-    torch.save(fill(other_layout()), path)
+    torch.save(fill(resnet_layout()), path)
     for scheme in ('ecanet', 'timm', 'mmpretrain'):
         with pytest.raises(UserError, match='is none of: '):
             loaded(f'{scheme}://{path}')

@@ -9,7 +9,7 @@ from mmengine.runner import CheckpointLoader
 
 from mmdet_eca import UserError
 from mmdet_eca.checkpoints.downloads import download, hash_in_name
-from tests.checkpoints.layouts import fill, other_layout
+from tests.checkpoints.layouts import fill, resnet_layout
 from tests.checkpoints.server import named_by_hash
 
 
@@ -23,7 +23,7 @@ def files_in(cache):
 
 
 def test_a_file_is_downloaded_once_for_all_processes(server, folder, cache):
-    torch.save(fill(other_layout()), folder / 'model.pth')
+    torch.save(fill(resnet_layout()), folder / 'model.pth')
     with ThreadPoolExecutor(4) as pool:
         paths = set(pool.map(download, 4 * [f'{server.address}/model.pth']))
     assert len(server.requests) == len(paths) == 1
@@ -54,10 +54,10 @@ def test_the_same_name_at_two_addresses(server, folder):
 
 
 def test_the_hash_in_a_name_is_checked(server, folder, cache):
-    torch.save(fill(other_layout()), folder / 'resnet50.pth')
+    torch.save(fill(resnet_layout()), folder / 'resnet50.pth')
     good = named_by_hash(folder / 'resnet50.pth').name
     load_whole = CheckpointLoader.load_checkpoint
-    assert len(load_whole(f'{server.address}/{good}')) == len(other_layout())
+    assert len(load_whole(f'{server.address}/{good}')) == len(resnet_layout())
     (folder / 'other-0676ba61.pth').write_bytes((folder / good).read_bytes())
     with pytest.raises(UserError, match='SHA-256 does not begin with 0676ba61'):
         load_whole(f'{server.address}/other-0676ba61.pth')
@@ -87,7 +87,7 @@ def test_which_names_carry_a_hash(name, digits):
 
 
 def test_a_download_that_is_cut_off(server, folder, cache):
-    torch.save(fill(other_layout()), folder / 'model.pth')
+    torch.save(fill(resnet_layout()), folder / 'model.pth')
     server.cut_off.add('/model.pth')
     size = (folder / 'model.pth').stat().st_size
     with pytest.raises(UserError, match=f'cut off after 100 of {size} bytes'):
@@ -98,14 +98,14 @@ def test_a_download_that_is_cut_off(server, folder, cache):
 
 
 def test_a_cut_off_file_is_to_be_deleted(server, folder):
-    torch.save(fill(other_layout()), folder / 'model.pth')
+    torch.save(fill(resnet_layout()), folder / 'model.pth')
     os.truncate(download(f'{server.address}/model.pth'), 1000)
     with pytest.raises(UserError, match='model.pth is cut off.* delete it and'):
         CheckpointLoader.load_checkpoint(f'{server.address}/model.pth')
 
 
 def test_a_part_that_a_killed_process_left_is_written_over(server, folder, cache):
-    torch.save(fill(other_layout()), folder / 'model.pth')
+    torch.save(fill(resnet_layout()), folder / 'model.pth')
     path = download(f'{server.address}/model.pth')
     os.rename(path, f'{path}.part')
     os.truncate(f'{path}.part', 1000)

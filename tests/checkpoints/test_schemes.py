@@ -16,13 +16,13 @@ from safetensors.torch import save_file
 from mmdet_eca import UserError
 from mmdet_eca.checkpoints import local_path, schemes
 from mmdet_eca.engine.checks import _check_pretrained
-from tests.checkpoints.layouts import fill, other_layout
+from tests.checkpoints.layouts import fill, resnet_layout
 from tests.conftest import ROOT
 
 
 def timm_resnet(seed):
     """timm's names for ecaresnet50, whose stem is plain."""
-    state_dict = fill(other_layout(50, (5, 5, 5, 7)), seed)
+    state_dict = fill(resnet_layout(50, (5, 5, 5, 7)), seed)
     return {k.replace('.eca.', '.se.'): v for k, v in state_dict.items()}
 
 

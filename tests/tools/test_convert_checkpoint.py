@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from mmdet_eca import UserError
 from mmdet_eca.checkpoints import convert_checkpoint
-from tests.checkpoints.layouts import fill, other_layout
+from tests.checkpoints.layouts import fill, resnet_layout
 from tests.conftest import run
 
 
@@ -22,12 +22,12 @@ class Command:
 
 
 def truncated(path):
-    torch.save(fill(other_layout()), path)
+    torch.save(fill(resnet_layout()), path)
     os.truncate(path, os.path.getsize(path) // 2)
 
 
 def truncated_before_torch_1_6(path):
-    torch.save(fill(other_layout()), path, _use_new_zipfile_serialization=False)
+    torch.save(fill(resnet_layout()), path, _use_new_zipfile_serialization=False)
     os.truncate(path, os.path.getsize(path) // 2)
 
 
@@ -40,12 +40,12 @@ def empty(path):
 
 
 def with_code(path):
-    torch.save(dict(state_dict=fill(other_layout()), extra=Command()), path)
+    torch.save(dict(state_dict=fill(resnet_layout()), extra=Command()), path)
 
 
 def with_arguments(path):
     torch.save(
-        dict(state_dict=fill(other_layout()), args=argparse.Namespace(lr=0.1)), path
+        dict(state_dict=fill(resnet_layout()), args=argparse.Namespace(lr=0.1)), path
     )
 
 
@@ -106,7 +106,7 @@ def test_a_bad_file_is_one_line(tmp_path):
 
 def test_an_existing_output_survives_a_failure(tmp_path, monkeypatch):
     path, out = tmp_path / 'in.pth', tmp_path / 'out.pth'
-    torch.save(fill(other_layout()), path)
+    torch.save(fill(resnet_layout()), path)
     out.write_text('precious')
     truncated(tmp_path / 'bad.pth')
     with pytest.raises(UserError):
@@ -128,7 +128,7 @@ def test_an_existing_output_survives_a_failure(tmp_path, monkeypatch):
 
 def test_the_output_is_not_the_input(tmp_path):
     path = tmp_path / 'in.pth'
-    torch.save(fill(other_layout()), path)
+    torch.save(fill(resnet_layout()), path)
     with pytest.raises(UserError, match='give another name'):
         convert_checkpoint(str(path), str(path))
     with pytest.raises(UserError, match='cannot be written'):
@@ -137,7 +137,7 @@ def test_the_output_is_not_the_input(tmp_path):
 
 def test_safetensors_are_converted(tmp_path):
     path, out = tmp_path / 'model.safetensors', tmp_path / 'out.pth'
-    state_dict = fill(other_layout())
+    state_dict = fill(resnet_layout())
     save_file(state_dict, path)
     assert "torchvision's" in convert_checkpoint(str(path), str(out))
     converted = torch.load(out, weights_only=True)['state_dict']

@@ -1,4 +1,4 @@
-"""A pickle that would run code, at every door by which a file comes in."""
+"""A pickle that would run code, in every way by which a checkpoint is read."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from mmengine.runner import CheckpointLoader
 
 from mmdet_eca import UserError
 from mmdet_eca.checkpoints import convert_checkpoint, schemes
-from tests.checkpoints.layouts import fill, other_layout
+from tests.checkpoints.layouts import fill, resnet_layout
 from tests.checkpoints.server import serve
 from tests.conftest import ROOT, run
 from tests.tools.test_train import digits_options
@@ -42,7 +42,7 @@ def hostile(request, tmp_path, ran):
     (tmp_path / 'served').mkdir()
     path = tmp_path / 'served' / 'hostile.pth'
     content = dict(
-        state_dict=fill(other_layout(50, (5, 5, 5, 7))),
+        state_dict=fill(resnet_layout(50, (5, 5, 5, 7))),
         meta=dict(mmdet_version=Command(ran)),
     )
     if request.param == 'plain pickle':
@@ -58,9 +58,9 @@ def test_the_code_is_run_by_unsafe_loading(hostile, ran):
     assert ran.exists()
 
 
-def refused(door, ran):
+def check_refused(read, ran):
     with pytest.raises(UserError) as error:
-        door()
+        read()
     assert not ran.exists()
     assert 'posix.system would have to be run' in str(error.value)
     assert len(str(error.value).splitlines()) == 1
@@ -87,7 +87,7 @@ def refused(door, ran):
         'petrel://bucket/{model}',
     ],
 )
-def test_mmengines_loader(name, hostile, ran, tmp_path, monkeypatch):
+def test_the_loader_of_mmengine(name, hostile, ran, tmp_path, monkeypatch):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
     monkeypatch.setenv('MMENGINE_HOME', str(tmp_path))
     with serve(hostile.parent) as server:
@@ -100,7 +100,7 @@ def test_mmengines_loader(name, hostile, ran, tmp_path, monkeypatch):
             schemes, 'get_file_backend', lambda *_, **__: Bucket(hostile)
         )
         name = name.format(path=hostile, url=url, model='mine')
-        refused(lambda: CheckpointLoader.load_checkpoint(name), ran)
+        check_refused(lambda: CheckpointLoader.load_checkpoint(name), ran)
 
 
 class Bucket:
@@ -129,7 +129,7 @@ def test_the_hugging_face_hub(hostile, ran, tmp_path, monkeypatch):
 
 def test_the_converter(hostile, ran, tmp_path):
     out = tmp_path / 'out.pth'
-    message = refused(lambda: convert_checkpoint(str(hostile), str(out)), ran)
+    message = check_refused(lambda: convert_checkpoint(str(hostile), str(out)), ran)
     assert message.startswith(f'{hostile} is refused') and not out.exists()
 
 
