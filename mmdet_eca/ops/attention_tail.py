@@ -1,6 +1,6 @@
 """The end of a residual block with channel attention, as one operation."""
 
-from typing import Optional, Tuple
+from typing import Any, Optional
 
 import torch
 from torch import Tensor
@@ -57,12 +57,12 @@ class _AttentionTail(torch.autograd.Function):
         ).relu_()
 
     @staticmethod
-    def setup_context(ctx, inputs: Tuple, output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
         x, weight, bias, gate, _ = inputs
         ctx.save_for_backward(x, weight, bias, gate, output)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tuple:
+    def backward(ctx: Any, grad: Tensor) -> tuple:
         if torch.is_grad_enabled():
             raise RuntimeError(
                 'the folded residual tail has no second derivatives; build the '
@@ -97,8 +97,8 @@ class _AttentionTail(torch.autograd.Function):
 
 
 def _conv_backward(
-    grad: Tensor, x: Tensor, weights: Tensor, wanted: Tuple[bool, bool, bool]
-) -> Tuple[Optional[Tensor], ...]:
+    grad: Tensor, x: Tensor, weights: Tensor, wanted: tuple[bool, bool, bool]
+) -> tuple[Optional[Tensor], ...]:
     """Gradients of ``weights[n] x[n] + biases[n]``, in one of two forms.
 
     On the CPU, one convolution an image. Products of the whole batch took 0.76
@@ -123,10 +123,12 @@ def _conv_backward(
 
 
 def convolutions(
-    grad: Tensor, x: Tensor, weights: Tensor, wanted: Tuple[bool, bool, bool]
-) -> Tuple[Optional[Tensor], ...]:
-    """The gradients by the backward pass of a convolution for every image, of
-    which there has to be one."""
+    grad: Tensor, x: Tensor, weights: Tensor, wanted: tuple[bool, bool, bool]
+) -> tuple[Optional[Tensor], ...]:
+    """The gradients by the backward pass of a convolution for every image.
+
+    There has to be an image.
+    """
     images = [
         torch.ops.aten.convolution_backward(
             grad[n : n + 1],
@@ -152,8 +154,8 @@ def convolutions(
 
 
 def products(
-    grad: Tensor, x: Tensor, weights: Tensor, wanted: Tuple[bool, bool, bool]
-) -> Tuple[Optional[Tensor], ...]:
+    grad: Tensor, x: Tensor, weights: Tensor, wanted: tuple[bool, bool, bool]
+) -> tuple[Optional[Tensor], ...]:
     """The gradients by one product of matrices for the whole batch each."""
     pixels = grad.flatten(2)
     grad_x = grad_weights = None

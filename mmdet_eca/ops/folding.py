@@ -5,8 +5,6 @@ convolution before it are one convolution, in training as in evaluation. The
 weights are folded anew in every call, so they are never out of date.
 """
 
-from typing import Tuple
-
 import torch
 from mmengine.utils import digit_version
 from torch import Tensor, nn
@@ -30,6 +28,7 @@ def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
     """
     if not is_foldable(conv, norm, x):
         return norm(conv(x))
+    assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     return conv._conv_forward(x, *fold_norm(conv, norm))
 
 
@@ -67,7 +66,7 @@ def is_foldable(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
     return height * width > conv.weight[0].numel()
 
 
-def fold_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tuple[Tensor, Tensor]:
+def fold_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Weight and bias of ``norm(conv(.))``, for a norm on stored statistics.
 
     They carry gradients to the weights of both, which those of
@@ -76,10 +75,12 @@ def fold_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tuple[Tensor, Tensor]:
     Returns:
         tuple[Tensor]: Weight of the shape of ``conv.weight``, bias (C_out,).
     """
-    scale = (norm.running_var + norm.eps).rsqrt()
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None and variance is not None
+    scale = (variance + norm.eps).rsqrt()
     if norm.weight is not None:
         scale = scale * norm.weight
-    bias = -norm.running_mean if conv.bias is None else conv.bias - norm.running_mean
+    bias = -mean if conv.bias is None else conv.bias - mean
     bias = bias * scale
     if norm.bias is not None:
         bias = bias + norm.bias

@@ -1,5 +1,7 @@
 """What torch.fx and torch.compile need to be told."""
 
+from typing import Any
+
 from torch import nn
 from torch.fx import Proxy
 
@@ -17,6 +19,5 @@ def as_node(module: nn.Module, x: Proxy) -> Proxy:
     torch.fx cannot follow a choice by the input's size. A node is by the
     module's name, so copies of the graph call their own module.
     """
-    return x.tracer.create_proxy(
-        'call_module', x.tracer.path_of_module(module), (x,), {}
-    )
+    tracer: Any = x.tracer
+    return tracer.create_proxy('call_module', tracer.path_of_module(module), (x,), {})

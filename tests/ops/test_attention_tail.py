@@ -1,5 +1,6 @@
 import itertools
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -95,7 +96,7 @@ def test_only_what_learns_gets_a_gradient(learning, form, layout, monkeypatch):
 def test_layouts_may_be_mixed(layout):
     inputs = operands(layout=layout)
     other = LAYOUTS[layout == LAYOUTS[0]]
-    mixed = inputs[:4] + [inputs[4].contiguous(memory_format=other)]
+    mixed = [*inputs[:4], inputs[4].contiguous(memory_format=other)]
     torch.testing.assert_close(attention_tail(*mixed), step_by_step(*inputs))
 
 
@@ -205,14 +206,13 @@ def test_an_empty_batch_has_gradients_of_zero(learning, layout):
 )
 def test_the_form_is_the_devices(place, n, form, monkeypatch):
     called = []
+
+    def record(name, function, *args):
+        called.append(name)
+        return function(*args)
+
     for name in ('convolutions', 'products'):
-        monkeypatch.setattr(
-            MODULE,
-            name,
-            lambda *args, of=name, call=getattr(MODULE, name): (
-                called.append(of) or call(*args)
-            ),
-        )
+        monkeypatch.setattr(MODULE, name, partial(record, name, getattr(MODULE, name)))
     with torch.device(place):
         inputs = operands(n)
         attention_tail(*inputs).sum().backward()

@@ -1,5 +1,6 @@
 import logging
 from numbers import Integral
+from typing import Any
 
 from mmengine.logging import print_log
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ class ChannelAttention(nn.Module):
         return x * self.gate(x.mean(dim=(2, 3)))[:, :, None, None]
 
     def _load_from_state_dict(
-        self, state_dict: dict, prefix: str, *args, **kwargs
+        self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         weights = dict(self.named_parameters())
         if (
@@ -65,6 +66,7 @@ class ChannelAttention(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def extra_repr(self) -> str:
+        """The arguments, as ``print`` shows them."""
         return str(self.in_channels)
 
 

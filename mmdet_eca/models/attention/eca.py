@@ -5,6 +5,7 @@ Networks", Wang et al., CVPR 2020, https://arxiv.org/abs/1910.03151.
 """
 
 import math
+from functools import reduce
 from numbers import Integral
 from typing import Optional
 
@@ -62,6 +63,7 @@ class _LocalAttention(ChannelAttention):
         self.kernel_size = int(kernel_size)
 
     def extra_repr(self) -> str:
+        """The arguments, as ``print`` shows them."""
         return f'{self.in_channels}, kernel_size={self.kernel_size}'
 
 
@@ -139,9 +141,8 @@ class ECANonShared(_LocalAttention):
         padded = F.pad(pooled, (k // 2, k // 2))
         # Cast, since autocast leaves products of elements alone.
         weight = self.weight.to(pooled)
-        return sum(
-            padded[:, j : j + channels] * weight[:, j] for j in range(k)
-        ).sigmoid()
+        products = (padded[:, j : j + channels] * weight[:, j] for j in range(k))
+        return reduce(torch.add, products).sigmoid()
 
 
 def _check_kernel_size(kernel_size: int, in_channels: int) -> None:

@@ -143,4 +143,5 @@ class SEGroup(ChannelAttention):
         return self.conv(pooled.unsqueeze(2)).squeeze(2).sigmoid()
 
     def extra_repr(self) -> str:
+        """The arguments, as ``print`` shows them."""
         return f'{self.in_channels}, groups={self.groups}'

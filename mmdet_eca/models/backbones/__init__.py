@@ -1,3 +1,5 @@
+"""mmdet's backbones with channel attention."""
+
 from .attention_mobilenet_v2 import AttentionMobileNetV2, ECAMobileNetV2
 from .attention_resnet import AttentionResNet, AttentionResNetV1d, AttentionResNeXt
 from .eca_resnet import ECAResNet, ECAResNetV1d, ECAResNeXt

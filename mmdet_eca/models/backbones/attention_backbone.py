@@ -1,7 +1,8 @@
 """What the backbones with channel attention have in common."""
 
 import difflib
-from typing import Any, List, Optional, Sequence, Union
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import torch.utils.checkpoint as cp
 from mmdet.registry import MODELS
@@ -21,6 +22,10 @@ class AttentionBlock(nn.Module):
     """A residual block with a channel attention layer on its branch."""
 
     attention_name: Optional[str] = None
+
+    if TYPE_CHECKING:
+        # Layers and settings are set by mmdet's blocks, which have no types.
+        def __getattr__(self, name: str) -> Any: ...
 
     def add_attention(self, cfg: Optional[dict], channels: int) -> None:
         """Builds the attention, a submodule named by its ``_abbr_``.
@@ -48,7 +53,9 @@ class AttentionBlock(nn.Module):
     @property
     def attention(self) -> Optional[ChannelAttention]:
         """The channel attention layer, None if there is none."""
-        return self.attention_name and getattr(self, self.attention_name)
+        if self.attention_name is None:
+            return None
+        return getattr(self, self.attention_name)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, C_in, H, W) to (N, C_out, H / stride, W / stride)."""
@@ -74,7 +81,13 @@ class AttentionBackbone(nn.Module):
         **kwargs: Arguments of mmdet's backbone.
     """
 
-    def __init__(self, *args, strict_attention: bool = True, **kwargs) -> None:
+    if TYPE_CHECKING:
+        # As of AttentionBlock.
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __init__(
+        self, *args: Any, strict_attention: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.strict_attention = strict_attention
         for module in self.modules():
@@ -82,13 +95,15 @@ class AttentionBackbone(nn.Module):
                 module.in_attention_backbone = True
 
     def train(self, mode: bool = True) -> 'AttentionBackbone':
-        """Sets the mode, keeping frozen stages and, with ``norm_eval``, the
-        norm layers in evaluation mode; returns self as torch does."""
+        """Sets the mode and returns self, as torch does and mmdet does not.
+
+        Frozen stages and, with ``norm_eval``, the norms stay in evaluation mode.
+        """
         super().train(mode)
         return self
 
     def _load_from_state_dict(
-        self, state_dict: dict, prefix: str, *args, **kwargs
+        self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         check_attention_weights(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
@@ -110,7 +125,7 @@ def one_per_stage(name: str, value: Any, num_stages: int) -> list:
     return list(value)
 
 
-def eca_per_stage(kernel_size: KernelSize, num_stages: int) -> List[dict]:
+def eca_per_stage(kernel_size: KernelSize, num_stages: int) -> list[dict]:
     """Configs of the ECA layers with these kernel sizes."""
     return [
         dict(type='mmdet.ECALayer', kernel_size=size)

@@ -1,5 +1,7 @@
 """MobileNetV2 with channel attention at the end of every inverted residual."""
 
+from typing import Any, Optional
+
 from mmdet.models.backbones import MobileNetV2
 from mmdet.models.layers import InvertedResidual
 from mmdet.registry import MODELS
@@ -16,15 +18,18 @@ from .attention_backbone import (
 
 
 class AttentionInvertedResidual(AttentionBlock, InvertedResidual):
-    """mmdet's InvertedResidual, as its MobileNetV2 uses it, with channel
-    attention on its last convolution.
+    """mmdet's InvertedResidual with channel attention on its last convolution.
+
+    It is what mmdet's MobileNetV2 uses of it.
 
     Args:
         attention (dict, optional): Config of the channel attention.
         **kwargs: Arguments of mmdet's block.
     """
 
-    def __init__(self, *args, attention=None, **kwargs) -> None:
+    def __init__(
+        self, *args: Any, attention: Optional[dict] = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.add_attention(attention, self.linear_conv.conv.out_channels)
 
@@ -54,8 +59,10 @@ class AttentionMobileNetV2(AttentionBackbone, MobileNetV2):
             loaded, if the attention in a checkpoint does not fit.
     """
 
+    in_channels: int  # of the next block
+
     def __init__(
-        self, attention: Attention = None, strict_attention: bool = True, **kwargs
+        self, attention: Attention = None, strict_attention: bool = True, **kwargs: Any
     ) -> None:
         self.stage_attention = one_per_stage(
             'attention', attention, len(self.arch_settings)
@@ -73,7 +80,7 @@ class AttentionMobileNetV2(AttentionBackbone, MobileNetV2):
                 AttentionInvertedResidual(
                     self.in_channels,
                     out_channels,
-                    mid_channels=int(round(self.in_channels * expand_ratio)),
+                    mid_channels=round(self.in_channels * expand_ratio),
                     stride=stride if index == 0 else 1,
                     with_expand_conv=expand_ratio != 1,
                     conv_cfg=self.conv_cfg,
@@ -105,7 +112,7 @@ class ECAMobileNetV2(AttentionMobileNetV2):
             sizes in a checkpoint differ.
     """
 
-    def __init__(self, kernel_size: KernelSize = None, **kwargs) -> None:
+    def __init__(self, kernel_size: KernelSize = None, **kwargs: Any) -> None:
         super().__init__(
             attention=eca_per_stage(kernel_size, len(self.arch_settings)), **kwargs
         )

@@ -1,6 +1,6 @@
 """ResNet with channel attention at the end of every residual branch."""
 
-from typing import Tuple
+from typing import Any
 
 from mmdet.models.backbones import ResNet, ResNetV1d, ResNeXt
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
@@ -64,7 +64,7 @@ class AttentionResNet(AttentionBackbone, ResNet):
         attention: Attention = None,
         folded: bool = True,
         strict_attention: bool = True,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         if depth not in self.arch_settings:
             raise UserError(
@@ -76,7 +76,7 @@ class AttentionResNet(AttentionBackbone, ResNet):
         self.folded = folded
         super().__init__(depth=depth, strict_attention=strict_attention, **kwargs)
 
-    def make_res_layer(self, block: type, **kwargs) -> nn.Sequential:
+    def make_res_layer(self, block: type, **kwargs: Any) -> nn.Sequential:
         """Builds the next stage out of blocks that take ``attention``."""
         return super().make_res_layer(
             block=(FOLDED_BLOCKS if self.folded else BLOCKS)[block],
@@ -84,7 +84,7 @@ class AttentionResNet(AttentionBackbone, ResNet):
             **kwargs,
         )
 
-    def forward(self, x: Tensor) -> Tuple[Tensor, ...]:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Maps images (N, 3, H, W) to the feature maps of ``out_indices``."""
         if not self.folded or isinstance(x, Proxy):
             return super().forward(x)

@@ -6,7 +6,8 @@ run with untrained attention and lose accuracy in silence.
 
 import logging
 from collections import defaultdict
-from typing import Dict, Iterable, Optional, Set
+from collections.abc import Iterable
+from typing import Any, Optional
 
 from mmdet.registry import MODELS
 from mmengine.logging import print_log
@@ -17,7 +18,7 @@ from ..attention import ChannelAttention
 
 
 def check_attention_weights(
-    backbone: nn.Module, state_dict: Dict[str, Tensor], prefix: str
+    backbone: nn.Module, state_dict: dict[str, Tensor], prefix: str
 ) -> None:
     """Sees to it that no attention is left untrained in silence.
 
@@ -82,7 +83,7 @@ def check_attention_weights(
     )
 
 
-def _say_untrained(backbone: nn.Module, message: str, names: Iterable[str]) -> None:
+def _say_untrained(backbone: Any, message: str, names: Iterable[str]) -> None:
     """Logs the message, and which of the named layers will never learn."""
     stages = {name.split('.')[0] for name in names}
     frozen = [
@@ -100,10 +101,10 @@ def _say_untrained(backbone: nn.Module, message: str, names: Iterable[str]) -> N
 
 def _difference(
     backbone: nn.Module,
-    layers: Dict[str, ChannelAttention],
-    state_dict: Dict[str, Tensor],
+    layers: dict[str, ChannelAttention],
+    state_dict: dict[str, Tensor],
     prefix: str,
-    others: Set[str],
+    others: set[str],
 ) -> Optional[str]:
     """What about the checkpoint's attention does not fit, and the remedy."""
     if others:
@@ -135,7 +136,7 @@ def _difference(
     return None
 
 
-def _weights(layers: Dict[str, ChannelAttention]) -> Dict[str, Tensor]:
+def _weights(layers: dict[str, ChannelAttention]) -> dict[str, Tensor]:
     return {
         layer_name + name: weight
         for layer_name, layer in layers.items()
@@ -144,7 +145,7 @@ def _weights(layers: Dict[str, ChannelAttention]) -> Dict[str, Tensor]:
 
 
 def _fits(
-    layer: ChannelAttention, state_dict: Dict[str, Tensor], layer_name: str
+    layer: ChannelAttention, state_dict: dict[str, Tensor], layer_name: str
 ) -> bool:
     return all(
         name in state_dict and state_dict[name].shape == weight.shape
@@ -152,7 +153,7 @@ def _fits(
     )
 
 
-def _attention_names(state_dict: Dict[str, Tensor], prefix: str) -> set:
+def _attention_names(state_dict: dict[str, Tensor], prefix: str) -> set:
     """The checkpoint's parameters that belong to a known kind of attention."""
     kinds = {
         module._abbr_
@@ -169,7 +170,7 @@ def _attention_names(state_dict: Dict[str, Tensor], prefix: str) -> set:
 
 
 def _differing_kernel_sizes(
-    layers: Dict[str, ChannelAttention], state_dict: Dict[str, Tensor], prefix: str
+    layers: dict[str, ChannelAttention], state_dict: dict[str, Tensor], prefix: str
 ) -> Optional[str]:
     found, wanted = defaultdict(set), {}
     for name, layer in layers.items():

@@ -1,5 +1,7 @@
 """ResNet with ECA, Efficient Channel Attention."""
 
+from typing import Any
+
 from mmdet.models.backbones import ResNeXt
 from mmdet.registry import MODELS
 
@@ -31,12 +33,15 @@ class ECAResNet(AttentionResNet):
             loaded, if the kernel sizes in a checkpoint differ.
 
     Example:
+        >>> import torch
         >>> backbone = ECAResNet(50, kernel_size=(3, 5, 5, 7))
         >>> [tuple(out.shape) for out in backbone(torch.rand(1, 3, 64, 64))]
         [(1, 256, 16, 16), (1, 512, 8, 8), (1, 1024, 4, 4), (1, 2048, 2, 2)]
     """
 
-    def __init__(self, depth: int, kernel_size: KernelSize = None, **kwargs) -> None:
+    def __init__(
+        self, depth: int, kernel_size: KernelSize = None, **kwargs: Any
+    ) -> None:
         super().__init__(
             depth,
             attention=eca_per_stage(kernel_size, kwargs.get('num_stages', 4)),

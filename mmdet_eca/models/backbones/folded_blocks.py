@@ -22,10 +22,11 @@ from ...ops import (
     is_foldable,
     run_folded,
 )
-from .residual_blocks import AttentionBasicBlock, AttentionBottleneck
+from ..attention import ChannelAttention
+from .residual_blocks import AttentionBasicBlock, AttentionBottleneck, ResidualBlock
 
 
-class _Folded(nn.Module):
+class _Folded(ResidualBlock):
     """Folds every norm of a residual block that :func:`is_foldable` accepts."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,19 +48,20 @@ class FoldedBottleneck(_Folded, AttentionBottleneck):
     """:class:`AttentionBottleneck` with its norms and its attention folded."""
 
     def run_tail(self, out: Tensor, x: Tensor) -> Tensor:
-        if not self._tail_is_foldable(out):
+        """The block from the third convolution on, in one operation if it may be."""
+        attention = self.attention
+        if attention is None or not self._tail_is_foldable(attention, out):
             return super().run_tail(out, x)
         weight, bias = fold_norm(self.conv3, self.norm3)
         weight = weight.flatten(1)
-        gate = self.attention.gate(F.linear(_mean(out), weight, bias))
+        gate = attention.gate(F.linear(_mean(out), weight, bias))
         return attention_tail(out, weight, bias, gate, self.shortcut(x))
 
-    def _tail_is_foldable(self, out: Tensor) -> bool:
+    def _tail_is_foldable(self, attention: ChannelAttention, out: Tensor) -> bool:
         return (
-            self.attention is not None
-            and not (self.with_plugins and self.after_conv3_plugin_names)
+            not (self.with_plugins and self.after_conv3_plugin_names)
             and is_foldable(self.conv3, self.norm3, out)
-            and not has_hooks(self.attention)
+            and not has_hooks(attention)
             and not has_hooks(self.relu)
         )
 
@@ -69,8 +71,10 @@ class FoldedResNeXtBottleneck(FoldedBottleneck, ResNeXtBottleneck):
 
 
 def _mean(x: Tensor) -> Tensor:
-    """Channel means (N, C). By the sum, whose gradient is a view of the size of
-    x where the mean's is a copy; in float32, since half precision would
-    overflow."""
+    """Channel means (N, C).
+
+    By the sum, whose gradient is a view of the size of x where the mean's is a copy;
+    in float32, since half precision would overflow.
+    """
     total = x.sum((2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
     return (total / (x.shape[2] * x.shape[3])).to(x.dtype)

@@ -1,4 +1,5 @@
 from collections import OrderedDict
+from typing import Any
 
 from mmcv.cnn.bricks import NonLocal2d
 from mmdet.models.backbones import ResNet
@@ -35,7 +36,7 @@ class NonLocalResNet(AttentionBackbone, ResNet):
             more gives the paper's 1024 channels.
     """
 
-    def make_res_layer(self, **kwargs) -> nn.Sequential:
+    def make_res_layer(self, **kwargs: Any) -> nn.Sequential:
         """Builds the next stage, c4 with the block before its last block."""
         stage = super().make_res_layer(**kwargs)
         if len(self.res_layers) != 2:  # c2 and c3 are there

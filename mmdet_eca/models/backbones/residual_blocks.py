@@ -1,6 +1,6 @@
 """mmdet's residual blocks with channel attention at the end of the branch."""
 
-from typing import Optional
+from typing import Any, Optional
 
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
 from mmdet.models.backbones.resnext import Bottleneck as ResNeXtBottleneck
@@ -19,7 +19,9 @@ class ResidualBlock(AttentionBlock):
 
     last_conv: str  # the name of the branch's last convolution
 
-    def __init__(self, *args, attention: Optional[dict] = None, **kwargs) -> None:
+    def __init__(
+        self, *args: Any, attention: Optional[dict] = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.add_attention(attention, getattr(self, self.last_conv).out_channels)
 

@@ -1,5 +1,7 @@
 """ResNet with squeeze-and-excitation."""
 
+from typing import Any
+
 from mmdet.registry import MODELS
 
 from .attention_resnet import AttentionResNet, DeeperResNetV1d
@@ -23,7 +25,7 @@ class SEResNet(AttentionResNet):
     """
 
     def __init__(
-        self, depth: int, ratio: int = 16, bias: bool = False, **kwargs
+        self, depth: int, ratio: int = 16, bias: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(
             depth,

@@ -90,8 +90,10 @@ def test_plain_resnet_weights_load_with_one_line(log):
     model.load_state_dict(plain.state_dict(), strict=False)
     assert torch.equal(model.conv1.weight, plain.conv1.weight)
     assert log == [
-        'The checkpoint has no weights for the channel attention of '
-        'ECAResNet: the attention starts untrained.'
+        (
+            'The checkpoint has no weights for the channel attention of '
+            'ECAResNet: the attention starts untrained.'
+        )
     ]
 
 
@@ -184,8 +186,10 @@ def test_without_strict_attention_the_layers_that_fit_are_loaded(log):
         assert torch.equal(weight, source[name]), name
     names = ', '.join(name[: -len('.conv.weight')] for name in untrained)
     assert names.startswith('layer1.0.eca, layer1.1.eca') and log == [
-        'The checkpoint has another channel attention than ECAResNet, whose own '
-        f'starts untrained: {names}; that of layer1 {STAYS}'
+        (
+            'The checkpoint has another channel attention than ECAResNet, whose own '
+            f'starts untrained: {names}; that of layer1 {STAYS}'
+        )
     ]
 
 
