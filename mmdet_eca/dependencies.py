@@ -13,8 +13,10 @@ DEPENDENCIES = dict(
     torch=('2.1.2', 'pip install torch==2.13.0'),
     mmcv=(
         '2.1.0',
-        'pip install openmim and mim install mmcv==2.1.0, or compile '
-        'it, see "Install" in the README',
+        (
+            'pip install openmim and mim install mmcv==2.1.0, or compile '
+            'it, see "Install" in the README'
+        ),
     ),
     mmdet=('3.3.0', 'pip install mmdet==3.3.0'),
 )

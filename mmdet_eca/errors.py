@@ -5,8 +5,9 @@ import os.path as osp
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Iterator, Optional, Sequence
+from typing import Optional
 
 # The rank of a process and the number of all, as torchrun, Slurm and Open MPI
 # name them.

@@ -1,6 +1,7 @@
 import os.path as osp
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Optional, Sequence
+from typing import Optional
 
 from ..errors import UserError
 from .files import StateDict, read_weights, write_checkpoint

@@ -6,7 +6,8 @@ import os
 import os.path as osp
 import re
 import uuid
-from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Optional
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from ..errors import UserError
 from .unpickling import MapLocation, load
 
-StateDict = Dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
 
 def read_checkpoint(path: str, map_location: MapLocation = None) -> Any:
@@ -67,7 +68,7 @@ def read_stream(file: BinaryIO, name: str, map_location: MapLocation = None) -> 
         raise UserError(_explain(name, error)) from None
 
 
-def read_weights(path: str) -> Tuple[StateDict, dict]:
+def read_weights(path: str) -> tuple[StateDict, dict]:
     """Reads the weights in a checkpoint file, onto the CPU.
 
     Returns:
@@ -82,10 +83,13 @@ def read_weights(path: str) -> Tuple[StateDict, dict]:
 
 
 def to_device(weights: StateDict, map_location: MapLocation) -> StateDict:
-    """Returns the weights on the device ``map_location``; if that is no device, on
-    the CPU."""
-    named = isinstance(map_location, (str, torch.device))
-    device = map_location if named else 'cpu'
+    """Returns the weights on a device.
+
+    Args:
+        weights (dict[str, Tensor]): The weights.
+        map_location (optional): As in ``torch.load``; what is no device means the CPU.
+    """
+    device = map_location if isinstance(map_location, (str, torch.device)) else 'cpu'
     return {name: value.to(device) for name, value in weights.items()}
 
 
@@ -126,8 +130,8 @@ def _explain(path: str, error: Exception) -> str:
     )
 
 
-def _unwrap(path: str, checkpoint: Any) -> Tuple[StateDict, dict]:
-    meta, weights = {}, checkpoint
+def _unwrap(path: str, checkpoint: Any) -> tuple[StateDict, dict]:
+    weights, meta = checkpoint, None
     if isinstance(checkpoint, dict) and 'state_dict' in checkpoint:
         weights, meta = checkpoint['state_dict'], checkpoint.get('meta')
     if (

@@ -1,7 +1,8 @@
 """Finds the ResNet that a state dict belongs to, and checks that it is whole."""
 
 import re
-from typing import Any, Collection, Dict, NamedTuple, Tuple
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
 import torch
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
@@ -29,7 +30,7 @@ class Backbone(NamedTuple):
     """A backbone of this package, as in a config."""
 
     type: str
-    arguments: Dict[str, Any]
+    arguments: dict[str, Any]
 
     def __str__(self) -> str:
         arguments = (f'{key}={value}' for key, value in self.arguments.items())
@@ -112,9 +113,9 @@ def check_names(
         )
 
 
-def _read_arguments(state_dict: StateDict) -> Tuple[str, Dict[str, Any]]:
+def _read_arguments(state_dict: StateDict) -> tuple[str, dict[str, Any]]:
     """Returns the attention, a key of ``_CLASSES``, and the backbone's arguments."""
-    stages: Dict[str, set] = {}
+    stages: dict[str, set] = {}
     for name in state_dict:
         found = re.match(r'layer(\d)\.(\d+)\.', name)
         if found:

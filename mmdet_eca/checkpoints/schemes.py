@@ -10,7 +10,7 @@ schemes are mmengine's own, whose loaders run code in a file unless torch refuse
 import io
 import os.path as osp
 import re
-from typing import Optional, Tuple
+from typing import Optional
 
 import mmengine
 from mmengine.fileio import get_file_backend
@@ -118,9 +118,11 @@ def local_path(filename: str) -> Optional[str]:
     return place if kind == 'file' else None
 
 
-def _resolve(filename: str) -> Tuple[str, str]:
-    """Returns where a checkpoint is: 'file', 'url', 'hub' or 'bucket', and its path,
-    address or name there."""
+def _resolve(filename: str) -> tuple[str, str]:
+    """Returns where a checkpoint is, and its path, address or name there.
+
+    The first is one of 'file', 'url', 'hub' and 'bucket'.
+    """
     scheme, separator, rest = filename.partition('://')
     if not separator:
         return 'file', filename
@@ -151,7 +153,7 @@ def _resolve(filename: str) -> Tuple[str, str]:
     return 'file', rest
 
 
-def _look_up(scheme: str, name: str) -> Tuple[str, str]:
+def _look_up(scheme: str, name: str) -> tuple[str, str]:
     """Returns where mmengine's table of a model zoo has a model.
 
     mmengine's own loader for 'torchvision://' imports torchvision first.
@@ -179,8 +181,10 @@ def _look_up(scheme: str, name: str) -> Tuple[str, str]:
 
 
 def _torchvision_table(table: dict) -> dict:
-    """Returns the table of the installed torchvision, which has names such as
-    'resnet50.imagenet1k_v2'; without one, ``table``."""
+    """Returns the table of the installed torchvision; without one, ``table``.
+
+    Its names are such as 'resnet50.imagenet1k_v2'.
+    """
     try:
         return mmengine_checkpoint.get_torchvision_models()
     except Exception:  # not installed, or it does not load beside this torch

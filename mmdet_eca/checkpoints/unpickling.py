@@ -12,7 +12,7 @@ import codecs
 import pickle
 from collections import Counter, OrderedDict
 from types import SimpleNamespace
-from typing import Any, BinaryIO, Callable, Dict, Union
+from typing import Any, BinaryIO, Callable, Union
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ MapLocation = Union[None, str, torch.device, dict, Callable]
 _HAS_SAFE_GLOBALS = digit_version(torch.__version__) >= digit_version('2.6')
 
 
-def _history_buffer_method(owner: type, name: str):
+def _history_buffer_method(owner: type, name: str) -> Callable:
     """Stands for ``getattr`` in a pickle: returns HistoryBuffer's statistics only."""
     if owner is not HistoryBuffer or name not in ('current', 'max', 'mean', 'min'):
         raise pickle.UnpicklingError(
@@ -34,9 +34,11 @@ def _history_buffer_method(owner: type, name: str):
     return getattr(HistoryBuffer, name)
 
 
-def _mmengine_globals() -> Dict[str, Any]:
-    """Returns the classes and functions in mmengine's checkpoints by their names in
-    a pickle."""
+def _mmengine_globals() -> dict[str, Any]:
+    """Returns the classes and functions in mmengine's checkpoints.
+
+    The keys are their names in a pickle.
+    """
     # Arrays name functions of a module that numpy 2 has renamed.
     multiarray = dict(
         _reconstruct=np.zeros(1).__reduce__()[0], scalar=np.float64(0).__reduce__()[0]
@@ -107,15 +109,15 @@ class _Unpickler(pickle._Unpickler):
         return _ALLOWED[f'{module}.{name}']
 
     def load_build(self) -> None:
-        kind = type(self.stack[-2])
+        kind = type(self.stack[-2])  # type: ignore[attr-defined]
         if kind not in _MAY_SET_STATE:
             raise pickle.UnpicklingError(
                 f'GLOBAL {kind.__module__}.{kind.__qualname__} was not an '
                 'allowed global to set the state of'
             )
-        super().load_build()
+        super().load_build()  # type: ignore[misc]
 
-    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BUILD[0]] = load_build  # type: ignore[assignment]
 
 
 _ALLOWED = {

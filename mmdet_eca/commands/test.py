@@ -51,12 +51,12 @@ def use_tta(cfg: Config) -> None:
         )
     datasets = list(innermost_datasets(cfg.test_dataloader.dataset))
     if 'tta_pipeline' not in cfg:
-        *load, pack = deepcopy(datasets[0].pipeline)
+        *load, pack = deepcopy(datasets[0]['pipeline'])
         pack.meta_keys = (*pack.meta_keys, 'flip', 'flip_direction')
         flips = [dict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]
         cfg.tta_pipeline = [*load, dict(type='TestTimeAug', transforms=[flips, [pack]])]
     for dataset in datasets:
-        dataset.pipeline = cfg.tta_pipeline
+        dataset['pipeline'] = cfg.tta_pipeline
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
 
 

@@ -4,7 +4,8 @@ import copy
 import json
 import mmap
 import os.path as osp
-from typing import Any, Iterator, List, Optional, Set, Tuple
+from collections.abc import Iterator
+from typing import Any, Optional
 
 from mmcv.cnn import VGG
 from mmdet.datasets import CocoDataset
@@ -23,7 +24,7 @@ from .config import innermost_datasets, tool_path, values_of
 AUTHORS_PAGE = 'https://github.com/BangguWu/ECANet'
 
 
-def check_config(cfg: Config, loaders: Tuple[str, ...]) -> None:
+def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
     """Checks that the run which ``cfg`` describes can succeed.
 
     Checks the model's arguments, the files and folders that the run reads, and
@@ -155,7 +156,7 @@ def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
             )
 
 
-def _heads(model: nn.Module) -> Iterator[Tuple[str, int]]:
+def _heads(model: nn.Module) -> Iterator[tuple[str, int]]:
     """Yields name and ``num_classes`` of each module that tells classes apart.
 
     These are the modules that mmdet's NumClassCheckHook compares, but that hook
@@ -175,7 +176,7 @@ def _heads(model: nn.Module) -> Iterator[Tuple[str, int]]:
             yield name or type(module).__name__, module.num_classes
 
 
-def _allowed_num_classes(metainfo: dict) -> Set[int]:
+def _allowed_num_classes(metainfo: dict) -> set[int]:
     """Returns each ``num_classes`` that a head may have for a data set.
 
     In panoptic segmentation one head is for things, another for stuff; the latter
@@ -188,7 +189,7 @@ def _allowed_num_classes(metainfo: dict) -> Set[int]:
     return counts
 
 
-def _read_categories(ann_file: str) -> List[str]:
+def _read_categories(ann_file: str) -> list[str]:
     """Reads the names of the categories of a COCO annotation file.
 
     Finds the list from the end of the file, where COCO has it, in less than a

@@ -2,7 +2,8 @@
 
 import os.path as osp
 import re
-from typing import Any, Iterator, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any, Optional
 
 from mmengine.config import Config
 
@@ -51,8 +52,10 @@ def find_config(name: str) -> str:
 
 
 def tool_path(name: str) -> str:
-    """Returns the path of a file in ``tools/``, relative to the current folder if
-    it is below it, so that a message can show it as it is typed."""
+    """Returns the path of a file in ``tools/``, as it is typed.
+
+    It is relative to the current folder if it is below it.
+    """
     configs = osp.dirname(config_path('mask_rcnn_eca_r50_fpn_1x.py'))
     path = osp.join(osp.dirname(configs), 'tools', name)
     relative = osp.relpath(path)
@@ -69,7 +72,7 @@ def register_config_prefix() -> None:
     """
     mmengine_get_cfg_path = Config._get_cfg_path
 
-    def get_cfg_path(cfg_path: str, filename: str) -> Tuple[str, Optional[str]]:
+    def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, Optional[str]]:
         if cfg_path.startswith(PREFIX):
             return config_path(cfg_path[len(PREFIX) :]), 'mmdet'
         return mmengine_get_cfg_path(cfg_path, filename)

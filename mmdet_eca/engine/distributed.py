@@ -23,8 +23,10 @@ _LAUNCHER_VARIABLES = dict(
 
 
 def has_accelerator() -> bool:
-    """Whether mmengine uses a device with its own communication backend and mixed
-    precision: CUDA, NPU, MLU or MUSA, but not the CPU or MPS."""
+    """Whether mmengine uses CUDA, NPU, MLU or MUSA.
+
+    These have a communication backend and mixed precision, the CPU and MPS do not.
+    """
     return get_device() not in ('cpu', 'mps')
 
 

@@ -1,5 +1,3 @@
-from typing import Tuple
-
 from mmdet.registry import RUNNERS
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config
@@ -10,7 +8,7 @@ from .distributed import prepare_distributed
 from .hooks import WholeCheckpointHook
 
 
-def build_runner(cfg: Config, loaders: Tuple[str, ...]) -> Runner:
+def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
     """Checks a config and builds mmengine's runner of it.
 
     Args:

@@ -1,4 +1,5 @@
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from mmdet.models.task_modules.coders import LegacyDeltaXYWHBBoxCoder
 from mmdet.registry import TASK_UTILS

@@ -1,5 +1,3 @@
-from typing import List
-
 import numpy as np
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
@@ -13,7 +11,7 @@ class InclusiveCocoMetric(CocoMetric):
     boxes end behind the last pixel.
     """
 
-    def xyxy2xywh(self, bbox: np.ndarray) -> List[float]:
+    def xyxy2xywh(self, bbox: np.ndarray) -> list[float]:
         """Maps (x1, y1, x2, y2) to (x1, y1, width, height)."""
         x, y, width, height = super().xyxy2xywh(bbox)
         return [x, y, width + 1, height + 1]

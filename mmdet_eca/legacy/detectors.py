@@ -12,7 +12,7 @@ cannot be used: it moves the biases of these two as well, and removes the last
 instead of the first biases of the box regressors.
 """
 
-from typing import Iterator, List, Tuple
+from collections.abc import Iterator
 
 import torch
 
@@ -25,8 +25,10 @@ NAME = "an MMDetection 1.x detector, as the ECA-Net authors' are"
 
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
-    """Whether ``meta`` says version 1, or no version and there are an ``rpn_head`` and
-    a ``bbox_head`` outside of a ``roi_head``.
+    """Whether ``meta`` says version 1, or the names of the heads do.
+
+    The latter counts where ``meta`` says no version: in 1.x an ``rpn_head`` and a
+    ``bbox_head`` are not inside a ``roi_head``.
 
     Raises:
         UserError: If it is a one-stage detector without a version. Its parameters
@@ -61,7 +63,7 @@ def detector(state_dict: StateDict) -> str:
     return 'faster_rcnn'
 
 
-def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
+def convert(state_dict: StateDict) -> tuple[StateDict, str]:
     """Returns the weights as MMDetection 3.x has them, and the config that they fit.
 
     Raises:
@@ -87,8 +89,10 @@ def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
 
 
 def _rename(name: str, state_dict: StateDict) -> StateDict:
-    """Moves the background to the end in the box classifier, and removes it from box
-    regressor and masks."""
+    """Moves the background to where MMDetection 3.x has it.
+
+    That is the end in the box classifier; box regressor and masks have none.
+    """
     without_backbone = [key for key in state_dict if not key.startswith('backbone.')]
     check_names(without_backbone, set(_names(name)), f'a {name} of MMDetection 1.x')
     if name == 'retinanet':
@@ -118,7 +122,7 @@ def _names(name: str) -> Iterator[str]:
         yield f'{layer}.bias'
 
 
-def _layers(name: str) -> List[str]:
+def _layers(name: str) -> list[str]:
     if name == 'retinanet':
         return [
             *(f'neck.lateral_convs.{i}.conv' for i in range(3)),

@@ -1,4 +1,5 @@
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from mmcv.ops import RoIAlign
 from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
@@ -32,6 +33,12 @@ class InclusiveRoIExtractor(SingleRoIExtractor):
     def build_roi_layers(
         self, layer_cfg: dict, featmap_strides: Sequence[int]
     ) -> nn.ModuleList:
+        """Builds one RoIAlign for each level of the pyramid.
+
+        Args:
+            layer_cfg (dict): ``output_size`` and ``sampling_ratio`` of all of them.
+            featmap_strides (Sequence[int]): Stride of each level, in pixels.
+        """
         return nn.ModuleList(
             _RoIAlign(
                 output_size=layer_cfg['output_size'],

@@ -1,7 +1,8 @@
 """The curves of a training run."""
 
 import json
-from typing import Dict, List, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from .figures import figure
 
@@ -29,14 +30,14 @@ def draw_curves(scalars_files: Sequence[str], out_file: str) -> None:
         _plot_ap(right, results)
 
 
-def _plot_losses(axes, losses: List[Dict]) -> None:
+def _plot_losses(axes: Any, losses: list[dict]) -> None:
     names = [name for name in losses[-1] if name.startswith('loss')]
     for name in sorted(names, key=lambda name: -losses[0][name]):
         _plot(axes, losses, name, name, linewidth=2 if name == 'loss' else 1)
     axes.set(title='training loss', xlabel='iteration', yscale='log')
 
 
-def _plot_ap(axes, results: List[Dict]) -> None:
+def _plot_ap(axes: Any, results: list[dict]) -> None:
     for task, label in (('bbox', 'box'), ('segm', 'mask')):
         for metric, style in (('mAP', '-'), ('mAP_50', '--'), ('mAP_75', ':')):
             key = f'coco/{task}_{metric}'
@@ -53,6 +54,6 @@ def _plot_ap(axes, results: List[Dict]) -> None:
     axes.set(title='validation AP', xlabel='iteration', ylim=(0, 1))
 
 
-def _plot(axes, rows: List[Dict], key: str, label: str, **style) -> None:
+def _plot(axes: Any, rows: list[dict], key: str, label: str, **style: Any) -> None:
     points = [(row['iter'], row[key]) for row in rows if key in row]
     axes.plot(*zip(*points), label=label, **style)

@@ -1,7 +1,8 @@
 """Figures that are written to a file."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Iterator, Sequence, Tuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def figure(
-    out_file: str, panels: int, size: Tuple[float, float], share_y: bool = False
+    out_file: str, panels: int, size: tuple[float, float], share_y: bool = False
 ) -> Iterator[Sequence['Axes']]:
     """Opens a figure of panels side by side, and writes it when the block ends.
 

@@ -1,21 +1,21 @@
-from typing import Sequence
+from collections.abc import Sequence
 
 import mmcv
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmdet.datasets import BaseDetDataset
+from mmdet.models.detectors import BaseDetector
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
-from torch import nn
-from torch.utils.data import Dataset
 
 
 def draw_predictions(
-    model: nn.Module,
-    dataset: Dataset,
+    model: BaseDetector,
+    dataset: BaseDetDataset,
     out_file: str,
     indices: Sequence[int] = range(6),
     columns: int = 2,

@@ -1,6 +1,7 @@
 """Tables for a terminal and for a Markdown file."""
 
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 from terminaltables import AsciiTable, GithubFlavoredMarkdownTable
 from terminaltables.base_table import BaseTable

@@ -12,12 +12,11 @@ Such a module has
 """
 
 from types import ModuleType
-from typing import List
 
 from . import authors_imagenet, mmdet2, mmdet3, mmpretrain, timm, torchvision
 from .mmdet3 import major_version
 
-SOURCES: List[ModuleType] = [
+SOURCES: list[ModuleType] = [
     authors_imagenet,
     timm,
     mmpretrain,

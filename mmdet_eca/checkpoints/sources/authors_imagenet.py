@@ -3,8 +3,6 @@
 https://github.com/BangguWu/ECANet, ``models/eca_resnet.py``.
 """
 
-from typing import Tuple
-
 from ..files import StateDict
 from ..resnet import check_resnet
 
@@ -16,6 +14,6 @@ def matches(state_dict: StateDict, meta: dict) -> bool:
     return {'conv1.weight', 'layer1.0.eca.conv.weight', 'fc.weight'} <= set(state_dict)
 
 
-def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
+def convert(state_dict: StateDict) -> tuple[StateDict, str]:
     """Checks the weights and returns them as they are."""
     return state_dict, str(check_resnet(state_dict))

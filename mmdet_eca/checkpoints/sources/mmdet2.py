@@ -4,8 +4,6 @@ MMDetection 3.x loads them as they are, and its model zoo links to them; only DE
 and its relatives have other parameters in 3.x.
 """
 
-from typing import Tuple
-
 from ...errors import UserError
 from ..files import StateDict
 from .mmdet3 import major_version
@@ -14,8 +12,10 @@ NAME = 'an MMDetection 2.x detector'
 
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
-    """Whether ``meta`` says version 2, or no version and there is a ``roi_head``, which
-    1.x did not have."""
+    """Whether ``meta`` says version 2, or a ``roi_head`` does.
+
+    The latter counts where ``meta`` says no version; 1.x had no ``roi_head``.
+    """
     if 'mmengine_version' in meta or 'mmdet_eca' in meta:
         return False
     version = major_version(meta)
@@ -24,7 +24,7 @@ def matches(state_dict: StateDict, meta: dict) -> bool:
     )
 
 
-def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
+def convert(state_dict: StateDict) -> tuple[StateDict, str]:
     """Returns the weights as they are.
 
     Raises:

@@ -1,7 +1,7 @@
 """Checkpoints of this package or of MMDetection 3.x, which stay as they are."""
 
 import re
-from typing import Optional, Tuple
+from typing import Optional
 
 from ..files import StateDict
 
@@ -9,20 +9,24 @@ NAME = 'a checkpoint of this package or of MMDetection 3.x'
 
 
 def major_version(meta: dict) -> Optional[int]:
-    """Returns the major version of the MMDetection that wrote a checkpoint, None if
-    its ``meta`` does not say it."""
+    """Returns the major version of the MMDetection that wrote a checkpoint.
+
+    None if its ``meta`` does not say it.
+    """
     found = re.match(r'v?(\d+)', str(meta.get('mmdet_version', '')))
     return int(found[1]) if found else None
 
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
-    """Whether there is a backbone, and ``meta`` is mmengine's, this package's
-    converter's or MMDetection 3's."""
+    """Whether there is a backbone, and ``meta`` says who wrote the checkpoint.
+
+    That is mmengine, this package's converter or MMDetection 3.
+    """
     return (
         'mmengine_version' in meta or 'mmdet_eca' in meta or major_version(meta) == 3
     ) and any(name.startswith(('backbone.layer', 'layer')) for name in state_dict)
 
 
-def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
+def convert(state_dict: StateDict) -> tuple[StateDict, str]:
     """Returns the weights as they are."""
     return state_dict, 'nothing to rename'

@@ -5,7 +5,6 @@ https://github.com/open-mmlab/mmpretrain,
 """
 
 import re
-from typing import Tuple
 
 from ..files import StateDict
 from ..resnet import check_resnet
@@ -18,7 +17,7 @@ def matches(state_dict: StateDict, meta: dict) -> bool:
     return {'backbone.layer1.0.conv1.weight', 'head.fc.weight'} <= set(state_dict)
 
 
-def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
+def convert(state_dict: StateDict) -> tuple[StateDict, str]:
     """Removes the prefixes, and makes SE's two 1x1 convolutions linear layers."""
     converted = {}
     for name, value in state_dict.items():

@@ -4,7 +4,6 @@ https://github.com/huggingface/pytorch-image-models, ``timm/models/resnet.py``.
 """
 
 import re
-from typing import Tuple
 
 from ..files import StateDict
 from ..resnet import check_resnet
@@ -17,7 +16,7 @@ def matches(state_dict: StateDict, meta: dict) -> bool:
     return 'layer1.0.se.conv.weight' in state_dict
 
 
-def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
+def convert(state_dict: StateDict) -> tuple[StateDict, str]:
     """Renames the deep stem and the attention; a plain stem keeps its names.
 
     timm's average-pooled shortcut is (pool, convolution, norm) in every stage,

@@ -1,7 +1,5 @@
 """torchvision's ResNets, whose parameter names are this package's."""
 
-from typing import Tuple
-
 from ..files import StateDict
 from ..resnet import check_resnet
 
@@ -18,6 +16,6 @@ def matches(state_dict: StateDict, meta: dict) -> bool:
     )
 
 
-def convert(state_dict: StateDict) -> Tuple[StateDict, str]:
+def convert(state_dict: StateDict) -> tuple[StateDict, str]:
     """Checks the weights and returns them as they are."""
     return state_dict, str(check_resnet(state_dict))

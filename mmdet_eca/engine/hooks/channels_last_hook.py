@@ -1,4 +1,4 @@
-from typing import Any, Dict, Tuple
+from typing import Any
 
 import torch
 from mmdet.registry import HOOKS
@@ -41,13 +41,11 @@ class ChannelsLastHook(Hook):
 
 def to_channels_last(model: nn.Module) -> nn.Module:
     """Converts a detector in place and returns it; see :class:`ChannelsLastHook`."""
-    for module in model.modules():
-        # mmcv's wrappers differ from torch's convolutions for empty inputs only.
-        if isinstance(module, _ConvNd) and type(module).__module__.startswith(
-            ('torch.nn.', 'mmcv.cnn.bricks.wrappers')
-        ):
+    modules: list[Any] = list(model.modules())  # types of `to` lack memory_format
+    for module in modules:
+        if _is_plain_convolution(module):
             module.to(memory_format=torch.channels_last)
-    for module in model.modules():
+    for module in modules:
         if type(module).__module__.startswith('mmcv.ops.'):
             module.to(memory_format=torch.contiguous_format)
             if _contiguous_inputs not in module._forward_pre_hooks.values():
@@ -55,9 +53,16 @@ def to_channels_last(model: nn.Module) -> nn.Module:
     return model
 
 
+def _is_plain_convolution(module: nn.Module) -> bool:
+    # mmcv's wrappers differ from torch's convolutions for empty inputs only.
+    return isinstance(module, _ConvNd) and type(module).__module__.startswith(
+        ('torch.nn.', 'mmcv.cnn.bricks.wrappers')
+    )
+
+
 def _contiguous_inputs(
-    module: nn.Module, args: Tuple[Any, ...], kwargs: Dict[str, Any]
-) -> Tuple[tuple, dict]:
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple, dict]:
     return (
         tuple(_contiguous(value) for value in args),
         {name: _contiguous(value) for name, value in kwargs.items()},

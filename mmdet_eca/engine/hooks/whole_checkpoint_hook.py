@@ -18,8 +18,9 @@ class WholeCheckpointHook(Hook):
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compares the names in the checkpoint, which is read but not yet in the
-        model, with those of the model.
+        """Compares the names in the checkpoint with those of the model.
+
+        The checkpoint is read but not yet in the model.
 
         Raises:
             UserError: If the checkpoint lacks a parameter of the model.
