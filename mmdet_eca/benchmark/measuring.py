@@ -3,7 +3,8 @@
 import shlex
 import statistics
 import sys
-from typing import Callable, List, Sequence
+from collections.abc import Sequence
+from typing import Callable
 
 import torch
 from torch.utils.benchmark import timer
@@ -28,10 +29,12 @@ def spread(ratios: Sequence[float]) -> str:
 
 
 def write_markdown(
-    path: str, rows: List[List[str]], device: torch.device, left_columns: int = 1
+    path: str, rows: list[list[str]], device: torch.device, left_columns: int = 1
 ) -> None:
-    """Writes a table, its first row the header, with the machine and the command
-    that made it."""
+    """Writes a table with the machine and the command that made it.
+
+    Its first row is the header.
+    """
     with open(path, 'w') as file:
         file.write(
             f'{markdown_table(rows, left_columns)}\n\n'

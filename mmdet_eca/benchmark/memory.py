@@ -1,7 +1,5 @@
 """The memory of a training step."""
 
-from typing import Dict
-
 import torch
 from torch import Tensor
 
@@ -32,7 +30,7 @@ def saved_bytes(step: Step, batch: Batch) -> int:
     return size
 
 
-def peak_bytes(steps: Dict[str, Step], batch: Batch) -> Dict[str, int]:
+def peak_bytes(steps: dict[str, Step], batch: Batch) -> dict[str, int]:
     """Peak memory of a training step on the GPU, by row.
 
     Each row is measured alone: the others are moved to the CPU, and stay there.

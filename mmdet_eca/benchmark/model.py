@@ -1,7 +1,8 @@
 """Time and memory of detectors or backbones, side by side in one run."""
 
 import statistics
-from typing import Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Optional
 
 import torch
 from mmengine.utils import ProgressBar
@@ -19,7 +20,7 @@ def benchmark_model(
     rows: Sequence[str],
     backbone_only: bool,
     batch_size: int,
-    size: Tuple[int, int],
+    size: tuple[int, int],
     rounds: int,
     out: str,
     max_saved: Optional[float] = None,
@@ -50,20 +51,20 @@ def benchmark_model(
         UserError: If a row cannot be built, or saves more than ``max_saved``, or
             if there is no such device.
     """
-    device = choose_device(device)
+    place = choose_device(device)
     steps = {
-        row: Step(build_row(row, backbone_only).to(device), precision(row))
+        row: Step(build_row(row, backbone_only).to(place), precision(row))
         for row in rows
     }
-    images = torch.rand(batch_size, 3, *size, device=device)
+    images = torch.rand(batch_size, 3, *size, device=place)
     batch = Batch(images, None if backbone_only else make_samples(images))
     results = _measure_times(steps, batch, rounds)
     for row, step in steps.items():
         results[row]['saved activations'] = saved_bytes(step, batch)
-    if device.type == 'cuda':
+    if place.type == 'cuda':
         for row, peak in peak_bytes(steps, batch).items():
             results[row]['peak memory'] = peak
-    write_results(results, out, device)
+    write_results(results, out, place)
     saved = [results[row]['saved activations'] for row in (rows[0], rows[-1])]
     if max_saved is not None and saved[1] > max_saved * saved[0]:
         raise UserError(
@@ -73,13 +74,13 @@ def benchmark_model(
     return results_text(results)
 
 
-def _measure_times(steps: Dict[str, Step], batch: Batch, rounds: int) -> Results:
+def _measure_times(steps: dict[str, Step], batch: Batch, rounds: int) -> Results:
     """Times of every measure, and their ratios to the first row's, by row."""
     results: Results = {row: {} for row in steps}
     progress = ProgressBar(len(steps) * len(MEASURES) * (rounds + 1))
     for measure in MEASURES:
         runs = {row: step.prepare(measure, batch) for row, step in steps.items()}
-        times: Dict[str, List[float]] = {row: [] for row in steps}
+        times: dict[str, list[float]] = {row: [] for row in steps}
         for _ in range(rounds + 1):  # the first one warms up
             for row, run in runs.items():
                 times[row].append(seconds(run))

@@ -4,7 +4,7 @@ import json
 import os
 import os.path as osp
 import statistics
-from typing import Any, Dict, List
+from typing import Any
 
 import torch
 
@@ -12,7 +12,7 @@ from ..visualization import figure, text_table
 from .measuring import spread, write_markdown
 
 # By row and measure: a time as dict(seconds, ratios), or a number of bytes.
-Results = Dict[str, Dict[str, Any]]
+Results = dict[str, dict[str, Any]]
 
 
 def results_text(results: Results) -> str:
@@ -37,7 +37,7 @@ def write_results(results: Results, out: str, device: torch.device) -> None:
     _draw(results, osp.join(out, 'model.png'))
 
 
-def _cells(results: Results) -> List[List[str]]:
+def _cells(results: Results) -> list[list[str]]:
     """A header, the ratios of each row, and what the first row's are of."""
     first = next(iter(results.values()))
     cells = [['relative to the first', *first]]
@@ -53,7 +53,7 @@ def _cells(results: Results) -> List[List[str]]:
     return [*cells, absolute]
 
 
-def _ratios(results: Results, row: str, measure: str) -> List[float]:
+def _ratios(results: Results, row: str, measure: str) -> list[float]:
     """Ratios to the first row: one a round of a time, one of a size."""
     value = results[row][measure]
     if isinstance(value, dict):

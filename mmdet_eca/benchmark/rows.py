@@ -74,8 +74,10 @@ def build_row(row: str, backbone_only: bool) -> nn.Module:
 
 
 def _make_proposals_equal(model: nn.Module) -> None:
-    """Lets an RPN propose its anchors, of whatever backbone, so that the heads
-    after it have the same work in every row."""
+    """Lets an RPN propose its anchors, whatever the backbone gives.
+
+    So the heads after it have the same work in every row.
+    """
     for name, parameter in model.named_parameters():
         if 'rpn_cls.' in name or 'rpn_reg.' in name:
             nn.init.zeros_(parameter)

@@ -1,6 +1,6 @@
 """What is measured of a model: a training step, and inference."""
 
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 import torch
 from mmdet.testing import demo_mm_inputs
@@ -21,14 +21,14 @@ class Batch(NamedTuple):
     """
 
     images: Tensor
-    samples: Optional[List] = None
+    samples: Optional[list] = None
 
     def one(self) -> 'Batch':
         """The batch of the first image."""
         return Batch(self.images[:1], self.samples and self.samples[:1])
 
 
-def make_samples(images: Tensor) -> List:
+def make_samples(images: Tensor) -> list:
     """Eight random objects with masks in every image.
 
     Args:
@@ -56,7 +56,7 @@ class Step:
     """
 
     def __init__(self, model: nn.Module, amp: Optional[torch.dtype] = None) -> None:
-        self.model = model
+        self.model: Any = model
         self.is_detector = hasattr(model, 'parse_losses')
         self.amp = amp
         self.device = next(model.parameters()).device
@@ -117,7 +117,7 @@ class Step:
 
 
 def _grad_scaler(device: torch.device) -> Any:
-    """torch's scaler of the loss; raises UserError where there is none."""
+    """Returns torch's scaler of the loss; raises UserError where there is none."""
     if hasattr(torch.amp, 'GradScaler'):  # since torch 2.3
         return torch.amp.GradScaler(device.type)
     if device.type == 'cpu':

@@ -5,7 +5,7 @@ import os.path as osp
 import statistics
 import sys
 from functools import partial
-from typing import Callable, List, Optional, Tuple
+from typing import Any, Callable, Optional
 
 import torch
 from mmengine.utils import ProgressBar
@@ -33,13 +33,12 @@ HEADER = [
 
 def benchmark_tail(
     batch_size: int,
-    size: Tuple[int, int],
+    size: tuple[int, int],
     rounds: int,
     out: str,
     device: Optional[str] = None,
 ) -> str:
-    """Times both forms for every stage of ResNet-50, layout and data type, in
-    turn.
+    """Times both forms for every stage of ResNet-50, layout and data type.
 
     Args:
         batch_size (int): Images in a batch.
@@ -56,9 +55,9 @@ def benchmark_tail(
     Raises:
         UserError: If there is no such device.
     """
-    device = choose_device(device)
+    place = choose_device(device)
     dtypes = [torch.float32]
-    if device.type == 'cuda':
+    if place.type == 'cuda':
         dtypes.append(torch.float16)
     cases = [
         (stage, layout, dtype)
@@ -71,7 +70,7 @@ def benchmark_tail(
     for stage, layout, dtype in cases:
         channels, stride = STAGES[stage]
         shape = (batch_size, channels, *(-(-side // stride) for side in size))
-        forms = _forms(shape, LAYOUTS[layout], dtype, device)
+        forms = _forms(shape, LAYOUTS[layout], dtype, place)
         rows.append(
             [
                 str(stage + 1),
@@ -84,19 +83,19 @@ def benchmark_tail(
         progress.update()
     print(file=sys.stderr)  # ends the line of the progress bar
     os.makedirs(out, exist_ok=True)
-    write_markdown(osp.join(out, 'tail.md'), rows, device, left_columns=4)
+    write_markdown(osp.join(out, 'tail.md'), rows, place, left_columns=4)
     return text_table(rows, left_columns=4)
 
 
 def _forms(
-    shape: Tuple[int, ...],
+    shape: tuple[int, ...],
     layout: torch.memory_format,
     dtype: torch.dtype,
     device: torch.device,
-) -> List[Callable]:
+) -> list[Callable]:
     """Both forms of a tail of this output, all gradients wanted."""
     n, channels, h, w = shape
-    options = dict(device=device, dtype=dtype)
+    options: dict[str, Any] = dict(device=device, dtype=dtype)
     grad = torch.randn(shape, **options).contiguous(memory_format=layout)
     x = torch.randn(n, channels // 4, h, w, **options).contiguous(memory_format=layout)
     weights = torch.randn(n, channels, channels // 4, **options)
@@ -106,7 +105,7 @@ def _forms(
     ]
 
 
-def _compare(forms: List[Callable], rounds: int) -> List[str]:
+def _compare(forms: list[Callable], rounds: int) -> list[str]:
     """The cells of the times of both forms and of their ratio."""
     times = [[seconds(form) for form in forms] for _ in range(rounds + 1)][1:]
     cells = [f'{1e3 * statistics.median(column):.3f} ms' for column in zip(*times)]

@@ -1,6 +1,6 @@
 """Composes the images of Digits-COCO: handwritten digits on textured backgrounds."""
 
-from typing import List, NamedTuple, Tuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,9 +27,8 @@ class Instance(NamedTuple):
     mask: np.ndarray
 
 
-def split_glyphs(seed: int) -> Tuple[Glyphs, Glyphs]:
-    """Returns four fifths of scikit-learn's digits for training, one fifth for
-    validation."""
+def split_glyphs(seed: int) -> tuple[Glyphs, Glyphs]:
+    """Returns scikit-learn's digits: four fifths to train, one fifth to validate."""
     from sklearn.datasets import load_digits  # half a second to import
 
     digits = load_digits()
@@ -44,7 +43,7 @@ def split_glyphs(seed: int) -> Tuple[Glyphs, Glyphs]:
 
 def compose(
     glyphs: Glyphs, rng: np.random.Generator
-) -> Tuple[np.ndarray, List[Instance]]:
+) -> tuple[np.ndarray, list[Instance]]:
     """Composes one image.
 
     Args:
@@ -57,7 +56,7 @@ def compose(
     """
     image = _background(rng)
     _draw_distractors(image, rng)
-    instances: List[Instance] = []
+    instances: list[Instance] = []
     wanted = rng.integers(DIGITS_PER_IMAGE[0], DIGITS_PER_IMAGE[1] + 1)
     for _ in range(4 * wanted):  # some places would hide other digits
         if len(instances) == wanted:
@@ -130,8 +129,10 @@ def _draw_distractors(image: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def _place(glyph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Rotates, scales and moves a glyph at random; returns its opacity, shape (H, W),
-    in [0, 1]."""
+    """Rotates, scales and moves a glyph at random.
+
+    Returns its opacity, shape (H, W), in [0, 1].
+    """
     height, width = IMAGE_SIZE
     low, high = np.log(GLYPH_SIZES)
     size = np.exp(rng.uniform(low, high))

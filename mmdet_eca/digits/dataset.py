@@ -9,7 +9,6 @@ import json
 import os
 import os.path as osp
 import tempfile
-from typing import Dict, List
 
 import cv2
 import numpy as np
@@ -26,8 +25,10 @@ CROP_CONTEXT = 1.2  # side of the part that is cut out / longer side of the box
 def make_digits(
     out: str, num_train: int = 1000, num_val: int = 150, seed: int = 0
 ) -> str:
-    """Writes Digits-COCO: ``annotations/``, ``train/`` and ``val/`` for detection,
-    ``crops/train/<digit>/`` and ``crops/val/<digit>/`` for classification.
+    """Writes Digits-COCO.
+
+    For detection it has ``annotations/``, ``train/`` and ``val/``, for classification
+    ``crops/train/<digit>/`` and ``crops/val/<digit>/``.
 
     The same arguments give the same files. No handwritten digit of the training set
     is in the validation set. The folder appears whole or not at all; if it exists
@@ -79,9 +80,11 @@ def make_digits(
     return f'{out}: {num_train} training and {num_val} validation images.'
 
 
-def annotate(instance: Instance) -> Dict:
-    """Returns COCO's annotation of a digit: category, box (x, y, width, height),
-    polygons and area."""
+def annotate(instance: Instance) -> dict:
+    """Returns COCO's annotation of a digit.
+
+    It has the category, the box (x, y, width, height), polygons and the area.
+    """
     contours, _ = cv2.findContours(
         instance.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
     )
@@ -98,7 +101,7 @@ def annotate(instance: Instance) -> Dict:
     )
 
 
-def cut_out(image: np.ndarray, bbox: List[int]) -> np.ndarray:
+def cut_out(image: np.ndarray, bbox: list[int]) -> np.ndarray:
     """Cuts a digit with some surroundings out of an image.
 
     Args:
@@ -123,13 +126,14 @@ def _write_split(
     count: int,
     glyphs: Glyphs,
     rng: np.random.Generator,
-    info: Dict,
+    info: dict,
     progress: ProgressBar,
 ) -> None:
     os.mkdir(osp.join(folder, split))
     for name in DIGITS_CLASSES:
         os.makedirs(osp.join(folder, 'crops', split, name))
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     height, width = IMAGE_SIZE
     for image_id in range(1, count + 1):
         image, instances = compose(glyphs, rng)
@@ -173,7 +177,7 @@ def _annotation_file(folder: str, split: str) -> str:
     return osp.join(folder, 'annotations', f'instances_{split}.json')
 
 
-def _read_info(folder: str) -> Dict:
+def _read_info(folder: str) -> dict:
     try:
         with open(_annotation_file(folder, 'val')) as file:
             return json.load(file).get('info')

@@ -5,7 +5,7 @@ import json
 import os
 import os.path as osp
 import time
-from typing import Dict, Optional
+from typing import Optional
 
 import torch
 from mmengine.config import Config
@@ -65,7 +65,7 @@ def run_demo(config: str, work_dir: str, seed: int) -> None:
             )
 
 
-def _train(config: str, work_dir: str, seed: int) -> Dict:
+def _train(config: str, work_dir: str, seed: int) -> dict:
     start = time.time()
     cfg = Config.fromfile(config)
     print(make_digits(cfg.train_dataloader.dataset.data_root.rstrip('/')))
@@ -150,17 +150,17 @@ def _record_run(work_dir: str, config: str, seed: int) -> None:
     _write_json(path, run)
 
 
-def _read_json(path: str) -> Optional[Dict]:
+def _read_json(path: str) -> Optional[dict]:
     """Returns the content of a file, None if there is no such file."""
     return load(path) if osp.exists(path) else None
 
 
-def _write_json(path: str, content: Dict) -> None:
+def _write_json(path: str, content: dict) -> None:
     with whole_file(path) as unfinished, open(unfinished, 'w') as file:
         json.dump(content, file, indent=2)
 
 
-def _coco_table(metrics: Dict[str, float]) -> str:
+def _coco_table(metrics: dict[str, float]) -> str:
     cells = [['', 'AP', 'AP50', 'AP75', 'APS', 'APM', 'APL']]
     for task in MIN_AP:
         if f'coco/{task}_mAP' in metrics:
@@ -169,7 +169,7 @@ def _coco_table(metrics: Dict[str, float]) -> str:
     return text_table(cells) + '\n'
 
 
-def _report(results: Dict, table: str, work_dir: str) -> None:
+def _report(results: dict, table: str, work_dir: str) -> None:
     print(f"""
 {'-' * 72}
 Digits-COCO: trained {results['config']}

@@ -4,7 +4,7 @@ import os.path as osp
 import sys
 import tempfile
 import time
-from typing import List, NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import mmcv
@@ -98,7 +98,7 @@ def benchmark_data(
 
 def measure(
     root: str,
-    paths: List[str],
+    paths: list[str],
     rounds: int,
     crop_size: int,
     batch_size: int,
@@ -124,7 +124,7 @@ def measure(
             dict(type='PackImage'),
         ],
     )
-    options = dict(
+    options: dict[str, Any] = dict(
         batch_size=batch_size, num_workers=workers, persistent_workers=workers > 0
     )
     readers = dict(
@@ -137,7 +137,7 @@ def measure(
         plain=DataLoader(PlainPipeline(paths, crop_size), **options),
         decoding=DataLoader(Decoding(paths), **options),
     )
-    seconds = {name: [] for name in readers}
+    seconds: dict[str, list[float]] = {name: [] for name in readers}
     for _ in range(rounds + 1):  # the first one warms up
         for name, reader in readers.items():
             start = time.perf_counter()
@@ -148,7 +148,7 @@ def measure(
     return Rates(*(len(paths) / np.array(seconds[name][1:]) for name in Rates._fields))
 
 
-def write_jpegs(root: str, width: int, height: int, count: int) -> List[str]:
+def write_jpegs(root: str, width: int, height: int, count: int) -> list[str]:
     """Writes JPEGs with details of every size into the class folder ``root/0``.
 
     With quality 90 a JPEG of 500x375 pixels has 57 KB, one of 2000x1500 400 KB.
@@ -175,7 +175,7 @@ def write_jpegs(root: str, width: int, height: int, count: int) -> List[str]:
 class PlainPipeline(Dataset):
     """The usual training pipeline, made of mmcv's functions."""
 
-    def __init__(self, paths: List[str], crop_size: int) -> None:
+    def __init__(self, paths: list[str], crop_size: int) -> None:
         self.paths = paths
         self.load = LoadImageFromFile()
         self.crop = LoadRandomResizedCrop(crop_size)
@@ -203,7 +203,7 @@ class PlainPipeline(Dataset):
 class Decoding(Dataset):
     """Decodes whole images and keeps nothing of them."""
 
-    def __init__(self, paths: List[str]) -> None:
+    def __init__(self, paths: list[str]) -> None:
         self.paths = paths
 
     def __len__(self) -> int:
@@ -214,7 +214,7 @@ class Decoding(Dataset):
         return index
 
 
-def _cells(size: str, place: str, rates: Rates) -> List[str]:
+def _cells(size: str, place: str, rates: Rates) -> list[str]:
     ratios = [rates.mmdet_eca / other for other in (rates.plain, rates.decoding)]
     return [
         size,

@@ -22,7 +22,7 @@ class CorruptImagesHook(Hook):
 
     def __init__(self, limit: int = 0) -> None:
         self.limit = limit
-        self.corrupt = set()
+        self.corrupt: set[str] = set()
 
     def _before_iter(
         self,

@@ -1,6 +1,6 @@
 import os
 import os.path as osp
-from typing import Any, Dict
+from typing import Any
 
 from mmdet.registry import HOOKS
 from mmengine.dist import master_only
@@ -31,8 +31,9 @@ class ExportBackboneHook(Hook):
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Writes the file and removes it, so that what would fail at the end of the
-        training fails at its beginning.
+        """Writes the file and removes it.
+
+        What would fail at the end of the training fails at its beginning.
 
         Raises:
             UserError: If the model has no backbone.
@@ -41,8 +42,10 @@ class ExportBackboneHook(Hook):
 
     @master_only
     def after_train(self, runner: Runner) -> None:
-        """Writes the weights with the kernel size of each ECA layer, the classes and
-        the config; the file appears whole or not at all."""
+        """Writes the weights, the kernel size of each ECA layer, classes and config.
+
+        The file appears whole or not at all.
+        """
         unfinished = self._write(runner)
         name = f'{_name(runner)}-backbone-{sha256(unfinished)[:8]}.pth'
         path = osp.join(runner.work_dir, name)
@@ -65,7 +68,7 @@ def _name(runner: Runner) -> str:
     return osp.splitext(osp.basename(source))[0].replace('.', '_')
 
 
-def _checkpoint(runner: Runner) -> Dict[str, Any]:
+def _checkpoint(runner: Runner) -> dict[str, Any]:
     model = runner.model
     for hook in runner.hooks:
         if isinstance(hook, EMAHook):
@@ -89,7 +92,7 @@ def _checkpoint(runner: Runner) -> Dict[str, Any]:
     return dict(state_dict=weights, meta=meta)
 
 
-def _kernel_sizes(backbone: nn.Module) -> Dict[str, int]:
+def _kernel_sizes(backbone: nn.Module) -> dict[str, int]:
     return {
         name: layer.kernel_size
         for name, layer in backbone.named_modules()

@@ -1,4 +1,4 @@
-from typing import Dict, List, Optional, Union
+from typing import Any, Optional, Union
 
 import torch.nn.functional as F
 from mmdet.registry import MODELS
@@ -44,7 +44,7 @@ class ImageClassifier(BaseModel):
         inputs: Tensor,
         data_samples: Optional[Tensor] = None,
         mode: str = 'tensor',
-    ) -> Union[Tensor, Dict[str, Tensor], List[Dict[str, Tensor]]]:
+    ) -> Union[Tensor, dict[str, Tensor], list[dict[str, Tensor]]]:
         """Classifies a batch of images.
 
         Args:
@@ -59,14 +59,12 @@ class ImageClassifier(BaseModel):
         """
         pooled = self.backbone(inputs)[-1].mean(dim=(2, 3))
         scores = self.fc(self.dropout(pooled))
+        labels: Any = data_samples  # there in both modes that use them
         if mode == 'loss':
-            loss = F.cross_entropy(
-                scores, data_samples, label_smoothing=self.label_smoothing
-            )
+            loss = F.cross_entropy(scores, labels, label_smoothing=self.label_smoothing)
             return dict(loss=loss)
         if mode == 'predict':
             return [
-                dict(scores=score, label=label)
-                for score, label in zip(scores, data_samples)
+                dict(scores=score, label=label) for score, label in zip(scores, labels)
             ]
         return scores

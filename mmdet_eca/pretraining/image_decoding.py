@@ -5,7 +5,8 @@ that stops after some rows.
 """
 
 import io
-from typing import Iterator, NamedTuple, Optional, Tuple
+from collections.abc import Iterator
+from typing import NamedTuple, Optional
 
 import cv2
 import numpy as np
@@ -203,7 +204,7 @@ def _read_jpeg(data: bytes) -> Optional[ImageFile]:
     return ImageFile(data, height, width)
 
 
-def _segments(data: bytes) -> Iterator[Tuple[int, int]]:
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
     """Yields marker and start of each segment of a JPEG up to its first pixels."""
     start = 2
     while True:

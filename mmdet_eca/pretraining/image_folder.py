@@ -1,6 +1,6 @@
 import operator
 import os
-from typing import Dict, List, Union
+from typing import Union
 
 from mmdet.registry import DATASETS, TRANSFORMS
 from mmengine.dataset import BaseDataset
@@ -12,11 +12,10 @@ from .seeded_index import SeededIndex
 
 @DATASETS.register_module()
 class ImageFolder(BaseDataset):
-    """A data set in ImageNet's layout, with a folder for each class:
-    ``root/<class>/<image>``.
+    """A data set in ImageNet's layout, with a folder for each class.
 
-    A label is the place of its class folder in the order of their names. mmengine's
-    data set wrappers can be used.
+    An image is ``root/<class>/<image>``. A label is the place of its class folder in
+    the order of their names. mmengine's data set wrappers can be used.
 
     Args:
         root (str): The folder.
@@ -30,7 +29,7 @@ class ImageFolder(BaseDataset):
     # mmengine's wrappers ask for it; nothing is left to load later.
     _fully_initialized = True
 
-    def __init__(self, root: str, pipeline: List[dict]) -> None:
+    def __init__(self, root: str, pipeline: list[dict]) -> None:
         self.root = root
         index = read_index(root)
         self.names, self.labels = index.names, index.labels
@@ -49,15 +48,15 @@ class ImageFolder(BaseDataset):
         folder = self.classes[self.labels[index]]
         return os.path.join(self.root, folder, os.fsdecode(self.names[index]))
 
-    def get_data_info(self, index: int) -> Dict:
+    def get_data_info(self, index: int) -> dict:
         """Returns ``img_path`` and ``gt_label``, from which the pipeline starts."""
         return dict(img_path=self.path(index), gt_label=int(self.labels[index]))
 
-    def get_cat_ids(self, index: int) -> List[int]:
+    def get_cat_ids(self, index: int) -> list[int]:
         """Returns the label of an image in a list, for ClassBalancedDataset."""
         return [int(self.labels[index])]
 
-    def __getitem__(self, index: Union[int, SeededIndex]) -> Union[Dict, CorruptImage]:
+    def __getitem__(self, index: Union[int, SeededIndex]) -> Union[dict, CorruptImage]:
         """Runs the pipeline on an image.
 
         Args:

@@ -5,7 +5,7 @@ import os
 import os.path as osp
 import tempfile
 import zipfile
-from typing import List, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 from filelock import FileLock
@@ -79,7 +79,7 @@ def read_index(root: str) -> ImageIndex:
     return index
 
 
-def _index_files(root: str) -> Tuple[str, str]:
+def _index_files(root: str) -> tuple[str, str]:
     """Returns the files that may hold the index, the preferred one first."""
     cache = os.environ.get('XDG_CACHE_HOME') or osp.expanduser('~/.cache')
     return (
@@ -89,8 +89,10 @@ def _index_files(root: str) -> Tuple[str, str]:
 
 
 def _lock_file(root: str) -> str:
-    """Returns a file that is not beside the images: their file system may not have
-    locks."""
+    """Returns a file that is not beside the images.
+
+    Their file system may not have locks.
+    """
     user = os.getuid() if hasattr(os, 'getuid') else ''  # not on Windows
     return osp.join(tempfile.gettempdir(), f'mmdet_eca-{user}-{_identifier(root)}.lock')
 
@@ -99,7 +101,7 @@ def _identifier(root: str) -> str:
     return hashlib.sha256(os.fsencode(osp.realpath(root))).hexdigest()[:16]
 
 
-def _scan(root: str, folders: List[Tuple[str, int]]) -> ImageIndex:
+def _scan(root: str, folders: list[tuple[str, int]]) -> ImageIndex:
     labels, names, empty = [], [], []
     for label, (folder, _) in enumerate(folders):
         images = sorted(
@@ -123,7 +125,7 @@ def _scan(root: str, folders: List[Tuple[str, int]]) -> ImageIndex:
     )
 
 
-def _load(root: str, folders: List[Tuple[str, int]]) -> Optional[ImageIndex]:
+def _load(root: str, folders: list[tuple[str, int]]) -> Optional[ImageIndex]:
     for path in _index_files(root):
         try:
             with np.load(path) as file:

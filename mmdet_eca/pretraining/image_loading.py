@@ -1,6 +1,7 @@
 """Takes images out of the data set, and makes batches of them."""
 
-from typing import Dict, Iterator, List, Union
+from collections.abc import Iterator
+from typing import Union
 
 import torch
 from mmdet.registry import DATA_SAMPLERS
@@ -34,8 +35,8 @@ class SeededSampler(DefaultSampler):
 
 @FUNCTIONS.register_module()
 def collate_images(
-    samples: List[Union[Dict, CorruptImage]],
-) -> Dict[str, Union[Tensor, List[str]]]:
+    samples: list[Union[dict, CorruptImage]],
+) -> dict[str, Union[Tensor, list[str]]]:
     """Makes a batch of the images that could be read.
 
     Args:

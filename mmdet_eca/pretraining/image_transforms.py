@@ -6,7 +6,7 @@ decoded, resize with antialiasing, and keep pixels as uint8, which
 """
 
 import math
-from typing import Dict, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -42,7 +42,7 @@ class LoadRandomResizedCrop(BaseTransform):
         self.area = area
         self.aspect_ratio = aspect_ratio
 
-    def transform(self, results: Dict) -> Dict:
+    def transform(self, results: dict) -> dict:
         """Sets ``img``, BGR pixels (size, size, 3), uint8, from the file ``img_path``.
 
         Raises:
@@ -55,9 +55,10 @@ class LoadRandomResizedCrop(BaseTransform):
 
     def choose(self, height: int, width: int) -> Box:
         """Returns a random crop of an image of ``height`` x ``width`` pixels."""
+        smallest, largest = self.area
         low, high = self.aspect_ratio
         for _ in range(10):
-            area = height * width * np.random.uniform(*self.area)
+            area = height * width * np.random.uniform(smallest, largest)
             ratio = math.exp(np.random.uniform(math.log(low), math.log(high)))
             w = round(math.sqrt(area * ratio))
             h = round(math.sqrt(area / ratio))
@@ -96,7 +97,7 @@ class LoadCenterCrop(BaseTransform):
         self.size = size
         self.shorter_side = shorter_side
 
-    def transform(self, results: Dict) -> Dict:
+    def transform(self, results: dict) -> dict:
         """Sets ``img``, BGR pixels (size, size, 3), uint8, from the file ``img_path``.
 
         Raises:
@@ -127,7 +128,7 @@ class RandomMirror(BaseTransform):
     def __init__(self, prob: float = 0.5) -> None:
         self.prob = prob
 
-    def transform(self, results: Dict) -> Dict:
+    def transform(self, results: dict) -> dict:
         """Replaces ``img``, shape (H, W, 3)."""
         if np.random.random() < self.prob:
             results['img'] = cv2.flip(results['img'], 1)
@@ -138,9 +139,12 @@ class RandomMirror(BaseTransform):
 class PackImage(BaseTransform):
     """Keeps what the classifier needs, and the path of the image for messages."""
 
-    def transform(self, results: Dict) -> Dict:
-        """Returns ``img`` (H, W, 3) as ``inputs``, ``gt_label`` as ``data_samples``,
-        and ``img_path``."""
+    def transform(self, results: dict) -> dict:
+        """Returns what a data loader puts together.
+
+        That is ``img`` (H, W, 3) as ``inputs``, ``gt_label`` as ``data_samples``, and
+        ``img_path``.
+        """
         return dict(
             inputs=results['img'],
             data_samples=results['gt_label'],

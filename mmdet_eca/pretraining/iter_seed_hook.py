@@ -9,8 +9,9 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class IterSeedHook(Hook):
-    """Seeds torch before every iteration, so that dropout in a resumed run is the same
-    as without the interruption.
+    """Seeds torch before every iteration.
+
+    So dropout in a resumed run is the same as without the interruption.
 
     mmengine seeds torch once, when a run starts. Once an epoch would not be enough:
     a data loader draws a random number too when it starts its workers, and does not

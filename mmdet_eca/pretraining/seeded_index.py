@@ -1,6 +1,6 @@
 import operator
 from functools import total_ordering
-from typing import Any, Callable, Tuple
+from typing import Any, Callable
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class SeededIndex:
         seed (tuple[int, ...]): Numbers that the seed depends on.
     """
 
-    def __init__(self, index: int, seed: Tuple[int, ...]) -> None:
+    def __init__(self, index: int, seed: tuple[int, ...]) -> None:
         self.index = index
         self.seed = seed
 

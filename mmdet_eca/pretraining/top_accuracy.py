@@ -1,4 +1,5 @@
-from typing import Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any, Optional
 
 import torch
 from mmdet.registry import METRICS
@@ -21,11 +22,11 @@ class TopAccuracy(BaseMetric):
         **kwargs: Arguments of mmengine's BaseMetric.
     """
 
-    def __init__(self, topk: Sequence[int] = (1,), **kwargs) -> None:
+    def __init__(self, topk: Sequence[int] = (1,), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.topk = topk
 
-    def process(self, data_batch: dict, data_samples: List[dict]) -> None:
+    def process(self, data_batch: dict, data_samples: list[dict]) -> None:
         """Keeps for each image how many classes have a higher score than its label.
 
         Args:
@@ -46,7 +47,7 @@ class TopAccuracy(BaseMetric):
         # The label's own score is among those that are not lower.
         self.results += ((scores >= of_label).sum(dim=1) - 1).tolist()
 
-    def _raise_not_finite(self, images: List[int], paths: Optional[List[str]]) -> None:
+    def _raise_not_finite(self, images: list[int], paths: Optional[list[str]]) -> None:
         iteration = MessageHub.get_current_instance().get_info('iter')
         after = (
             '' if iteration is None else f' after training iteration {iteration + 1}'
@@ -59,7 +60,7 @@ class TopAccuracy(BaseMetric):
             'the weights are not whole'
         )
 
-    def compute_metrics(self, results: List[int]) -> Dict[str, float]:
+    def compute_metrics(self, results: list[int]) -> dict[str, float]:
         """Returns the share for each k in percent, from the ranks of the labels."""
         return {
             f'top{k}': 100 * sum(rank < k for rank in results) / len(results)

@@ -1,6 +1,6 @@
 """Table 2: the members of the attention family, and what they cost."""
 
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -38,7 +38,7 @@ class Member(NamedTuple):
 
     name: str
     layer: type
-    arguments: Dict[str, int]
+    arguments: dict[str, int]
     paper_weights: str
     paper_top1: float
     paper_top5: float
@@ -73,7 +73,7 @@ def count_layer(layer: ChannelAttention) -> Complexity:
     return count(layer, x, conventions=CONVENTIONS)
 
 
-def attention_layer_rows() -> List[Dict[str, Any]]:
+def attention_layer_rows() -> list[dict[str, Any]]:
     """Counts the members of Table 2.
 
     Returns:
@@ -110,7 +110,7 @@ def attention_layer_rows() -> List[Dict[str, Any]]:
     return rows
 
 
-def attention_layer_text(rows: List[Dict[str, Any]]) -> str:
+def attention_layer_text(rows: list[dict[str, Any]]) -> str:
     """The counted members as three tables."""
     stages = [f'C = {channels}' for channels, _ in STAGES]
     tables = [

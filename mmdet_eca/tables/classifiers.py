@@ -1,7 +1,7 @@
 """Table 3: what the paper's ImageNet classifiers cost."""
 
 import sys
-from typing import Any, Dict, List
+from typing import Any
 
 import torch
 from mmdet.registry import MODELS
@@ -65,7 +65,7 @@ def count_classifier(name: str) -> Complexity:
     return cost
 
 
-def classifier_rows() -> List[Dict[str, Any]]:
+def classifier_rows() -> list[dict[str, Any]]:
     """Counts the classifiers of Table 3; shows its progress on stderr.
 
     Returns:
@@ -76,7 +76,7 @@ def classifier_rows() -> List[Dict[str, Any]]:
     rows = []
     for name, paper in track_iter_progress(list(PAPER.items()), file=sys.stderr):
         cost = count_classifier(name)
-        row: Dict[str, Any] = dict(table=3, name=name)
+        row: dict[str, Any] = dict(table=3, name=name)
         for key, value, in_paper in (
             ('params_m', cost.parameters / 2**20, paper[0]),
             ('gflops', cost.operations / 2**30, paper[1]),
@@ -89,7 +89,7 @@ def classifier_rows() -> List[Dict[str, Any]]:
     return rows
 
 
-def classifier_text(rows: List[Dict[str, Any]]) -> str:
+def classifier_text(rows: list[dict[str, Any]]) -> str:
     """The counted classifiers as a table."""
     header = ['Table 3', '#Param (2^20)', 'paper', 'difference']
     cells = [[*header, 'FLOPs (2^30)', 'paper', 'difference']]

@@ -1,6 +1,7 @@
 """Counts the parameters and operations of a network, for every table."""
 
-from typing import Callable, List, NamedTuple, Sequence, Tuple, Union
+from collections.abc import Sequence
+from typing import Callable, NamedTuple, Union
 
 import torch
 from mmdet.registry import MODELS
@@ -14,7 +15,7 @@ from ..models import AttentionResNet, ChannelAttention
 # a function of the layer, its input and its output.
 Rule = Callable[[nn.Module, Tensor, Tensor], int]
 # Types of layers, each with its rule. A layer gets every rule whose type it has.
-Conventions = Sequence[Tuple[Union[type, Tuple[type, ...]], Rule]]
+Conventions = Sequence[tuple[Union[type, tuple[type, ...]], Rule]]
 
 
 class Complexity(NamedTuple):
@@ -51,7 +52,7 @@ def count(
     Returns:
         Complexity: The counts.
     """
-    added: List[int] = []
+    added: list[int] = []
     handles = [
         module.register_forward_hook(
             lambda module, inputs, output, rule=rule: added.append(

@@ -1,13 +1,13 @@
 """The columns #Param and FLOPs of every table, beside the paper's."""
 
-from typing import Any, Dict, List
+from typing import Any
 
 from .attention_layers import attention_layer_rows, attention_layer_text
 from .classifiers import classifier_rows, classifier_text
 from .detectors import detector_rows, detector_text
 
 
-def complexity_rows(tables: List[int]) -> List[Dict[str, Any]]:
+def complexity_rows(tables: list[int]) -> list[dict[str, Any]]:
     """Counts the rows of the paper's tables; shows its progress on stderr.
 
     Args:
@@ -29,7 +29,7 @@ def complexity_rows(tables: List[int]) -> List[Dict[str, Any]]:
     return rows
 
 
-def complexity_text(rows: List[Dict[str, Any]]) -> str:
+def complexity_text(rows: list[dict[str, Any]]) -> str:
     """The counted rows as tables to read."""
     parts = []
     for tables, form in (

@@ -1,7 +1,7 @@
 """Tables 5 and 6: what the paper's detectors cost."""
 
 import sys
-from typing import Any, Dict, List
+from typing import Any
 
 import torch
 from mmdet.registry import MODELS
@@ -47,7 +47,7 @@ def _bias(conv: nn.Module, x: Tensor, output: Tensor) -> int:
     return 0 if conv.bias is None else output.numel()
 
 
-def _at_output_resolution(conv: nn.Module, x: Tensor, output: Tensor) -> int:
+def _at_output_resolution(conv: Any, x: Tensor, output: Tensor) -> int:
     """What a transposed convolution lacks if it is counted at its input."""
     positions = output[:, 0].numel() - x[:, 0].numel()
     return positions * conv.weight.numel()
@@ -72,7 +72,7 @@ class _Network(nn.Module):
     MMDetection 1.x, with which the paper counted.
     """
 
-    def __init__(self, detector: nn.Module) -> None:
+    def __init__(self, detector: Any) -> None:
         super().__init__()
         self.detector = detector
 
@@ -88,7 +88,7 @@ class _Network(nn.Module):
             self._run_head(roi_head.mask_roi_extractor, roi_head.mask_head, NUM_MASKS)
 
     @staticmethod
-    def _run_head(extractor: nn.Module, head: nn.Module, regions: int) -> None:
+    def _run_head(extractor: Any, head: nn.Module, regions: int) -> None:
         size = extractor.roi_layers[0].output_size
         shape = (regions, extractor.out_channels, *size)
         head(torch.empty(shape, device='meta'))
@@ -118,16 +118,18 @@ def count_detector(cfg: Config) -> Complexity:
     return count(_Network(detector).eval(), images, conventions=CONVENTIONS)
 
 
-def count_row(row: PaperRow) -> Dict[str, float]:
-    """``params_m`` and ``gflops`` of a row: millions of the parameters that the
-    row counts, and 1e9 multiply-adds."""
+def count_row(row: PaperRow) -> dict[str, float]:
+    """Counts ``params_m`` and ``gflops`` of a row.
+
+    These are millions of the parameters that the row counts, and 1e9 multiply-adds.
+    """
     cost = count_detector(Config.fromfile(config_path(f'{row.name}.py')))
     quoted = row.attention in QUOTED
     parameters = cost.parameters if quoted else cost.trained_parameters
     return dict(params_m=parameters / 1e6, gflops=round(cost.operations / 1e9, 6))
 
 
-def detector_rows(tables: List[int]) -> List[Dict[str, Any]]:
+def detector_rows(tables: list[int]) -> list[dict[str, Any]]:
     """Counts the detectors of Tables 5 and 6; shows its progress on stderr.
 
     Args:
@@ -150,7 +152,7 @@ def detector_rows(tables: List[int]) -> List[Dict[str, Any]]:
     return [_compare(row, counted[row.name]) for row in rows]
 
 
-def _compare(row: PaperRow, counted: Dict[str, float]) -> Dict[str, Any]:
+def _compare(row: PaperRow, counted: dict[str, float]) -> dict[str, Any]:
     result = dict(row.fields(), **counted)
     for key, value in counted.items():
         result[f'paper_{key}'] = row.paper[key]
@@ -158,12 +160,12 @@ def _compare(row: PaperRow, counted: Dict[str, float]) -> Dict[str, Any]:
     return dict(result, source=row.paper['source'], unconfirmed=row.unconfirmed)
 
 
-def detector_text(rows: List[Dict[str, Any]]) -> str:
+def detector_text(rows: list[dict[str, Any]]) -> str:
     """The counted detectors as a table, each once, and notes on it."""
     paper = {(row.table, row.name): row for row in load_paper_rows()}
     header = ['row', 'table', '#Param (M)', 'paper', 'difference']
     cells = [[*header, 'GFLOPs', 'paper', 'difference']]
-    shown: Dict[str, Dict[str, Any]] = {}
+    shown: dict[str, dict[str, Any]] = {}
     for row in rows:
         shown.setdefault(row['name'], row)
     for name, row in shown.items():

@@ -4,7 +4,7 @@ import json
 import os.path as osp
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional
+from typing import Any, Optional
 
 from mmengine.config import Config
 
@@ -30,14 +30,14 @@ class LogDir:
     """
 
     timestamp: str
-    training: List[Dict]
-    evaluations: List[Dict]
-    tested: Optional[Dict]
+    training: list[dict]
+    evaluations: list[dict]
+    tested: Optional[dict]
     cfg: Config
     gpus: Optional[int]
 
 
-def join_resumed(log_dirs: List[LogDir]) -> List[LogDir]:
+def join_resumed(log_dirs: list[LogDir]) -> list[LogDir]:
     """Picks the folders of the one training run in a work directory.
 
     A run has several if it was resumed. A start that ended in its first epoch
@@ -49,7 +49,7 @@ def join_resumed(log_dirs: List[LogDir]) -> List[LogDir]:
     Raises:
         UnusableRun: If there are several runs.
     """
-    runs: List[List[LogDir]] = []
+    runs: list[list[LogDir]] = []
     for log_dir in log_dirs:
         if runs and log_dir.training[0].get('epoch', 1) > 1:
             runs[-1].append(log_dir)
@@ -95,13 +95,15 @@ def read_log_dir(folder: str, default: Config) -> LogDir:
     )
 
 
-def _has_results(row: Dict) -> bool:
+def _has_results(row: dict) -> bool:
     return any(key.startswith('coco/') for key in row)
 
 
-def _read_lines(path: str) -> List[Dict[str, Any]]:
-    """The JSON objects in a file, one a line, without a broken last line, which
-    a killed run leaves."""
+def _read_lines(path: str) -> list[dict[str, Any]]:
+    """The JSON objects in a file, one a line.
+
+    A killed run leaves a broken last line, which is not counted.
+    """
     if not osp.isfile(path):
         return []
     with open(path, encoding='utf-8', errors='replace') as file:

@@ -8,7 +8,8 @@ import json
 import os
 import os.path as osp
 import re
-from typing import Any, Dict, Iterable, List
+from collections.abc import Iterable
+from typing import Any
 
 COLLECTION = {
     'Name': 'ECA-Net',
@@ -53,7 +54,7 @@ def write_model_index(folder: str) -> None:
             json.dump(content, file, indent=2)
 
 
-def list_models(names: Iterable[str]) -> List[Dict[str, Any]]:
+def list_models(names: Iterable[str]) -> list[dict[str, Any]]:
     """The entries of a metafile.
 
     Args:
@@ -66,7 +67,7 @@ def list_models(names: Iterable[str]) -> List[Dict[str, Any]]:
     results = _paper_results()
     models = []
     for name in sorted(names):
-        model: Dict[str, Any] = {
+        model: dict[str, Any] = {
             'Name': name,
             'In Collection': COLLECTION['Name'],
             'Config': f'configs/{name}.py',
@@ -81,12 +82,12 @@ def list_models(names: Iterable[str]) -> List[Dict[str, Any]]:
     return models
 
 
-def _paper_results() -> Dict[str, list]:
+def _paper_results() -> dict[str, list]:
     """The paper's AP by name of the config."""
     folder = osp.dirname(osp.abspath(__file__))
     with open(osp.join(folder, 'paper_tables.json'), encoding='utf-8') as file:
         rows = json.load(file)['rows']
-    results: Dict[str, list] = {}
+    results: dict[str, list] = {}
     for row in rows:
         attention = f'_{row["attention"]}' if row['attention'] else ''
         name = f'{row["detector"]}{attention}_r{row["depth"]}_fpn_1x'

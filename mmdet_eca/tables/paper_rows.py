@@ -3,12 +3,13 @@
 import difflib
 import json
 import os.path as osp
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Optional
 
 from ..errors import UserError
 
 AP_COLUMNS = ('AP', 'AP50', 'AP75', 'APS', 'APM', 'APL')
-COLUMNS = ('params_m', 'gflops') + AP_COLUMNS
+COLUMNS = ('params_m', 'gflops', *AP_COLUMNS)
 TASKS = {5: 'bbox', 6: 'segm'}  # what the AP of each table is of
 DETECTORS = dict(
     faster_rcnn='Faster R-CNN', mask_rcnn='Mask R-CNN', retinanet='RetinaNet'
@@ -31,7 +32,7 @@ class PaperRow(NamedTuple):
     detector: str
     depth: int
     attention: Optional[str]
-    paper: Dict[str, Any]
+    paper: dict[str, Any]
 
     @property
     def name(self) -> str:
@@ -40,13 +41,13 @@ class PaperRow(NamedTuple):
         return f'{self.detector}{attention}_r{self.depth}_fpn_1x'
 
     @property
-    def unconfirmed(self) -> List[str]:
+    def unconfirmed(self) -> list[str]:
         """Names of the figures that are recalled and were not read again."""
         if self.paper['source'] != 'memory':
             return []
         return [name for name in COLUMNS if self.paper[name] is not None]
 
-    def fields(self) -> Dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """What says which row it is, by name."""
         return dict(
             name=self.name,
@@ -57,7 +58,7 @@ class PaperRow(NamedTuple):
         )
 
 
-def load_paper_rows() -> List[PaperRow]:
+def load_paper_rows() -> list[PaperRow]:
     """All rows, in the paper's order."""
     path = osp.join(osp.dirname(osp.abspath(__file__)), 'paper_tables.json')
     with open(path, encoding='utf-8') as file:
@@ -74,7 +75,7 @@ def load_paper_rows() -> List[PaperRow]:
     ]
 
 
-def table_5_rows(names: Sequence[str] = ()) -> List[PaperRow]:
+def table_5_rows(names: Sequence[str] = ()) -> list[PaperRow]:
     """The rows of Table 5, which has every detector of Table 6 too.
 
     Args:

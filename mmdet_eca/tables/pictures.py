@@ -1,7 +1,7 @@
 """The report's pictures."""
 
 import os.path as osp
-from typing import Any, Dict, List
+from typing import Any
 
 from ..visualization import figure
 from .paper_rows import DETECTORS
@@ -18,7 +18,7 @@ TABLES = {5: 'box', 6: 'mask'}
 MARKERS = dict(faster_rcnn='o', mask_rcnn='s', retinanet='^')
 
 
-def draw_ap(results: List[Dict[str, Any]], out_file: str) -> None:
+def draw_ap(results: list[dict[str, Any]], out_file: str) -> None:
     """Draws AP against parameters, as the paper's Figure 1.
 
     Hollow marks are the paper's, filled ones measured.
@@ -44,7 +44,7 @@ def draw_ap(results: List[Dict[str, Any]], out_file: str) -> None:
             )
 
 
-def _mark(axes, row: Dict[str, Any]) -> None:
+def _mark(axes: Any, row: dict[str, Any]) -> None:
     colour = COLOURS[row['attention']]
     style = dict(marker=MARKERS[row['detector']], s=25 + row['depth'])
     axes.scatter(
@@ -54,7 +54,7 @@ def _mark(axes, row: Dict[str, Any]) -> None:
         axes.scatter(row['params_m'], row['AP'], color=colour, **style)
 
 
-def draw_training(runs: List[Run], out_file: str) -> None:
+def draw_training(runs: list[Run], out_file: str) -> None:
     """Draws the loss and the box AP of all runs.
 
     Runs that are not finished are dotted.
@@ -85,7 +85,7 @@ def draw_training(runs: List[Run], out_file: str) -> None:
         right.set(title='box AP', xlabel='epoch')
 
 
-def draw_gains(results: List[Dict[str, Any]], out_file: str) -> None:
+def draw_gains(results: list[dict[str, Any]], out_file: str) -> None:
     """Draws the gain of attention over the plain row, by size of the objects.
 
     Bars are measured, the black marks the paper's.
@@ -113,7 +113,7 @@ def draw_gains(results: List[Dict[str, Any]], out_file: str) -> None:
             axes.set(title=f'{name} AP: gain over the plain row')
 
 
-def _draw_bars(axes, rows: List[Dict], places: List[float], size: str) -> None:
+def _draw_bars(axes: Any, rows: list[dict], places: list[float], size: str) -> None:
     """The gains on objects of one size, and the paper's where it has them."""
     column = f'gain_AP{size[0].upper()}'
     axes.barh(places, [row[column] or 0 for row in rows], 0.25, label=size)

@@ -1,8 +1,9 @@
 """Which runs of the tables are missing, the next command and its cost."""
 
 import os.path as osp
+from collections.abc import Sequence
 from statistics import median
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Optional
 
 from ..engine import config_path, tool_path
 from ..errors import UserError
@@ -18,7 +19,7 @@ V100_STEP = dict(faster_rcnn=0.216, mask_rcnn=0.265, retinanet=0.205)
 
 def make_plan(
     work_dirs: str, gpus: int = 4, names: Sequence[str] = ()
-) -> List[Dict[str, Any]]:
+) -> list[dict[str, Any]]:
     """What is left to do for the tables, in the paper's order.
 
     Args:
@@ -48,22 +49,22 @@ def make_plan(
     return plan
 
 
-def _most_advanced(runs: List[Run]) -> Optional[Run]:
+def _most_advanced(runs: list[Run]) -> Optional[Run]:
     order = ('finished', 'unevaluated', 'unfinished', 'unusable')
     return min(runs, key=lambda run: order.index(run.state), default=None)
 
 
 def _next_step(
     row: PaperRow, run: Optional[Run], work_dirs: str, gpus: int, speed: float
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     state = run.state if run else 'missing'
     work_dir = run.work_dir if run else osp.join(work_dirs, row.name)
     config = config_path(f'{row.name}.py')
     hours = _row_hours(row) * speed
-    command: Optional[List[str]]
+    command: Optional[list[str]]
     if state == 'unusable':
         command, hours = None, 0.0
-    elif state == 'unevaluated':
+    elif run is not None and state == 'unevaluated':
         command = [
             tool_path('dist_test.sh'),
             _relative(config),
@@ -103,7 +104,7 @@ def _row_hours(row: PaperRow) -> float:
     return V100_STEP[row.detector] * more / 2 * IMAGES * EPOCHS / 3600
 
 
-def _relative_speed(runs: List[Run]) -> float:
+def _relative_speed(runs: list[Run]) -> float:
     """Measured time over the V100s': the median of what has been trained."""
     rows = {row.name: row for row in table_5_rows()}
     ratios = []
@@ -121,7 +122,7 @@ def _relative(path: str) -> str:
     return path if relative.startswith(osp.pardir) else relative
 
 
-def plan_text(plan: List[Dict[str, Any]]) -> str:
+def plan_text(plan: list[dict[str, Any]]) -> str:
     """The plan as lines to read, and to paste into a shell."""
     if not plan:
         return 'Nothing is missing: every row has a finished run.'

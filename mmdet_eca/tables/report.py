@@ -3,7 +3,7 @@
 import csv
 import os
 import os.path as osp
-from typing import Any, Dict, List
+from typing import Any
 
 from ..visualization import markdown_table
 from .paper_rows import AP_COLUMNS, DETECTORS
@@ -12,7 +12,7 @@ from .results import collect
 from .runs import find_runs
 
 
-def write_report(work_dirs: str, out_dir: str) -> List[Dict[str, Any]]:
+def write_report(work_dirs: str, out_dir: str) -> list[dict[str, Any]]:
     """Writes ``tables.md``, ``tables.csv`` and the pictures.
 
     Args:
@@ -46,14 +46,16 @@ def write_report(work_dirs: str, out_dir: str) -> List[Dict[str, Any]]:
     return results
 
 
-def format_report(results: List[Dict[str, Any]]) -> str:
+def format_report(results: list[dict[str, Any]]) -> str:
     """The tables in Markdown, and the runs that were left out with the reason."""
     parts = [
         '# Tables 5 and 6 of ECA-Net\n',
-        'Measured with this code (in brackets: the paper), COCO val2017, '
-        'percent. "?" marks a figure of the paper that is not confirmed. The '
-        'gain is over the plain row of the same code; MMDetection 3.x trains '
-        'its plain detectors better than 1.x, with which the paper trained.\n',
+        (
+            'Measured with this code (in brackets: the paper), COCO val2017, '
+            'percent. "?" marks a figure of the paper that is not confirmed. The '
+            'gain is over the plain row of the same code; MMDetection 3.x trains '
+            'its plain detectors better than 1.x, with which the paper trained.\n'
+        ),
     ]
     for table, task in ((5, 'box'), (6, 'mask'), (None, '')):
         rows = [result for result in results if result['table'] == table]
@@ -72,7 +74,7 @@ def format_report(results: List[Dict[str, Any]]) -> str:
     return '\n'.join(parts)
 
 
-def _results_table(rows: List[Dict[str, Any]]) -> str:
+def _results_table(rows: list[dict[str, Any]]) -> str:
     cells = [['', '', '#Param', 'GFLOPs', *AP_COLUMNS, 'gain', 'runs']]
     for row in rows:
         title = f'{row["name"]}, {row["task"]}'
@@ -94,7 +96,7 @@ def _results_table(rows: List[Dict[str, Any]]) -> str:
     return markdown_table(cells, left_columns=2)
 
 
-def _cell(row: Dict, name: str, form: str, spread: str = '') -> str:
+def _cell(row: dict, name: str, form: str, spread: str = '') -> str:
     """What was measured, and in brackets the paper's figure."""
     measured, paper = row.get(name), row.get(f'paper_{name}')
     text = '-' if measured is None else f'{measured:{form}}{spread}'

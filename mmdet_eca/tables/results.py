@@ -2,7 +2,7 @@
 
 import re
 from statistics import mean, stdev
-from typing import Any, Dict, List, Optional
+from typing import Any, Optional
 
 from .detectors import count_row
 from .paper_rows import AP_COLUMNS, COLUMNS, TASKS, PaperRow, load_paper_rows
@@ -12,7 +12,7 @@ from .runs import Run
 ATTENTION = re.compile('_(eca|se|gc|nl)(?=_)')
 
 
-def collect(runs: List[Run]) -> List[Dict[str, Any]]:
+def collect(runs: list[Run]) -> list[dict[str, Any]]:
     """Puts what was measured beside the paper's figures, row by row.
 
     Args:
@@ -27,7 +27,7 @@ def collect(runs: List[Run]) -> List[Dict[str, Any]]:
         over the plain row of the same code, ``problems`` says why other runs do
         not count.
     """
-    by_name: Dict[str, List[Run]] = {}
+    by_name: dict[str, list[Run]] = {}
     for run in runs:
         by_name.setdefault(run.name, []).append(run)
     cost = {}
@@ -45,7 +45,7 @@ def collect(runs: List[Run]) -> List[Dict[str, Any]]:
     return results
 
 
-def _paper_result(row: PaperRow, runs: List[Run], cost: Dict) -> Dict[str, Any]:
+def _paper_result(row: PaperRow, runs: list[Run], cost: dict) -> dict[str, Any]:
     """The result of a row of the paper; ``cost`` is empty if nothing was trained."""
     result = dict(
         row.fields(),
@@ -58,7 +58,7 @@ def _paper_result(row: PaperRow, runs: List[Run], cost: Dict) -> Dict[str, Any]:
     return dict(result, source=row.paper['source'], unconfirmed=row.unconfirmed)
 
 
-def _other_results(name: str, runs: List[Run]) -> List[Dict[str, Any]]:
+def _other_results(name: str, runs: list[Run]) -> list[dict[str, Any]]:
     """The results of runs of a config that is in no table, one a task."""
     attention = ATTENTION.search(name)
     cfg = runs[0].cfg
@@ -79,11 +79,11 @@ def _other_results(name: str, runs: List[Run]) -> List[Dict[str, Any]]:
     ]
 
 
-def _measure(runs: List[Run], task: str) -> Dict[str, Any]:
+def _measure(runs: list[Run], task: str) -> dict[str, Any]:
     """Means over the finished runs of a row, and the problems of the others."""
     finished = [run for run in runs if run.state == 'finished' and task in run.tasks]
-    measured = [run.ap(task) for run in finished]
-    result: Dict[str, Any] = {}
+    measured: list[dict[str, Any]] = [run.ap(task) for run in finished]
+    result: dict[str, Any] = {}
     for column in AP_COLUMNS:
         values = [m[column] for m in measured if m[column] is not None]
         result[column] = round(mean(values), 2) if values else None
@@ -97,7 +97,7 @@ def _measure(runs: List[Run], task: str) -> Dict[str, Any]:
     )
 
 
-def _add_gains(results: List[Dict[str, Any]]) -> None:
+def _add_gains(results: list[dict[str, Any]]) -> None:
     """Adds the gain of each row with attention over the row without."""
     by_key = {(r['name'], r['task']): r for r in results}
     for result in results:
@@ -109,7 +109,7 @@ def _add_gains(results: List[Dict[str, Any]]) -> None:
                 )
 
 
-def _difference(result: Dict, plain: Dict, key: str) -> Optional[float]:
+def _difference(result: dict, plain: dict, key: str) -> Optional[float]:
     if result.get(key) is None or plain.get(key) is None:
         return None
     return round(result[key] - plain[key], 2)

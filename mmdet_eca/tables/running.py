@@ -3,15 +3,16 @@
 import os.path as osp
 import subprocess
 import sys
-from typing import Any, Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import IO, Any, Optional
 
 from ..errors import UserError
 from .plan import make_plan
 
 
 def run_rows(
-    names: Sequence[str], work_dirs: str, gpus: int, output=None
-) -> List[Dict[str, Any]]:
+    names: Sequence[str], work_dirs: str, gpus: int, output: Optional[IO[str]] = None
+) -> list[dict[str, Any]]:
     """Trains and evaluates what the plan lists, one row after another.
 
     Stopped at any point, the same call goes on there. A row that fails does
@@ -61,9 +62,9 @@ def run_rows(
     return results
 
 
-def _run_row(name: str, work_dirs: str, gpus: int, output) -> Optional[str]:
+def _run_row(name: str, work_dirs: str, gpus: int, output: IO[str]) -> Optional[str]:
     """Trains, then evaluates unless training has; what went wrong, or None."""
-    done: List[str] = []
+    done: list[str] = []
     while True:
         plan = make_plan(work_dirs, gpus, [name])
         if not plan:
@@ -77,7 +78,7 @@ def _run_row(name: str, work_dirs: str, gpus: int, output) -> Optional[str]:
         done.append(tool)
         print(' '.join(step['command']), file=output, flush=True)
         try:
-            code = subprocess.run(step['command'], stdout=output).returncode
+            code = subprocess.call(step['command'], stdout=output)
         except KeyboardInterrupt:
             raise UserError(
                 f'interrupted in {name}: the same command goes on there'

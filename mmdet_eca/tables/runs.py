@@ -5,8 +5,8 @@ import math
 import os.path as osp
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Dict, List, Optional
+from functools import cache
+from typing import Optional
 
 from mmengine.config import Config
 
@@ -44,9 +44,9 @@ class Run:
     cfg: Config
     state: str = 'unusable'
     problem: Optional[str] = None
-    training: List[Dict] = field(default_factory=list)
-    evaluations: List[Dict] = field(default_factory=list)
-    metrics: Dict[str, float] = field(default_factory=dict)
+    training: list[dict] = field(default_factory=list)
+    evaluations: list[dict] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
     epochs: int = 0
     gpus: Optional[int] = None
 
@@ -56,11 +56,11 @@ class Run:
         return self.cfg.train_cfg.max_epochs
 
     @property
-    def tasks(self) -> List[str]:
+    def tasks(self) -> list[str]:
         """What was evaluated, of 'bbox' and 'segm'."""
         return [task for task in ('bbox', 'segm') if f'coco/{task}_mAP' in self.metrics]
 
-    def ap(self, task: str) -> Dict[str, Optional[float]]:
+    def ap(self, task: str) -> dict[str, Optional[float]]:
         """AP_COLUMNS of a task in percent; None where COCO has no such objects."""
         values = {
             column: self.metrics.get(f'coco/{task}_{metric}', -1)
@@ -72,7 +72,7 @@ class Run:
         }
 
 
-def find_runs(root: str) -> List[Run]:
+def find_runs(root: str) -> list[Run]:
     """Reads all work directories of detectors below a folder.
 
     Raises:
@@ -122,9 +122,11 @@ def read_run(work_dir: str) -> Optional[Run]:
     return run
 
 
-def _add_training(run: Run, log_dirs: List[LogDir]) -> None:
-    """Joins the logs of a run; a resumed run repeats what came after its
-    checkpoint, which then counts once."""
+def _add_training(run: Run, log_dirs: list[LogDir]) -> None:
+    """Joins the logs of a run.
+
+    A resumed run repeats what came after its checkpoint; that counts once.
+    """
     for later in log_dirs:
         first = later.training[0]
         run.training = [row for row in run.training if row['step'] < first['step']]
@@ -136,7 +138,7 @@ def _add_training(run: Run, log_dirs: List[LogDir]) -> None:
         run.cfg, run.gpus = later.cfg, later.gpus
 
 
-@lru_cache(maxsize=None)
+@cache
 def _config_of_package(name: str) -> Optional[Config]:
     """The config of this package that has this name, None if there is none."""
     try:
@@ -166,7 +168,7 @@ def _refuse(problem: Optional[str]) -> None:
         raise UnusableRun(problem)
 
 
-def _add_results(run: Run, tests: List[LogDir], expected: Optional[Config]) -> None:
+def _add_results(run: Run, tests: list[LogDir], expected: Optional[Config]) -> None:
     """Sets the metrics of the last checkpoint, by training or by tools/test.py."""
     for row in run.evaluations:
         if row['step'] == run.max_epochs:
@@ -179,7 +181,7 @@ def _add_results(run: Run, tests: List[LogDir], expected: Optional[Config]) -> N
             and test.cfg.model.type == run.cfg.model.type
         ):
             _refuse(check_data_set(test.cfg.test_dataloader, data_set))
-            run.metrics = test.tested
+            run.metrics = test.tested or {}
 
 
 def _set_state(run: Run) -> None:

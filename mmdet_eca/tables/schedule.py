@@ -1,7 +1,8 @@
 """Compares the training and the data of a run with the config of its name."""
 
 import os.path as osp
-from typing import Any, Iterator, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any, Optional
 
 from mmengine.config import Config
 
@@ -42,7 +43,7 @@ def check_data_set(loader: Config, expected: Config) -> Optional[str]:
     return f'has results of another data set: {found[1]}, where {wanted[1]} is stated'
 
 
-def _identity(loader: Config) -> Tuple:
+def _identity(loader: Config) -> tuple:
     """What tells a data set from others: type, annotation file, classes."""
     dataset = loader.dataset
     classes = (dataset.get('metainfo') or {}).get('classes')
@@ -88,14 +89,16 @@ def check_schedule(cfg: Config, expected: Config, gpus: Optional[int]) -> Option
     return None
 
 
-def _sections(cfg: Config) -> Iterator[Tuple[str, Any]]:
+def _sections(cfg: Config) -> Iterator[tuple[str, Any]]:
     for section in SECTIONS:
         yield from _settings(cfg.get(section), section)
 
 
-def _settings(node: Any, prefix: str) -> Iterator[Tuple[str, Any]]:
-    """Name and value of every setting in nested dicts and lists, but the ignored
-    ones and those that are None."""
+def _settings(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Name and value of every setting in nested dicts and lists.
+
+    The ignored ones and those that are None are left out.
+    """
     if isinstance(node, dict):
         items = node
     elif isinstance(node, (list, tuple)):
