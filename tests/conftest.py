@@ -63,6 +63,7 @@ def run(*command, check=True, **variables):
         text=True,
         capture_output=True,
         timeout=300,
+        check=False,  # by a message with both outputs instead
     )
     if check and done.returncode:
         raise AssertionError(

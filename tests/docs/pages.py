@@ -4,7 +4,7 @@ import glob
 import os.path as osp
 import re
 from dataclasses import dataclass
-from typing import List, Optional
+from typing import Optional
 
 from mmdet.registry import MODELS
 from mmengine.config import Config
@@ -51,7 +51,7 @@ class Block:
         )
 
 
-def pages() -> List[str]:
+def pages() -> list[str]:
     """Paths of all pages but the API's, which have no code of their own."""
     names = [osp.basename(path) for path in glob.glob(osp.join(ROOT, 'docs', '*.md'))]
     return ['README.md', 'CONTRIBUTING.md', *(f'docs/{name}' for name in sorted(names))]
@@ -62,7 +62,7 @@ def read(page: str) -> str:
         return file.read()
 
 
-def read_blocks(page: str) -> List[Block]:
+def read_blocks(page: str) -> list[Block]:
     """The blocks of a page, in their order."""
     text = read(page)
     return [

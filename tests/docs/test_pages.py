@@ -136,10 +136,10 @@ def test_readme_has_the_papers_figures_with_their_configs():
     paper = {}
     for row in load_paper_rows():  # Table 5, box AP, before Table 6, mask AP
         paper.setdefault(row.name, []).append(f'{row.paper["AP"]:.1f}')
-    found = dict(
-        (name, figures.split(' / '))
+    found = {
+        name: figures.split(' / ')
         for figures, name in re.findall(
             r'\[([\d./ ]+)\]\(configs/(\w+)\.py\)', read('README.md')
         )
-    )
+    }
     assert found == paper

@@ -25,7 +25,7 @@ def correct_cfg(digits):
     """The digits config on a small data set; nothing is wrong with it."""
     cfg = Config.fromfile(config_path('digits/mask_rcnn_eca_r50_digits.py'))
     use(cfg, digits)
-    check_config(cfg, TRAIN + ('test',))
+    check_config(cfg, (*TRAIN, 'test'))
     return cfg
 
 

@@ -92,7 +92,7 @@ def test_center_crop_is_that_of_the_papers_recipe(
     square = LoadCenterCrop(size, shorter_side)(dict(img_path=path))['img']
     longer = int(shorter_side * max(height, width) / min(height, width))
     wide, high = (longer, shorter_side) if width > height else (shorter_side, longer)
-    left, top = int(round((wide - size) / 2)), int(round((high - size) / 2))
+    left, top = round((wide - size) / 2), round((high - size) / 2)
     with Image.open(path) as image:
         expected = image.resize((wide, high), Image.BILINEAR).crop(
             (left, top, left + size, top + size)

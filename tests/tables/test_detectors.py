@@ -1,6 +1,6 @@
 """#Param and GFLOPs of Tables 5 and 6."""
 
-from functools import lru_cache
+from functools import cache
 
 import pytest
 from mmengine.config import Config
@@ -10,7 +10,7 @@ from mmdet_eca.tables import load_paper_rows, table_5_rows
 from mmdet_eca.tables.detectors import count_detector, count_row
 
 
-@lru_cache(maxsize=None)
+@cache
 def columns(name):
     return count_row(table_5_rows([name])[0])
 

@@ -100,6 +100,8 @@ def test_run_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
         *train,
         train[0],
         f'{train[1]} --resume',
-        f'test.py {config_path(f"{ECA}.py")} work/{ECA}/epoch_12.pth '
-        f'--launcher pytorch --work-dir work/{ECA}',
+        (
+            f'test.py {config_path(f"{ECA}.py")} work/{ECA}/epoch_12.pth '
+            f'--launcher pytorch --work-dir work/{ECA}'
+        ),
     ]

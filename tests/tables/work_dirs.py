@@ -2,7 +2,7 @@
 
 import json
 from copy import deepcopy
-from functools import lru_cache
+from functools import cache
 
 from mmengine.config import Config
 
@@ -11,7 +11,7 @@ from mmdet_eca import config_path
 ECA, PLAIN = 'retinanet_eca_r50_fpn_1x', 'retinanet_r50_fpn_1x'
 
 
-@lru_cache(maxsize=None)
+@cache
 def _config(name):
     return Config.fromfile(config_path(f'{name}.py'))
 
