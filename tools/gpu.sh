@@ -4,7 +4,7 @@
 # work_dirs/gpu/NAME.md, ready for docs/performance.md; NAME.log has the whole output.
 # A step that fails does not stop the others; the exit status is 1 then.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 
 VENV=${VENV:-.venv}
 OUT=work_dirs/gpu
@@ -22,12 +22,12 @@ step() {
     local name=$1 result=$2 begin=$SECONDS
     shift 2
     echo "== $name: python $*"
-    run "$@" 2>&1 | tee "$OUT/$name.log" && {
+    if run "$@" 2>&1 | tee "$OUT/$name.log"; then
         [ -f "$result" ] || tail -n 15 "$OUT/$name.log" >"$result"
-    } || {
+    else
         failed+=("$name")
         { echo 'FAILED:'; tail -n 15 "$OUT/$name.log"; } >"$result"
-    }
+    fi
     if [ "$(head -c 1 "$result")" = '|' ]; then  # a table that says all itself
         cat "$result"
     else
