@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -110,5 +111,5 @@ def test_a_part_that_a_killed_process_left_is_written_over(server, folder, cache
     os.rename(path, f'{path}.part')
     os.truncate(f'{path}.part', 1000)
     assert download(f'{server.address}/model.pth') == path
-    assert (folder / 'model.pth').read_bytes() == open(path, 'rb').read()
+    assert (folder / 'model.pth').read_bytes() == Path(path).read_bytes()
     assert files_in(cache) == {'model.pth'}
