@@ -4,6 +4,8 @@ import os
 import site
 import sys
 
+import mmengine
+
 from tests.conftest import ROOT, run
 from tests.tools.test_train import digits_options, free_port
 
@@ -93,9 +95,19 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
     assert done.stdout.strip().endswith('ECAResNet')
     tools = os.listdir(packages / 'mmdet_eca' / '.mim' / 'tools')
     assert {'train.py', 'test.py', 'dist_train.sh'} <= set(tools)
-    index = packages / 'mmdet_eca' / '.mim' / 'model-index.yml'
-    assert 'configs/metafile.yml' in index.read_text()
-    assert (index.parent / 'configs' / 'metafile.yml').exists()
+    mim = packages / 'mmdet_eca' / '.mim'
+    (path,) = mmengine.load(mim / 'model-index.yml')['Import']
+    models = mmengine.load(mim / path)['Models']
+    assert all((mim / model['Config']).exists() for model in models)
+    listed = {
+        model['Name']: [result['Metrics'] for result in model.get('Results', ())]
+        for model in models
+    }
+    assert listed['mask_rcnn_eca_r50_fpn_1x'] == [
+        {'box AP (paper)': 39.0},
+        {'mask AP (paper)': 35.6},
+    ]
+    assert sum(map(len, listed.values())) == 28
 
     # Its tools and its command find its configs and name each other, in whatever
     # folder.

@@ -1,23 +1,17 @@
-import os.path as osp
-import runpy
-import sys
-
 import pytest
 
-from tests.conftest import ROOT
+from mmdet_eca.commands import main
 
 
 @pytest.fixture
-def reproduce_tables(monkeypatch, capsys):
-    """Runs tools/reproduce_tables.py with these arguments; gives its output.
+def reproduce_tables(capsys):
+    """Runs ``mmdet-eca reproduce-tables`` with these arguments; gives its output.
 
     In this process, since to import everything anew takes longer than the rest.
     """
-    path = osp.join(ROOT, 'tools', 'reproduce_tables.py')
 
     def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', [path, *map(str, arguments)])
-        runpy.run_path(path, run_name='__main__')
+        main(['reproduce-tables', *map(str, arguments)])
         return capsys.readouterr()
 
     return run
