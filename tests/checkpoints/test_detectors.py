@@ -52,8 +52,8 @@ def test_a_converted_detector_detects_the_same(detector, tmp_path):
     for result, original in zip(found, expected):
         assert len(original.bboxes) > 20 and len(original.labels.unique()) > 3
         assert result.keys() == original.keys()
-        for key in original:
-            assert torch.equal(result[key], original[key]), key
+        for key, value in original.items():
+            assert torch.equal(result[key], value), key
     assert ('masks' in expected[0]) == (detector == 'mask_rcnn')
 
 
