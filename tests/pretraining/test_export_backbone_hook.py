@@ -79,5 +79,5 @@ def test_what_cannot_be_exported_is_refused_before_the_training(tmp_path):
     run = runner(tmp_path / 'work', ImageClassifier(BACKBONE, 32, 2))
     (tmp_path / 'work').rename(tmp_path / 'elsewhere')
     (tmp_path / 'work').write_text('a file, in which nothing can be written')
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(FileExistsError):
         ExportBackboneHook().before_train(run)
