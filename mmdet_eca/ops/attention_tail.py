@@ -15,9 +15,8 @@ def attention_tail(
     """``relu(identity + gate * (weight x + bias))``.
 
     A 1x1 convolution whose norm is folded into it, channel attention, the
-    shortcut and the ReLU. What has the size of the output is passed over as
-    seldom as without attention, and only the output itself is kept for the
-    backward pass.
+    shortcut and the ReLU. Attention costs no additional pass over maps of the
+    output's size, and of these only the output is kept for the backward pass.
 
     Args:
         x (Tensor): Input of the convolution, shape (N, K, H, W), in either
@@ -72,8 +71,9 @@ class _AttentionTail(torch.autograd.Function):
         x, weight, bias, gate = (t.to(out.dtype) for t in inputs)
         for_x, for_weight, for_bias, for_gate, for_identity = ctx.needs_input_grad
         grad = torch.ops.aten.threshold_backward(grad, out, 0)
-        # As if every image had a convolution of its own, gated weight and bias:
-        # their gradients hold those of the weight, the bias and the gate.
+        # As if every image had a convolution of its own, whose weight and bias
+        # are multiplied by its gate. From their gradients follow those of the
+        # weight, the bias and the gate.
         grad_x, weights, biases = _conv_backward(
             grad,
             x,
@@ -156,7 +156,7 @@ def convolutions(
 def products(
     grad: Tensor, x: Tensor, weights: Tensor, wanted: tuple[bool, bool, bool]
 ) -> tuple[Optional[Tensor], ...]:
-    """The gradients by one product of matrices for the whole batch each."""
+    """The gradients by batched matrix products, one for each gradient."""
     pixels = grad.flatten(2)
     grad_x = grad_weights = None
     if wanted[0]:

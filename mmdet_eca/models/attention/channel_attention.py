@@ -23,7 +23,7 @@ class ChannelAttention(nn.Module):
     """
 
     _abbr_: str
-    # Whether the backbone says itself what a checkpoint leaves untrained.
+    # Whether it is in a backbone that itself warns of untrained attention.
     in_attention_backbone = False
 
     def __init__(self, in_channels: int) -> None:

@@ -1,4 +1,4 @@
-"""Squeeze-and-excitation, and what is left of it without the reduction.
+"""Squeeze-and-excitation, and its variants without dimensionality reduction.
 
 SE is from "Squeeze-and-Excitation Networks", Hu et al., CVPR 2018,
 https://arxiv.org/abs/1709.01507; the variants are ECA-Net's, Table 2.

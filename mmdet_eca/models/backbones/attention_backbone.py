@@ -40,7 +40,7 @@ class AttentionBlock(nn.Module):
         """
         if cfg is None:
             return
-        _check_type(cfg)
+        _check_attention_type(cfg)
         layer = MODELS.build(dict(cfg, in_channels=channels))
         if hasattr(self, layer._abbr_):
             raise UserError(
@@ -58,7 +58,10 @@ class AttentionBlock(nn.Module):
         return getattr(self, self.attention_name)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps (N, C_in, H, W) to (N, C_out, H / stride, W / stride)."""
+        """Maps (N, C_in, H, W) to (N, C_out, H / stride, W / stride).
+
+        With ``with_cp`` the activations are computed again for the backward pass.
+        """
         if self.with_cp and isinstance(x, Proxy):
             return as_node(self, x)
         if self.with_cp and x.requires_grad:
@@ -66,7 +69,7 @@ class AttentionBlock(nn.Module):
         return self.run(x)
 
     def run(self, x: Tensor) -> Tensor:
-        """The block without the choice whether to keep its activations."""
+        """The block itself, without ``with_cp``; shapes as of :meth:`forward`."""
         raise NotImplementedError
 
 
@@ -110,7 +113,7 @@ class AttentionBackbone(nn.Module):
 
 
 def one_per_stage(name: str, value: Any, num_stages: int) -> list:
-    """The values of an argument that is one for all stages or one a stage.
+    """One value for each stage, of an argument that gives one for all or one each.
 
     Raises:
         UserError: If it is a sequence of another length than ``num_stages``.
@@ -133,7 +136,7 @@ def eca_per_stage(kernel_size: KernelSize, num_stages: int) -> list[dict]:
     ]
 
 
-def _check_type(cfg: dict) -> None:
+def _check_attention_type(cfg: dict) -> None:
     if not isinstance(cfg, dict) or 'type' not in cfg:
         raise UserError(
             "attention must be a dict with a 'type' such as "

@@ -20,11 +20,11 @@ from ..attention import ChannelAttention
 def check_attention_weights(
     backbone: nn.Module, state_dict: dict[str, Tensor], prefix: str
 ) -> None:
-    """Sees to it that no attention is left untrained in silence.
+    """Refuses a checkpoint whose attention does not fit the backbone's.
 
-    A checkpoint without any attention may be loaded, and with
-    ``backbone.strict_attention=False`` one with another attention too; the log
-    then says what starts untrained.
+    A checkpoint without any attention is loaded, and with
+    ``backbone.strict_attention=False`` one with another attention too. A warning
+    then says which layers start untrained.
 
     Args:
         backbone (nn.Module): The model that is about to load.
@@ -35,7 +35,7 @@ def check_attention_weights(
 
     Raises:
         UserError: With ``strict_attention``, if attention weights of the
-            backbone are missing in a checkpoint that has others, are of another
+            backbone are missing in a checkpoint that has some, are of another
             kind, or have another shape.
     """
     layers = {
@@ -44,10 +44,10 @@ def check_attention_weights(
         if isinstance(layer, ChannelAttention)
     }
     expected = _weights(layers)
-    others = _attention_names(state_dict, prefix) - set(expected)
-    if expected and not others and not any(name in state_dict for name in expected):
+    unexpected = _attention_names(state_dict, prefix) - set(expected)
+    if expected and not unexpected and not any(name in state_dict for name in expected):
         if any(name.startswith(f'{prefix}layer') for name in state_dict):
-            _say_untrained(
+            _warn_untrained(
                 backbone,
                 'The checkpoint has no weights for the channel '
                 f'attention of {type(backbone).__name__}: the attention starts '
@@ -55,15 +55,15 @@ def check_attention_weights(
                 [name[len(prefix) :] for name in expected],
             )
         return
-    mistake = _difference(backbone, layers, state_dict, prefix, others)
-    if mistake is None:
+    mismatch = _mismatch(backbone, layers, state_dict, prefix, unexpected)
+    if mismatch is None:
         return
     if backbone.strict_attention:
         raise UserError(
-            f'{mistake}, or strict_attention=False to start the '
+            f'{mismatch}, or strict_attention=False to start the '
             'attention that differs untrained'
         )
-    for name in others:
+    for name in unexpected:
         del state_dict[name]
     untrained = {
         name: layer
@@ -74,7 +74,7 @@ def check_attention_weights(
         {name: weight.detach() for name, weight in _weights(untrained).items()}
     )
     names = [name[len(prefix) : -1] for name in untrained]
-    _say_untrained(
+    _warn_untrained(
         backbone,
         'The checkpoint has another channel attention than '
         f'{type(backbone).__name__}, whose own starts untrained: '
@@ -83,7 +83,7 @@ def check_attention_weights(
     )
 
 
-def _say_untrained(backbone: Any, message: str, names: Iterable[str]) -> None:
+def _warn_untrained(backbone: Any, message: str, names: Iterable[str]) -> None:
     """Logs the message, and which of the named layers will never learn."""
     stages = {name.split('.')[0] for name in names}
     frozen = [
@@ -99,18 +99,18 @@ def _say_untrained(backbone: Any, message: str, names: Iterable[str]) -> None:
     print_log(f'{message}.', logger='current', level=logging.WARNING)
 
 
-def _difference(
+def _mismatch(
     backbone: nn.Module,
     layers: dict[str, ChannelAttention],
     state_dict: dict[str, Tensor],
     prefix: str,
-    others: set[str],
+    unexpected: set[str],
 ) -> Optional[str]:
     """What about the checkpoint's attention does not fit, and the remedy."""
-    if others:
+    if unexpected:
         wanted = sorted({layer._abbr_ for layer in layers.values()})
         return (
-            f'the checkpoint has channel attention, {min(others)!r}, that this '
+            f'the checkpoint has channel attention, {min(unexpected)!r}, that this '
             f'{type(backbone).__name__} has no place for; its own is '
             f'{" and ".join(wanted) or "none"}: take the config of the '
             "checkpoint's network"

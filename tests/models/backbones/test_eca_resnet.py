@@ -71,9 +71,9 @@ def test_names_are_torchvisions_plus_eca(depth):
 )
 def test_weights_that_eca_adds(depth, kernel_size, paper):
     with torch.device('meta'):
-        ours = ECAResNet(depth, kernel_size)
+        with_eca = ECAResNet(depth, kernel_size)
         plain = ResNet(depth)
-    added = sum(p.numel() for p in ours.parameters()) - sum(
+    added = sum(p.numel() for p in with_eca.parameters()) - sum(
         p.numel() for p in plain.parameters()
     )
     assert (
@@ -145,16 +145,16 @@ def test_outputs_and_gradients_are_those_of_the_authors_formulation(
     twin = copy.deepcopy(backbone)
     x = torch.randn(2, 3, 64, 64, dtype=dtype)
     outs, expected = backbone(x), _forward_in_steps(twin, x)
-    for ours, theirs in zip(outs, expected):
-        assert (ours - theirs).norm() <= tolerance / 4 * theirs.norm()
+    for out, truth in zip(outs, expected):
+        assert (out - truth).norm() <= tolerance / 4 * truth.norm()
     outs[-1].square().mean().backward()
     expected[-1].square().mean().backward()
     difference = size = 0
-    for (name, ours), theirs in zip(backbone.named_parameters(), twin.parameters()):
-        error = ours.grad - theirs.grad
-        assert error.abs().max() <= one_parameter * theirs.grad.abs().max(), name
+    for (name, value), truth in zip(backbone.named_parameters(), twin.parameters()):
+        error = value.grad - truth.grad
+        assert error.abs().max() <= one_parameter * truth.grad.abs().max(), name
         difference += error.square().sum()
-        size += theirs.grad.square().sum()
+        size += truth.grad.square().sum()
     assert difference.sqrt() <= tolerance * size.sqrt()
 
 
@@ -192,10 +192,10 @@ def test_arguments_work_as_in_mmdets_resnet(arguments):
     arguments = dict(depth=50, base_channels=8, **arguments)
     plain = ResNet(**copy.deepcopy(arguments))
     plain.eval()  # returns None
-    ours = AttentionResNet(**copy.deepcopy(arguments)).eval()
-    ours.load_state_dict(plain.state_dict())
+    without = AttentionResNet(**copy.deepcopy(arguments)).eval()
+    without.load_state_dict(plain.state_dict())
     x = torch.randn(1, 3, 64, 64)
-    for one, other in zip(ours(x), plain(x)):
+    for one, other in zip(without(x), plain(x)):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
     eca = ECAResNet(**copy.deepcopy(arguments)).eval()
@@ -265,11 +265,14 @@ def test_training_step_in_bf16_autocast(small):
 
 
 def test_compiles_to_one_graph(small):
+    """By inductor, with two blocks a stage: it takes seconds a block."""
     backbone, x = small
+    for name in backbone.res_layers:
+        del getattr(backbone, name)[2:]
     compiled = torch.compile(backbone, fullgraph=True)
     with torch.no_grad():
-        for ours, expected in zip(compiled(x), backbone(x)):
-            torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+        for out, expected in zip(compiled(x), backbone(x)):
+            torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -292,8 +295,8 @@ def test_onnx_gives_the_same_output(small, dynamo, layout):
     backbone, x = small
     backbone.to(memory_format=layout)
     outs = run_onnx(backbone, x.contiguous(memory_format=layout), dynamo)
-    for ours, expected in zip(outs, backbone(x)):
-        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+    for out, expected in zip(outs, backbone(x)):
+        torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_backbone_is_in_mmdets_registry():

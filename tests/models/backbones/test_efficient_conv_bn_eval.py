@@ -7,7 +7,7 @@ import torch
 from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval
 from torch import nn
 
-import mmdet_eca as ours
+import mmdet_eca
 
 SMALL = dict(depth=50, base_channels=8)
 PLUGINS = [dict(cfg=dict(type='NonLocal2d'), position='after_conv2')]
@@ -32,7 +32,7 @@ BACKBONES = {
 def pair(request):
     """The same backbone without and with the option, in float64, with
     statistics that do something."""
-    plain = getattr(ours, request.param.split('-')[0])(
+    plain = getattr(mmdet_eca, request.param.split('-')[0])(
         **copy.deepcopy(BACKBONES[request.param])
     ).double()
     for module in plain.modules():
