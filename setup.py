@@ -69,7 +69,11 @@ setup(
         mim=['mmcv==2.1.0', 'mmengine>=0.10.7,<0.11', 'mmdet==3.3.0'],
         timm=['safetensors>=0.5.3', 'huggingface_hub>=0.36.2,<3'],
         demo=['scikit-learn', 'matplotlib'],
-        docs=['mkdocs-material>=9.5,<10', 'mkdocstrings[python]>=0.30,<2'],
+        docs=[
+            'mkdocs-material>=9.5,<10',
+            'mkdocstrings[python]>=0.30,<2',
+            'ruff',  # formats the signatures
+        ],
         test=[
             'pytest>=8.1',  # imports the package's modules by their names for doctest
             'pytest-cov',  # make coverage

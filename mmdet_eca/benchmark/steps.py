@@ -14,7 +14,7 @@ MEASURES = ('training step', 'inference, whole batch', 'inference, one image')
 class Batch(NamedTuple):
     """What a model is given.
 
-    Args:
+    Attributes:
         images (Tensor): Shape (N, 3, H, W).
         samples (list[DetDataSample], optional): The objects in them, for a
             detector.

@@ -25,9 +25,8 @@ class InclusiveRoIExtractor(SingleRoIExtractor):
 
     The level of the pyramid and the grid follow from the width x2 - x1 + 1.
 
-    Args:
-        **kwargs: Arguments of :class:`mmdet.models.SingleRoIExtractor`; of
-            ``roi_layer`` only ``output_size`` and ``sampling_ratio`` are used.
+    Arguments as of :class:`mmdet.models.SingleRoIExtractor`; of ``roi_layer`` only
+    ``output_size`` and ``sampling_ratio`` are used.
     """
 
     def build_roi_layers(

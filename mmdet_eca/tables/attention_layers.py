@@ -27,7 +27,7 @@ CONVENTIONS = (((SEVar2, ECANonShared), lambda layer, x, output: layer.weight.nu
 class Member(NamedTuple):
     """A row of Table 2.
 
-    Args:
+    Attributes:
         name (str): Its name in the paper.
         layer (type): Its class.
         arguments (dict): Arguments of the class.

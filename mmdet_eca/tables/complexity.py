@@ -21,7 +21,7 @@ Conventions = Sequence[tuple[Union[type, tuple[type, ...]], Rule]]
 class Complexity(NamedTuple):
     """What a network has and does; plain counts.
 
-    Args:
+    Attributes:
         parameters (int): All parameters.
         trained_parameters (int): Those that are not frozen.
         operations (int): Operations for the input that was given. A

@@ -19,7 +19,7 @@ DETECTORS = dict(
 class PaperRow(NamedTuple):
     """A row of Table 5, which has box AP, or of Table 6, which has mask AP.
 
-    Args:
+    Attributes:
         table (int): 5 or 6. The Mask R-CNNs are in both.
         detector (str): A key of ``DETECTORS``.
         depth (int): Depth of the ResNet.
