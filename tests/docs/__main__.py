@@ -75,6 +75,7 @@ def run_block(block: Block, folder: str) -> str:
     commands = osp.dirname(sys.executable)
     done = subprocess.run(
         programs[block.language],
+        check=False,
         cwd=folder,
         env={
             **os.environ,
@@ -85,7 +86,6 @@ def run_block(block: Block, folder: str) -> str:
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        check=False,
     )
     return done.stdout[-3000:] if done.returncode else ''
 

@@ -47,7 +47,7 @@ class Block:
     def is_config(self) -> bool:
         """Whether it sets what a config of mmengine sets."""
         return self.language == 'python' and bool(
-            re.search(r'^(_base_|model|backbone) =', self.text, re.MULTILINE)
+            re.search(r'^(_base_|custom_imports) =', self.text, re.MULTILINE)
         )
 
 
