@@ -1,19 +1,13 @@
-import logging
-from numbers import Integral
-from typing import Any
+from torch import Tensor
 
-from mmengine.logging import print_log
-from torch import Tensor, nn
-
-from ...errors import UserError
+from .attention_layer import AttentionLayer
 
 
-class ChannelAttention(nn.Module):
+class ChannelAttention(AttentionLayer):
     """Rescales every channel by a gate computed from the channels' means.
 
     ``y = x * sigmoid(f(GAP(x)))``, Equation (1) of ECA-Net (CVPR 2020). The
     members of the family differ in f and define :meth:`gate`, nothing else.
-    ``_abbr_`` is the name of the layer in a block, and so in the state dict.
 
     Args:
         in_channels (int): Number of channels C of the input.
@@ -21,15 +15,6 @@ class ChannelAttention(nn.Module):
     Raises:
         UserError: If ``in_channels`` is not a positive integer.
     """
-
-    _abbr_: str
-    # Whether it is in a backbone that itself warns of untrained attention.
-    in_attention_backbone = False
-
-    def __init__(self, in_channels: int) -> None:
-        super().__init__()
-        check_positive_integer('in_channels', in_channels)
-        self.in_channels = in_channels
 
     def gate(self, pooled: Tensor) -> Tensor:
         """Maps the pooled features to the weights of the channels.
@@ -45,32 +30,3 @@ class ChannelAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Rescales feature maps of shape (N, C, H, W)."""
         return x * self.gate(x.mean(dim=(2, 3)))[:, :, None, None]
-
-    def _load_from_state_dict(
-        self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any
-    ) -> None:
-        weights = dict(self.named_parameters())
-        if (
-            weights
-            and not self.in_attention_backbone
-            and not any(p.requires_grad for p in weights.values())
-            and not any(prefix + name in state_dict for name in weights)
-        ):
-            print_log(
-                f'The checkpoint has no weights for {prefix[:-1]}: this channel '
-                'attention stays untrained: its stage is frozen. Set '
-                'frozen_stages=0 in the backbone to train it.',
-                logger='current',
-                level=logging.WARNING,
-            )
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-
-    def extra_repr(self) -> str:
-        """The arguments, as ``print`` shows them."""
-        return str(self.in_channels)
-
-
-def check_positive_integer(name: str, value: int) -> None:
-    """Raises UserError unless ``value`` is a positive integer."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise UserError(f'{name} must be a positive integer, got {value!r}')

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...errors import UserError
-from .channel_attention import ChannelAttention, check_positive_integer
+from .attention_layer import check_positive_integer
+from .channel_attention import ChannelAttention
 
 
 def eca_kernel_size(channels: int, gamma: float = 2, b: float = 1) -> int:

@@ -11,7 +11,8 @@ from mmdet.registry import MODELS
 from torch import Tensor, nn
 
 from ...errors import UserError
-from .channel_attention import ChannelAttention, check_positive_integer
+from .attention_layer import check_positive_integer, reduced_channels
+from .channel_attention import ChannelAttention
 
 
 @MODELS.register_module()
@@ -32,13 +33,9 @@ class SqueezeExcitation(ChannelAttention):
 
     def __init__(self, in_channels: int, ratio: int = 16, bias: bool = False) -> None:
         super().__init__(in_channels)
-        check_positive_integer('ratio', ratio)
-        if ratio > in_channels:
-            raise UserError(
-                f'ratio must be at most the {in_channels} channels, got {ratio}'
-            )
-        self.fc1 = nn.Linear(in_channels, in_channels // ratio, bias=bias)
-        self.fc2 = nn.Linear(in_channels // ratio, in_channels, bias=bias)
+        width = reduced_channels(in_channels, ratio)
+        self.fc1 = nn.Linear(in_channels, width, bias=bias)
+        self.fc2 = nn.Linear(width, in_channels, bias=bias)
 
     def gate(self, pooled: Tensor) -> Tensor:
         """``sigmoid(W2 relu(W1 pooled))`` of channel means of shape (N, C)."""

@@ -1,0 +1,60 @@
+"""Global context block, Cao et al., GCNet, ICCV workshops 2019.
+
+https://arxiv.org/abs/1904.11492; the authors' code is
+https://github.com/xvjiarui/GCNet, ``mmdet/ops/gcb/context_block.py``.
+"""
+
+import torch
+from mmdet.registry import MODELS
+from torch import Tensor, nn
+
+from .attention_layer import AttentionLayer, reduced_channels
+
+
+@MODELS.register_module()
+class GlobalContext(AttentionLayer):
+    """Adds one vector an image to all positions: ``x + W2 relu(LN(W1 c + b1)) + b2``.
+
+    The context c is the mean of x over the positions, weighted by a softmax over
+    them of ``conv1x1(x)``. The parameters are named as in mmcv's ``ContextBlock``.
+    ``W2`` and ``b2`` start at zero, so that the layer starts as the identity.
+
+    Args:
+        in_channels (int): Number of channels C of the input.
+        ratio (int): Reduction r: ``W1`` is (C // r, C), ``W2`` (C, C // r). 16 in
+            the tables of ECA-Net; GCNet's best detectors have 4.
+
+    Raises:
+        UserError: If ``ratio`` is not a positive integer, or is larger than
+            ``in_channels``.
+    """
+
+    _abbr_ = 'context_block'
+
+    def __init__(self, in_channels: int, ratio: int = 16) -> None:
+        super().__init__(in_channels)
+        width = reduced_channels(in_channels, ratio)
+        self.conv_mask = nn.Conv2d(in_channels, 1, kernel_size=1)
+        self.channel_add_conv = nn.Sequential(
+            nn.Conv2d(in_channels, width, kernel_size=1),
+            nn.LayerNorm([width, 1, 1]),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, in_channels, kernel_size=1),
+        )
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Starts the layer as the identity."""
+        nn.init.kaiming_normal_(self.conv_mask.weight, mode='fan_in')
+        for name in (
+            'conv_mask.bias',
+            'channel_add_conv.3.weight',
+            'channel_add_conv.3.bias',
+        ):
+            nn.init.zeros_(self.get_parameter(name))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Adds its context to feature maps of shape (N, C, H, W)."""
+        shares = self.conv_mask(x).flatten(2).softmax(dim=2)  # (N, 1, HW)
+        context = torch.matmul(x.flatten(2), shares.transpose(1, 2))  # (N, C, 1)
+        return x + self.channel_add_conv(context[..., None])
