@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.device import utils as device
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.visualization import Visualizer
 from torch.utils.data import DataLoader
 
@@ -24,9 +25,10 @@ def call(*words) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(device, 'DEVICE', 'cpu')
             patch.setenv('LOCAL_RANK', '0')  # which the command would leave behind
-            # One of an earlier run would go on to write into that run's folder.
-            for visualizer in (Visualizer, DetLocalVisualizer):
-                patch.setattr(visualizer, '_instance_dict', OrderedDict())
+            # Those of an earlier run would go on to write into that run's folder: all
+            # visualizers, and what mmengine names after the config and the second.
+            for kind in (Visualizer, DetLocalVisualizer, MMLogger, MessageHub):
+                patch.setattr(kind, '_instance_dict', OrderedDict())
             main([str(word) for word in words])
     finally:
         torch.set_num_threads(threads)
