@@ -61,7 +61,7 @@ def test_the_only_process_that_fails_speaks(worker, tmp_path):
     'SLURM_NTASKS=2 SLURM_PROCID=$rank', # srun
     ('OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=$rank '
     'OMPI_COMM_WORLD_LOCAL_RANK=$rank'),  # mpirun
-])  # yapf: disable
+])  # fmt: skip
 def test_other_launchers(worker, tmp_path, variables):
     """One process starts all of a machine, as srun's and mpirun's daemons do."""
     done = run(

@@ -36,7 +36,7 @@ BACKBONES = {
     'AttentionResNeXt SEVar2': dict(attention=dict(type='SEVar2'), **NEXT),
     'AttentionMobileNetV2 SE': dict(
         attention=dict(type='SqueezeExcitation', ratio=8), widen_factor=0.25),
-}  # yapf: disable
+}  # fmt: skip
 IMAGES = (2, 3, 64, 64)
 
 

@@ -38,7 +38,7 @@ def mobilenet(**arguments):
     ('AttentionMobileNetV2', 'MobileNetV2', mobilenet(
         out_indices=(2, 4), frozen_stages=3, norm_eval=True,
         norm_cfg=dict(type='GN', num_groups=1), act_cfg=dict(type='HSwish'))),
-])  # yapf: disable
+])  # fmt: skip
 def test_without_attention_it_is_mmdets_backbone(attention, plain, arguments):
     plain = getattr(mmdet.models.backbones, plain)(**copy.deepcopy(arguments))
     plain.eval()

@@ -25,7 +25,7 @@ BACKBONES = {
     'ECAMobileNetV2': dict(widen_factor=0.25),
     'ECAMobileNetV2-with_cp': dict(widen_factor=0.25, with_cp=True),
     'NonLocalResNet': SMALL,
-}  # yapf: disable
+}  # fmt: skip
 
 
 @pytest.fixture(params=BACKBONES)
