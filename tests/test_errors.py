@@ -72,6 +72,7 @@ def test_other_launchers(worker, tmp_path, variables):
         check=False,
         PYTHONPATH=ROOT,
         TMPDIR=str(tmp_path),
+        PYTHONWARNINGS='ignore',  # the other process's, in the middle of the line
     )
     ((_, message),) = errors(done)
     assert message == 'there is no data set'

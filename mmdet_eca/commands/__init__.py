@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Optional
 
+from ..engine.distributed import end_process
 from ..errors import one_line_errors
 
 PROGRAM = 'mmdet-eca'
@@ -81,3 +82,4 @@ def _run_command(
     args = parser.parse_args(arguments)
     with one_line_errors(program):
         command.run(args)
+        end_process()
