@@ -157,8 +157,7 @@ def test_an_untrained_plugin_in_a_frozen_stage_is_named(
     )
     model.init_weights()
     assert [line for line in log if 'attention' in line] == [
-        f'The checkpoint has no weights for layer1.{block}.eca: this channel '
-        f'attention {STAYS}'
+        f'The checkpoint has no weights for layer1.{block}.eca: this attention {STAYS}'
         for block in range(count)
     ]
     log.clear()
