@@ -4,6 +4,7 @@ import logging
 from numbers import Integral
 from typing import Any
 
+import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
@@ -13,8 +14,9 @@ from ...errors import UserError
 class AttentionLayer(nn.Module):
     """A layer at the end of a residual branch that keeps the shape of its input.
 
-    Registered in mmdet's ``MODELS`` it is a plugin of any of mmdet's backbones that
-    take plugins. ``_abbr_`` is the name of the layer in a block, and so in the state
+    Derived classes register themselves in mmdet's ``MODELS``; the backbones of this
+    package then take them as ``attention=dict(type=...)``, and any backbone of mmdet
+    as a plugin. ``_abbr_`` is the name of the layer in a block, and so in the state
     dict.
 
     Args:
@@ -25,6 +27,12 @@ class AttentionLayer(nn.Module):
     """
 
     _abbr_: str
+    # Whether the layer looks at means over positions only. They pass through a 1x1
+    # convolution, so the layer is known before that convolution has run, and the
+    # residual blocks do both at once.
+    sees_means = False
+    # Whether it then adds to its input, where the others multiply it.
+    adds = False
     # Whether it is in a backbone that itself warns of untrained attention.
     in_attention_backbone = False
 
@@ -35,6 +43,20 @@ class AttentionLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps feature maps of shape (N, C, H, W) to the same shape."""
+        raise NotImplementedError
+
+    def known_before(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """What the layer does to ``weight x + bias``, where ``sees_means`` is true.
+
+        Args:
+            x (Tensor): Input of the convolution, shape (N, K, H, W).
+            weight (Tensor): Its weight, shape (C, K).
+            bias (Tensor): Its bias, shape (C,).
+
+        Returns:
+            Tensor: A factor of every channel or, if the layer ``adds``, a summand,
+            shape (N, C).
+        """
         raise NotImplementedError
 
     def _load_from_state_dict(
@@ -80,3 +102,13 @@ def reduced_channels(in_channels: int, ratio: int) -> int:
             f'ratio must be at most the {in_channels} channels, got {ratio}'
         )
     return in_channels // ratio
+
+
+def mean_over_positions(x: Tensor) -> Tensor:
+    """Channel means (N, C).
+
+    By the sum, whose gradient is a view of the size of x where the mean's is a copy;
+    in float32, since half precision would overflow.
+    """
+    total = x.sum((2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
+    return (total / (x.shape[2] * x.shape[3])).to(x.dtype)

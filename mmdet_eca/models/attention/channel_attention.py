@@ -1,6 +1,7 @@
+import torch.nn.functional as F
 from torch import Tensor
 
-from .attention_layer import AttentionLayer
+from .attention_layer import AttentionLayer, mean_over_positions
 
 
 class ChannelAttention(AttentionLayer):
@@ -16,6 +17,8 @@ class ChannelAttention(AttentionLayer):
         UserError: If ``in_channels`` is not a positive integer.
     """
 
+    sees_means = True
+
     def gate(self, pooled: Tensor) -> Tensor:
         """Maps the pooled features to the weights of the channels.
 
@@ -30,3 +33,7 @@ class ChannelAttention(AttentionLayer):
     def forward(self, x: Tensor) -> Tensor:
         """Rescales feature maps of shape (N, C, H, W)."""
         return x * self.gate(x.mean(dim=(2, 3)))[:, :, None, None]
+
+    def known_before(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """The gate of ``weight x + bias``, shape (N, C)."""
+        return self.gate(F.linear(mean_over_positions(x), weight, bias))

@@ -11,7 +11,12 @@ from mmdet.registry import MODELS
 from torch import Tensor, nn
 
 from ...errors import UserError
-from .attention_layer import AttentionLayer, check_positive_integer, reduced_channels
+from .attention_layer import (
+    AttentionLayer,
+    check_positive_integer,
+    mean_over_positions,
+    reduced_channels,
+)
 
 VARIANTS = ('theta-', 'theta', 'theta+')
 EXTENTS = (2, 4, 8)
@@ -77,6 +82,7 @@ class GatherExcite(AttentionLayer):
         self.extent = extent
         self.count_include_pad = count_include_pad
         self.map_size = None
+        self.sees_means = variant == 'theta-' and extent is None
         if variant == 'theta-':
             return
         if extent is None:
@@ -113,6 +119,10 @@ class GatherExcite(AttentionLayer):
         if self.extent is not None:
             gathered = F.interpolate(gathered, size=x.shape[2:], mode='nearest')
         return x * gathered.sigmoid()
+
+    def known_before(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """The gate of ``weight x + bias``, shape (N, C), of 'theta-' without extent."""
+        return F.linear(mean_over_positions(x), weight, bias).sigmoid()
 
     def _average(self, x: Tensor) -> Tensor:
         if self.extent is None:

@@ -5,6 +5,7 @@ https://github.com/xvjiarui/GCNet, ``mmdet/ops/gcb/context_block.py``.
 """
 
 import torch
+import torch.nn.functional as F
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
@@ -30,6 +31,8 @@ class GlobalContext(AttentionLayer):
     """
 
     _abbr_ = 'context_block'
+    sees_means = True
+    adds = True
 
     def __init__(self, in_channels: int, ratio: int = 16) -> None:
         super().__init__(in_channels)
@@ -55,6 +58,22 @@ class GlobalContext(AttentionLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Adds its context to feature maps of shape (N, C, H, W)."""
-        shares = self.conv_mask(x).flatten(2).softmax(dim=2)  # (N, 1, HW)
-        context = torch.matmul(x.flatten(2), shares.transpose(1, 2))  # (N, C, 1)
+        context = _weighted_mean(x, self.conv_mask(x))
         return x + self.channel_add_conv(context[..., None])
+
+    def known_before(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """What it adds to ``weight x + bias``, shape (N, C).
+
+        What the convolution adds to all logits alike does not change their softmax.
+        """
+        mask = torch.matmul(self.conv_mask.weight.flatten(1), weight)  # (1, K)
+        pooled = _weighted_mean(x, F.conv2d(x, mask[:, :, None, None]))
+        context = F.linear(pooled[..., 0], weight, bias)
+        added: Tensor = self.channel_add_conv(context[:, :, None, None])
+        return added[..., 0, 0]
+
+
+def _weighted_mean(x: Tensor, logits: Tensor) -> Tensor:
+    """Means (N, C, 1) of x (N, C, H, W), weighted by a softmax of (N, 1, H, W)."""
+    shares = logits.flatten(2).softmax(dim=2)
+    return torch.matmul(x.flatten(2), shares.transpose(1, 2))

@@ -11,10 +11,11 @@ from torch.fx import Proxy
 
 from ...errors import UserError
 from ...ops import as_node
-from ..attention import ChannelAttention
+from ..attention import AttentionLayer
 from .attention_weights import check_attention_weights
 
 Attention = Union[dict, Sequence[Optional[dict]], None]
+AttentionBlocks = Union[str, Sequence[Sequence[int]]]
 KernelSize = Union[int, Sequence[Optional[int]], None]
 
 
@@ -51,7 +52,7 @@ class AttentionBlock(nn.Module):
         self.add_module(layer._abbr_, layer)
 
     @property
-    def attention(self) -> Optional[ChannelAttention]:
+    def attention(self) -> Optional[AttentionLayer]:
         """The channel attention layer, None if there is none."""
         if self.attention_name is None:
             return None
@@ -94,7 +95,7 @@ class AttentionBackbone(nn.Module):
         super().__init__(*args, **kwargs)
         self.strict_attention = strict_attention
         for module in self.modules():
-            if isinstance(module, ChannelAttention):
+            if isinstance(module, AttentionLayer):
                 module.in_attention_backbone = True
 
     def train(self, mode: bool = True) -> 'AttentionBackbone':
@@ -128,6 +129,38 @@ def one_per_stage(name: str, value: Any, num_stages: int) -> list:
     return list(value)
 
 
+def choose_blocks(
+    attention_blocks: AttentionBlocks, stage: int, num_blocks: int
+) -> Sequence[int]:
+    """Numbers of the blocks of a stage that have attention.
+
+    Args:
+        attention_blocks (str | Sequence[Sequence[int]]): 'all', 'last', or the
+            numbers of every stage's blocks, from 0.
+        stage (int): Number of the stage, from 0.
+        num_blocks (int): Number of its blocks.
+
+    Raises:
+        UserError: If it is none of these, or the stage has no such block.
+    """
+    if attention_blocks == 'all':
+        return range(num_blocks)
+    if attention_blocks == 'last':
+        return [num_blocks - 1]
+    if isinstance(attention_blocks, str) or stage >= len(attention_blocks):
+        raise UserError(
+            "attention_blocks must be 'all', 'last', or for every stage the numbers "
+            f'of its blocks, got {attention_blocks!r}'
+        )
+    for number in attention_blocks[stage]:
+        if not 0 <= number < num_blocks:
+            raise UserError(
+                f'attention_blocks names block {number} of stage {stage + 1}, which '
+                f'has blocks 0 to {num_blocks - 1}'
+            )
+    return attention_blocks[stage]
+
+
 def eca_per_stage(kernel_size: KernelSize, num_stages: int) -> list[dict]:
     """Configs of the ECA layers with these kernel sizes."""
     return [
@@ -145,7 +178,7 @@ def _check_attention_type(cfg: dict) -> None:
     known = sorted(
         name
         for name, module in MODELS.module_dict.items()
-        if isinstance(module, type) and issubclass(module, ChannelAttention)
+        if isinstance(module, type) and issubclass(module, AttentionLayer)
     )
     layer = cfg['type']
     if isinstance(layer, str):
@@ -159,8 +192,8 @@ def _check_attention_type(cfg: dict) -> None:
             f'attention type {cfg["type"]!r} is not registered; '
             f'near ones are {", ".join(near)}'
         )
-    if not issubclass(layer, ChannelAttention):
+    if not issubclass(layer, AttentionLayer):
         raise UserError(
-            f'attention type {cfg["type"]!r} is no ChannelAttention (which are '
+            f'attention type {cfg["type"]!r} is no AttentionLayer (which are '
             f'{", ".join(known)}); give other layers as plugins'
         )

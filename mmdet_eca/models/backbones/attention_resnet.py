@@ -11,7 +11,13 @@ from torch.fx import Proxy
 
 from ...errors import UserError
 from ...ops import conv_norm, run_folded
-from .attention_backbone import Attention, AttentionBackbone, one_per_stage
+from .attention_backbone import (
+    Attention,
+    AttentionBackbone,
+    AttentionBlocks,
+    choose_blocks,
+    one_per_stage,
+)
 from .folded_blocks import FoldedBasicBlock, FoldedBottleneck, FoldedResNeXtBottleneck
 from .residual_blocks import (
     AttentionBasicBlock,
@@ -41,6 +47,9 @@ class AttentionResNet(AttentionBackbone, ResNet):
         attention (dict | Sequence[dict | None], optional): Config of the
             attention layer, or one config a stage. ``in_channels`` is filled
             in. None gives mmdet's plain ResNet.
+        attention_blocks (str | Sequence[Sequence[int]]): Which blocks have the
+            attention: 'all', the 'last' of every stage, or for every stage the
+            numbers of its blocks, from 0.
         folded (bool): Whether a norm that runs on stored statistics
             (``norm_eval``, evaluation) is folded into the convolution before
             it, and the attention into the last one: the same function in less
@@ -54,14 +63,15 @@ class AttentionResNet(AttentionBackbone, ResNet):
 
     Raises:
         UserError: If the depth is unknown, if there is not one attention a
-            stage, or, while weights are loaded, if the attention in a
-            checkpoint does not fit.
+            stage, if ``attention_blocks`` names a block that is not there, or,
+            while weights are loaded, if the attention in a checkpoint does not fit.
     """
 
     def __init__(
         self,
         depth: int,
         attention: Attention = None,
+        attention_blocks: AttentionBlocks = 'all',
         folded: bool = True,
         strict_attention: bool = True,
         **kwargs: Any,
@@ -73,16 +83,20 @@ class AttentionResNet(AttentionBackbone, ResNet):
         self.stage_attention = one_per_stage(
             'attention', attention, kwargs.get('num_stages', 4)
         )
+        self.attention_blocks = attention_blocks
         self.folded = folded
         super().__init__(depth=depth, strict_attention=strict_attention, **kwargs)
 
     def make_res_layer(self, block: type, **kwargs: Any) -> nn.Sequential:
-        """Builds the next stage out of blocks that take ``attention``."""
-        return super().make_res_layer(
-            block=(FOLDED_BLOCKS if self.folded else BLOCKS)[block],
-            attention=self.stage_attention[len(self.res_layers)],
-            **kwargs,
-        )
+        """Builds the next stage, with attention in its blocks."""
+        number = len(self.res_layers)
+        blocks = FOLDED_BLOCKS if self.folded else BLOCKS
+        stage = super().make_res_layer(block=blocks[block], **kwargs)
+        for index in choose_blocks(self.attention_blocks, number, len(stage)):
+            stage[index].add_attention(
+                self.stage_attention[number], stage[index].out_channels
+            )
+        return stage
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Maps images (N, 3, H, W) to the feature maps of ``out_indices``."""

@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ...errors import UserError
-from ..attention import ChannelAttention
+from ..attention import AttentionLayer
 
 
 def check_attention_weights(
@@ -41,10 +41,11 @@ def check_attention_weights(
     layers = {
         f'{prefix}{name}.': layer
         for name, layer in backbone.named_modules()
-        if isinstance(layer, ChannelAttention)
+        if isinstance(layer, AttentionLayer)
     }
     expected = _weights(layers)
-    unexpected = _attention_names(state_dict, prefix) - set(expected)
+    known = {prefix + name for name in backbone.state_dict()}
+    unexpected = _attention_names(state_dict, prefix) - known
     if expected and not unexpected and not any(name in state_dict for name in expected):
         if any(name.startswith(f'{prefix}layer') for name in state_dict):
             _warn_untrained(
@@ -101,7 +102,7 @@ def _warn_untrained(backbone: Any, message: str, names: Iterable[str]) -> None:
 
 def _mismatch(
     backbone: nn.Module,
-    layers: dict[str, ChannelAttention],
+    layers: dict[str, AttentionLayer],
     state_dict: dict[str, Tensor],
     prefix: str,
     unexpected: set[str],
@@ -136,7 +137,7 @@ def _mismatch(
     return None
 
 
-def _weights(layers: dict[str, ChannelAttention]) -> dict[str, Tensor]:
+def _weights(layers: dict[str, AttentionLayer]) -> dict[str, Tensor]:
     return {
         layer_name + name: weight
         for layer_name, layer in layers.items()
@@ -145,7 +146,7 @@ def _weights(layers: dict[str, ChannelAttention]) -> dict[str, Tensor]:
 
 
 def _fits(
-    layer: ChannelAttention, state_dict: dict[str, Tensor], layer_name: str
+    layer: AttentionLayer, state_dict: dict[str, Tensor], layer_name: str
 ) -> bool:
     return all(
         name in state_dict and state_dict[name].shape == weight.shape
@@ -158,7 +159,7 @@ def _attention_names(state_dict: dict[str, Tensor], prefix: str) -> set:
     kinds = {
         module._abbr_
         for module in MODELS.module_dict.values()
-        if isinstance(module, type) and issubclass(module, ChannelAttention)
+        if isinstance(module, type) and issubclass(module, AttentionLayer)
     }
     # layerL.B.eca...
     return {
@@ -170,7 +171,7 @@ def _attention_names(state_dict: dict[str, Tensor], prefix: str) -> set:
 
 
 def _differing_kernel_sizes(
-    layers: dict[str, ChannelAttention], state_dict: dict[str, Tensor], prefix: str
+    layers: dict[str, AttentionLayer], state_dict: dict[str, Tensor], prefix: str
 ) -> Optional[str]:
     found, wanted = defaultdict(set), {}
     for name, layer in layers.items():

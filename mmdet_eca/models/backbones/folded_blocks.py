@@ -7,7 +7,6 @@ and ReLU are one operation, :func:`attention_tail`. Where a block does not allow
 it, it runs as in ``residual_blocks.py``, which is the same function.
 """
 
-import torch
 from mmdet.models.backbones.resnext import Bottleneck as ResNeXtBottleneck
 from torch import Tensor, nn
 from torch.fx import Proxy
@@ -22,7 +21,7 @@ from ...ops import (
     is_foldable,
     run_folded,
 )
-from ..attention import ChannelAttention
+from ..attention import AttentionLayer
 from .residual_blocks import AttentionBasicBlock, AttentionBottleneck, ResidualBlock
 
 
@@ -54,12 +53,17 @@ class FoldedBottleneck(_Folded, AttentionBottleneck):
             return super().run_tail(out, x)
         weight, bias = fold_norm(self.conv3, self.norm3)
         weight = weight.flatten(1)
-        gate = attention.gate(F.linear(_mean(out), weight, bias))
-        return attention_tail(out, weight, bias, gate, self.shortcut(x))
+        known = attention.known_before(out, weight, bias)
+        if not attention.adds:
+            return attention_tail(out, weight, bias, known, self.shortcut(x))
+        out = F.conv2d(out, weight[:, :, None, None], bias)
+        out = out + known[:, :, None, None] + self.shortcut(x)
+        return F.relu(out, inplace=True)
 
-    def _tail_is_foldable(self, attention: ChannelAttention, out: Tensor) -> bool:
+    def _tail_is_foldable(self, attention: AttentionLayer, out: Tensor) -> bool:
         return (
-            not (self.with_plugins and self.after_conv3_plugin_names)
+            attention.sees_means
+            and not (self.with_plugins and self.after_conv3_plugin_names)
             and is_foldable(self.conv3, self.norm3, out)
             and not has_hooks(attention)
             and not has_hooks(self.relu)
@@ -68,13 +72,3 @@ class FoldedBottleneck(_Folded, AttentionBottleneck):
 
 class FoldedResNeXtBottleneck(FoldedBottleneck, ResNeXtBottleneck):
     """:class:`AttentionResNeXtBottleneck`, likewise."""
-
-
-def _mean(x: Tensor) -> Tensor:
-    """Channel means (N, C).
-
-    By the sum, whose gradient is a view of the size of x where the mean's is a copy;
-    in float32, since half precision would overflow.
-    """
-    total = x.sum((2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
-    return (total / (x.shape[2] * x.shape[3])).to(x.dtype)

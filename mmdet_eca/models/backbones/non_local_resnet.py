@@ -4,7 +4,8 @@ from typing import Any
 from mmcv.cnn.bricks import NonLocal2d
 from mmdet.models.backbones import ResNet
 from mmdet.registry import MODELS
-from torch import Tensor, nn
+from mmengine.model import Sequential
+from torch import Tensor
 from torch.fx import Proxy
 
 from ...ops import as_node
@@ -36,13 +37,13 @@ class NonLocalResNet(AttentionBackbone, ResNet):
             more gives the paper's 1024 channels.
     """
 
-    def make_res_layer(self, **kwargs: Any) -> nn.Sequential:
+    def make_res_layer(self, **kwargs: Any) -> Sequential:
         """Builds the next stage, c4 with the block before its last block."""
         stage = super().make_res_layer(**kwargs)
         if len(self.res_layers) != 2:  # c2 and c3 are there
             return stage
         *blocks, last = stage.named_children()
         channels = kwargs['planes'] * self.block.expansion
-        return nn.Sequential(
+        return Sequential(
             OrderedDict([*blocks, ('nonlocal_block', _NonLocalBlock(channels)), last])
         )

@@ -1,7 +1,5 @@
 """mmdet's residual blocks with channel attention at the end of the branch."""
 
-from typing import Any, Optional
-
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
 from mmdet.models.backbones.resnext import Bottleneck as ResNeXtBottleneck
 from torch import Tensor, nn
@@ -10,20 +8,15 @@ from .attention_backbone import AttentionBlock
 
 
 class ResidualBlock(AttentionBlock):
-    """``relu(shortcut(x) + attention(branch(x)))``, what the blocks share.
-
-    Args:
-        attention (dict, optional): Config of the channel attention.
-        **kwargs: Arguments of mmdet's block.
-    """
+    """``relu(shortcut(x) + attention(branch(x)))``, what the blocks share."""
 
     last_conv: str  # the name of the branch's last convolution
 
-    def __init__(
-        self, *args: Any, attention: Optional[dict] = None, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.add_attention(attention, getattr(self, self.last_conv).out_channels)
+    @property
+    def out_channels(self) -> int:
+        """Channels C of its output, which the attention sees."""
+        channels: int = getattr(self, self.last_conv).out_channels
+        return channels
 
     def conv_norm(self, conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
         """A convolution and its norm."""

@@ -144,8 +144,8 @@ def test_attention_of_another_kind_in_a_checkpoint_is_refused():
     [
         (dict(type='ECALayr'), "'ECALayr' is not registered; near ones are ECALayer"),
         (dict(type='mmdet.SEVar4'), 'near ones are SEVar[123], SEVar'),
-        (dict(type='zzz'), 'near ones are ECALayer, ECANonShared, SEGroup'),
-        (dict(type='ContextBlock', ratio=0.5), 'is no ChannelAttention.*plugins'),
+        (dict(type='zzz'), 'near ones are CBAM, DoubleAttention, ECALayer, ECANon'),
+        (dict(type='ContextBlock', ratio=0.5), 'is no AttentionLayer.*plugins'),
         (dict(ratio=16), "must be a dict with a 'type'"),
         ('ECALayer', "must be a dict with a 'type'.*got 'ECALayer'"),
         ([dict(type='SEVar1')] * 3, 'one a stage, 4 in all, got 3'),
