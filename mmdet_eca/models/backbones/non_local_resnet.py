@@ -1,15 +1,16 @@
+"""ResNet with a non-local block."""
+
 from collections import OrderedDict
 from typing import Any
 
 from mmcv.cnn.bricks import NonLocal2d
-from mmdet.models.backbones import ResNet
 from mmdet.registry import MODELS
 from mmengine.model import Sequential
-from torch import Tensor
+from torch import Tensor, nn
 from torch.fx import Proxy
 
 from ...ops import as_node
-from .attention_backbone import AttentionBackbone
+from .attention_resnet import AttentionResNet
 
 
 class _NonLocalBlock(NonLocal2d):
@@ -20,7 +21,7 @@ class _NonLocalBlock(NonLocal2d):
 
 
 @MODELS.register_module()
-class NonLocalResNet(AttentionBackbone, ResNet):
+class NonLocalResNet(AttentionResNet):
     """ResNet with one non-local block right before the last block of c4.
 
     That is how "Non-local Neural Networks" (CVPR 2018,
@@ -33,17 +34,18 @@ class NonLocalResNet(AttentionBackbone, ResNet):
     names stay those of the plain network.
 
     Args:
-        **kwargs: Arguments of :class:`mmdet.models.ResNet`; ``depth`` of 50 or
-            more gives the paper's 1024 channels.
+        depth (int): Depth of the network; 50 or more gives the paper's 1024 channels.
+        **kwargs: Every other argument of :class:`AttentionResNet`.
+
+    Raises:
+        UserError: If the depth is unknown.
     """
 
-    def make_res_layer(self, **kwargs: Any) -> Sequential:
+    def make_res_layer(self, block: type, **kwargs: Any) -> nn.Sequential:
         """Builds the next stage, c4 with the block before its last block."""
-        stage = super().make_res_layer(**kwargs)
+        stage: Any = super().make_res_layer(block=block, **kwargs)
         if len(self.res_layers) != 2:  # c2 and c3 are there
             return stage
         *blocks, last = stage.named_children()
-        channels = kwargs['planes'] * self.block.expansion
-        return Sequential(
-            OrderedDict([*blocks, ('nonlocal_block', _NonLocalBlock(channels)), last])
-        )
+        unit = _NonLocalBlock(last[1].out_channels)
+        return Sequential(OrderedDict([*blocks, ('nonlocal_block', unit), last]))
