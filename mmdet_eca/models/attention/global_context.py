@@ -64,10 +64,12 @@ class GlobalContext(AttentionLayer):
     def known_before(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """What it adds to ``weight x + bias``, shape (N, C).
 
-        What the convolution adds to all logits alike does not change their softmax.
+        What ``bias`` adds to all logits alike does not change their softmax. Nor does
+        the mask's own; but every parameter needs a gradient in distributed training.
         """
         mask = torch.matmul(self.conv_mask.weight.flatten(1), weight)  # (1, K)
-        pooled = _weighted_mean(x, F.conv2d(x, mask[:, :, None, None]))
+        logits = F.conv2d(x, mask[:, :, None, None], self.conv_mask.bias)
+        pooled = _weighted_mean(x, logits)
         context = F.linear(pooled[..., 0], weight, bias)
         added: Tensor = self.channel_add_conv(context[:, :, None, None])
         return added[..., 0, 0]
