@@ -37,7 +37,7 @@ def test_every_detector_is_listed_with_its_config(models):
 
 def test_results_are_the_papers_and_say_so(models):
     with open(osp.join(ROOT, 'mmdet_eca', 'tables', 'paper_tables.json')) as file:
-        rows = json.load(file)['rows']
+        rows = json.load(file)['detectors']
     paper = {}
     for row in rows:
         words = (row['detector'], row['attention'], f'r{row["depth"]}', 'fpn_1x')

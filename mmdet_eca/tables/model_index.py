@@ -86,7 +86,7 @@ def _paper_results() -> dict[str, list]:
     """The paper's AP by name of the config."""
     folder = osp.dirname(osp.abspath(__file__))
     with open(osp.join(folder, 'paper_tables.json'), encoding='utf-8') as file:
-        rows = json.load(file)['rows']
+        rows = json.load(file)['detectors']
     results: dict[str, list] = {}
     for row in rows:
         attention = f'_{row["attention"]}' if row['attention'] else ''
