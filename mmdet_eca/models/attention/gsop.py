@@ -53,7 +53,8 @@ class GSoP(AttentionLayer):
 
 def _covariance(z: Tensor) -> Tensor:
     """Covariances (N, K, K) of maps (N, K, M) over their M positions."""
-    with torch.autocast(z.device.type, enabled=False):
+    device = 'cpu' if z.is_meta else z.device.type  # meta has no autocast
+    with torch.autocast(device, enabled=False):
         z = z.to(torch.promote_types(z.dtype, torch.float32))
         z = z - z.mean(dim=2, keepdim=True)
         return torch.matmul(z, z.transpose(1, 2)) / z.shape[2]
