@@ -1,0 +1,6 @@
+# Figure 4: one kernel size for all stages.
+_base_ = './_base_/resnet.py'
+
+model = dict(
+    backbone=dict(type='ECAResNet', depth=101, kernel_size=3), in_channels=2048
+)

@@ -1,0 +1,10 @@
+_base_ = './_base_/resnet.py'
+
+model = dict(
+    backbone=dict(
+        type='AttentionResNet',
+        depth=50,
+        attention=dict(type='ECANonShared', kernel_size=3),
+    ),
+    in_channels=2048,
+)

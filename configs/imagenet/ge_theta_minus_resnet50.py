@@ -1,0 +1,7 @@
+# Without weights; the function of SE-Var1 in Table 2.
+_base_ = './_base_/resnet.py'
+
+model = dict(
+    backbone=dict(type='GEResNet', depth=50, variant='theta-', image_size=224),
+    in_channels=2048,
+)

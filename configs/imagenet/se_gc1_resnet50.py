@@ -1,0 +1,8 @@
+_base_ = './_base_/resnet.py'
+
+model = dict(
+    backbone=dict(
+        type='AttentionResNet', depth=50, attention=dict(type='SEGroup', groups=16)
+    ),
+    in_channels=2048,
+)
