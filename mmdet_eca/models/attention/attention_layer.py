@@ -2,7 +2,7 @@
 
 import logging
 from numbers import Integral
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from mmengine.logging import print_log
@@ -44,6 +44,18 @@ class AttentionLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps feature maps of shape (N, C, H, W) to the same shape."""
         raise NotImplementedError
+
+    def start_as_identity(self) -> Optional[float]:
+        """Sets weights so that the output is a multiple of the input, and can learn.
+
+        Sigmoids are given zeros, so the multiple is a power of two, and a norm before
+        the layer makes up for it without rounding.
+
+        Returns:
+            float, optional: The multiple; None if the layer's weights, or its having
+            none, do not allow it.
+        """
+        return None
 
     def known_before(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """What the layer does to ``weight x + bias``, where ``sees_means`` is true.
@@ -102,6 +114,13 @@ def reduced_channels(in_channels: int, ratio: int) -> int:
             f'ratio must be at most the {in_channels} channels, got {ratio}'
         )
     return in_channels // ratio
+
+
+def zero(*modules: nn.Module) -> None:
+    """Sets the weights and the biases of these modules to 0."""
+    for module in modules:
+        for parameter in module.parameters():
+            nn.init.zeros_(parameter)
 
 
 def mean_over_positions(x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from .attention_layer import AttentionLayer, reduced_channels
+from .attention_layer import AttentionLayer, reduced_channels, zero
 
 
 @MODELS.register_module()
@@ -52,6 +52,11 @@ class CBAM(AttentionLayer):
                 nn.init.zeros_(layer.bias)
         nn.init.kaiming_normal_(self.conv.weight, mode='fan_out')
         nn.init.zeros_(self.bn.weight)
+
+    def start_as_identity(self) -> float:
+        """As of :class:`AttentionLayer`: a half by channel, a half by position."""
+        zero(self.fc2, self.bn)
+        return 0.25
 
     def forward(self, x: Tensor) -> Tensor:
         """Rescales feature maps of shape (N, C, H, W)."""

@@ -1,7 +1,9 @@
+from typing import Optional
+
 import torch.nn.functional as F
 from torch import Tensor
 
-from .attention_layer import AttentionLayer, mean_over_positions
+from .attention_layer import AttentionLayer, mean_over_positions, zero
 
 
 class ChannelAttention(AttentionLayer):
@@ -18,6 +20,12 @@ class ChannelAttention(AttentionLayer):
     """
 
     sees_means = True
+
+    def start_as_identity(self) -> Optional[float]:
+        """As of :class:`AttentionLayer`: a gate of one half."""
+        last = list(self.children())[-1:] or [self]
+        zero(*last)
+        return 0.5 if list(self.parameters()) else None
 
     def gate(self, pooled: Tensor) -> Tensor:
         """Maps the pooled features to the weights of the channels.

@@ -7,7 +7,7 @@ import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from .attention_layer import AttentionLayer, reduced_channels
+from .attention_layer import AttentionLayer, reduced_channels, zero
 
 
 @MODELS.register_module()
@@ -47,6 +47,11 @@ class DoubleAttention(AttentionLayer):
     def init_weights(self) -> None:
         """Starts the unit as the identity."""
         nn.init.zeros_(self.bn.weight)
+
+    def start_as_identity(self) -> float:
+        """As of :class:`AttentionLayer`: it adds nothing."""
+        zero(self.bn)
+        return 1.0
 
     def forward(self, x: Tensor) -> Tensor:
         """Adds what is gathered and distributed to maps of shape (N, C, H, W)."""

@@ -16,6 +16,7 @@ from .attention_layer import (
     check_positive_integer,
     mean_over_positions,
     reduced_channels,
+    zero,
 )
 
 VARIANTS = ('theta-', 'theta', 'theta+')
@@ -110,6 +111,13 @@ class GatherExcite(AttentionLayer):
             elif isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, std=0.01)
                 nn.init.zeros_(module.get_parameter('bias'))
+
+    def start_as_identity(self) -> Optional[float]:
+        """As of :class:`AttentionLayer`; 'theta-' has no weights."""
+        if self.variant == 'theta-':
+            return None
+        zero((self.gather if self.variant == 'theta' else self.excite)[-1])
+        return 0.5
 
     def forward(self, x: Tensor) -> Tensor:
         """Rescales feature maps of shape (N, C, H, W)."""

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from .attention_layer import AttentionLayer, reduced_channels
+from .attention_layer import AttentionLayer, reduced_channels, zero
 
 
 @MODELS.register_module()
@@ -55,6 +55,11 @@ class GlobalContext(AttentionLayer):
             'channel_add_conv.3.bias',
         ):
             nn.init.zeros_(self.get_parameter(name))
+
+    def start_as_identity(self) -> float:
+        """As of :class:`AttentionLayer`: it adds nothing."""
+        zero(self.channel_add_conv[-1])
+        return 1.0
 
     def forward(self, x: Tensor) -> Tensor:
         """Adds its context to feature maps of shape (N, C, H, W)."""

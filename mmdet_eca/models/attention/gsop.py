@@ -9,7 +9,7 @@ import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from .attention_layer import AttentionLayer, check_positive_integer
+from .attention_layer import AttentionLayer, check_positive_integer, zero
 
 
 @MODELS.register_module()
@@ -43,6 +43,11 @@ class GSoP(AttentionLayer):
         self.row_bn = nn.BatchNorm2d(width)
         self.row_conv = nn.Conv2d(width, 4 * width, (width, 1), groups=width)
         self.fc = nn.Conv2d(4 * width, in_channels, kernel_size=1)
+
+    def start_as_identity(self) -> float:
+        """As of :class:`AttentionLayer`."""
+        zero(self.fc)
+        return 0.5
 
     def forward(self, x: Tensor) -> Tensor:
         """Rescales feature maps of shape (N, C, H, W)."""

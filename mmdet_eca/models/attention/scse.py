@@ -9,7 +9,7 @@ from mmdet.registry import MODELS
 from torch import Tensor, nn
 
 from ...errors import UserError
-from .attention_layer import AttentionLayer, reduced_channels
+from .attention_layer import AttentionLayer, reduced_channels, zero
 
 
 @MODELS.register_module()
@@ -41,6 +41,11 @@ class SCSE(AttentionLayer):
         self.fc2 = nn.Linear(width, in_channels)
         self.conv = nn.Conv2d(in_channels, 1, kernel_size=1)
         self.combine = combine
+
+    def start_as_identity(self) -> float:
+        """As of :class:`AttentionLayer`."""
+        zero(self.fc2, self.conv)
+        return 0.5 if self.combine == 'max' else 1.0
 
     def forward(self, x: Tensor) -> Tensor:
         """Rescales feature maps of shape (N, C, H, W)."""

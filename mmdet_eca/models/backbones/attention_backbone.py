@@ -52,6 +52,11 @@ class AttentionBlock(nn.Module):
         self.add_module(layer._abbr_, layer)
 
     @property
+    def last_norm(self) -> str:
+        """The name of the norm before the attention."""
+        raise NotImplementedError
+
+    @property
     def attention(self) -> Optional[AttentionLayer]:
         """The channel attention layer, None if there is none."""
         if self.attention_name is None:

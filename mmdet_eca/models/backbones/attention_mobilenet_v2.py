@@ -33,6 +33,11 @@ class AttentionInvertedResidual(AttentionBlock, InvertedResidual):
         super().__init__(*args, **kwargs)
         self.add_attention(attention, self.linear_conv.conv.out_channels)
 
+    @property
+    def last_norm(self) -> str:
+        """The name of the norm before the attention."""
+        return f'linear_conv.{self.linear_conv.norm_name}'
+
     def run(self, x: Tensor) -> Tensor:
         """The block itself, shapes as of :meth:`forward`."""
         out = self.expand_conv(x) if self.with_expand_conv else x

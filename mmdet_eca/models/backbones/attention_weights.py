@@ -1,7 +1,8 @@
 """Strict loading of the attention in a checkpoint.
 
 mmengine logs parameters that do not fit and goes on; an ECA backbone would then
-run with untrained attention and lose accuracy in silence.
+run with untrained attention and lose accuracy in silence. Plain weights lose nothing:
+the attention then starts as the identity.
 """
 
 import logging
@@ -22,15 +23,17 @@ def check_attention_weights(
 ) -> None:
     """Refuses a checkpoint whose attention does not fit the backbone's.
 
-    A checkpoint without any attention is loaded, and with
-    ``backbone.strict_attention=False`` one with another attention too. A warning
-    then says which layers start untrained.
+    A checkpoint without any attention is loaded, and the attention starts as the
+    identity, see :func:`start_as_identity`. With ``backbone.strict_attention=False``
+    one with another attention is loaded too. A message then says which layers start
+    untrained.
 
     Args:
         backbone (nn.Module): The model that is about to load.
         state_dict (dict[str, Tensor]): The checkpoint's parameters. Without
             ``strict_attention`` the attention layers that it does not fit get
-            the model's own in it.
+            the model's own in it. Of a checkpoint without any, it gets the weights
+            with which the attention is the identity.
         prefix (str): Of the backbone's parameters in it, '' or 'backbone.'.
 
     Raises:
@@ -48,13 +51,7 @@ def check_attention_weights(
     unexpected = _attention_names(state_dict, prefix) - known
     if expected and not unexpected and not any(name in state_dict for name in expected):
         if any(name.startswith(f'{prefix}layer') for name in state_dict):
-            _warn_untrained(
-                backbone,
-                'The checkpoint has no weights for the channel '
-                f'attention of {type(backbone).__name__}: the attention starts '
-                'untrained',
-                [name[len(prefix) :] for name in expected],
-            )
+            start_as_identity(backbone, layers, state_dict, prefix)
         return
     mismatch = _mismatch(backbone, layers, state_dict, prefix, unexpected)
     if mismatch is None:
@@ -75,17 +72,60 @@ def check_attention_weights(
         {name: weight.detach() for name, weight in _weights(untrained).items()}
     )
     names = [name[len(prefix) : -1] for name in untrained]
-    _warn_untrained(
+    _log(
         backbone,
         'The checkpoint has another channel attention than '
         f'{type(backbone).__name__}, whose own starts untrained: '
         f'{", ".join(names) or "none"}',
         names,
+        'untrained',
     )
 
 
-def _warn_untrained(backbone: Any, message: str, names: Iterable[str]) -> None:
-    """Logs the message, and which of the named layers will never learn."""
+def start_as_identity(
+    backbone: Any,
+    layers: dict[str, AttentionLayer],
+    state_dict: dict[str, Tensor],
+    prefix: str,
+) -> None:
+    """Gives plain weights an attention with which the network computes the same.
+
+    A sigmoid of zeros rescales by one half. The norm before it then has twice the
+    weight and twice the bias, which is exact. Unlike in a network that starts with a
+    gate of one, the attention learns from the first step on.
+
+    Args:
+        backbone (nn.Module): The model that is about to load.
+        layers (dict[str, AttentionLayer]): Its attention by the names, with prefix.
+        state_dict (dict[str, Tensor]): Plain weights; gets those of the attention,
+            and other weights of the norms before it.
+        prefix (str): Of the backbone's parameters in it.
+    """
+    for name, layer in layers.items():
+        multiple = layer.start_as_identity()
+        if multiple is None:
+            continue
+        for key, value in layer.state_dict().items():
+            state_dict[name + key] = value
+        if multiple == 1:
+            continue
+        block_name = name[: -len(layer._abbr_) - 1]
+        block = backbone.get_submodule(block_name[len(prefix) : -1])
+        for key in ('weight', 'bias'):
+            norm = f'{block_name}{block.last_norm}.{key}'
+            if norm in state_dict:
+                state_dict[norm] = state_dict[norm] / multiple
+    _log(
+        backbone,
+        f'The checkpoint has no attention. That of {type(backbone).__name__} starts as '
+        'the identity: the network computes what it computes without',
+        [name[len(prefix) :] for name in _weights(layers)],
+        'the identity',
+    )
+
+
+def _log(backbone: Any, message: str, names: Iterable[str], state: str) -> None:
+    """Logs the message, and which of the named layers stay in this state."""
     stages = {name.split('.')[0] for name in names}
     frozen = [
         f'layer{number}'
@@ -94,7 +134,7 @@ def _warn_untrained(backbone: Any, message: str, names: Iterable[str]) -> None:
     ]
     if frozen:
         message += (
-            f'; that of {" and ".join(frozen)} stays untrained: its stage is '
+            f'; that of {" and ".join(frozen)} stays {state}: its stage is '
             'frozen. Set frozen_stages=0 in the backbone to train it'
         )
     print_log(f'{message}.', logger='current', level=logging.WARNING)

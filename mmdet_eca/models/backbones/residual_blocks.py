@@ -13,6 +13,12 @@ class ResidualBlock(AttentionBlock):
     last_conv: str  # the name of the branch's last convolution
 
     @property
+    def last_norm(self) -> str:
+        """The name of the norm before the attention."""
+        name: str = getattr(self, f'norm{self.last_conv[-1]}_name')
+        return name
+
+    @property
     def out_channels(self) -> int:
         """Channels C of its output, which the attention sees."""
         channels: int = getattr(self, self.last_conv).out_channels

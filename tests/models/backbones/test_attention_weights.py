@@ -84,17 +84,18 @@ def test_a_missing_attention_weight_is_refused():
         backbone().load_state_dict(state)
 
 
+IDENTITY = (
+    'The checkpoint has no attention. That of ECAResNet starts as the identity: '
+    'the network computes what it computes without'
+)
+
+
 def test_plain_resnet_weights_load_with_one_line(log):
     plain = ResNet(50, base_channels=4)
     model = backbone()
     model.load_state_dict(plain.state_dict(), strict=False)
     assert torch.equal(model.conv1.weight, plain.conv1.weight)
-    assert log == [
-        (
-            'The checkpoint has no weights for the channel attention of '
-            'ECAResNet: the attention starts untrained.'
-        )
-    ]
+    assert log == [f'{IDENTITY}.']
 
 
 def test_nothing_is_said_where_all_fits(log):
@@ -105,10 +106,8 @@ def test_nothing_is_said_where_all_fits(log):
     assert not log
 
 
-STAYS = (
-    'stays untrained: its stage is frozen. Set frozen_stages=0 in the '
-    'backbone to train it.'
-)
+FROZEN = 'its stage is frozen. Set frozen_stages=0 in the backbone to train it.'
+STAYS = f'stays untrained: {FROZEN}'
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ STAYS = (
 @pytest.mark.parametrize(
     'build', [backbone, lambda **kwargs: ECAMobileNetV2(widen_factor=0.25, **kwargs)]
 )
-def test_untrained_attention_in_a_frozen_stage_is_named(
+def test_attention_that_a_frozen_stage_keeps_from_learning_is_named(
     log, build, frozen_stages, stages
 ):
     """In mmdet's MobileNetV2 the stages are frozen by train() only."""
@@ -129,9 +128,8 @@ def test_untrained_attention_in_a_frozen_stage_is_named(
     }
     model.load_state_dict(plain, strict=False)
     assert len(log) == 1
-    assert log[0].endswith(
-        f'; that of {stages} {STAYS}' if stages else 'the attention starts untrained.'
-    )
+    frozen = f'; that of {stages} stays the identity: {FROZEN}' if stages else '.'
+    assert log[0] == IDENTITY.replace('ECAResNet', type(model).__name__) + frozen
     model.train()
     frozen = {
         name.split('.')[0]
