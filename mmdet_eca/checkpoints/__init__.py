@@ -5,11 +5,13 @@ converter (``convert.py``) alike. ``sources/`` has one file for each project who
 checkpoints can be converted.
 """
 
+from .add_attention import add_attention
 from .convert import convert_checkpoint
 from .schemes import local_path, register_schemes
 from .unpickling import allow_mmengine_checkpoints
 
 __all__ = [
+    'add_attention',
     'allow_mmengine_checkpoints',
     'convert_checkpoint',
     'local_path',

@@ -1,6 +1,5 @@
 """What the backbones with channel attention have in common."""
 
-import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -12,6 +11,7 @@ from torch.fx import Proxy
 from ...errors import UserError
 from ...ops import as_node
 from ..attention import AttentionLayer
+from ..attention.types import check_attention_type
 from .attention_weights import check_attention_weights
 
 Attention = Union[dict, Sequence[Optional[dict]], None]
@@ -41,7 +41,7 @@ class AttentionBlock(nn.Module):
         """
         if cfg is None:
             return
-        _check_attention_type(cfg)
+        check_attention_type(cfg)
         layer = MODELS.build(dict(cfg, in_channels=channels))
         if hasattr(self, layer._abbr_):
             raise UserError(
@@ -172,33 +172,3 @@ def eca_per_stage(kernel_size: KernelSize, num_stages: int) -> list[dict]:
         dict(type='mmdet.ECALayer', kernel_size=size)
         for size in one_per_stage('kernel_size', kernel_size, num_stages)
     ]
-
-
-def _check_attention_type(cfg: dict) -> None:
-    if not isinstance(cfg, dict) or 'type' not in cfg:
-        raise UserError(
-            "attention must be a dict with a 'type' such as "
-            f"dict(type='ECALayer'), got {cfg!r}"
-        )
-    known = sorted(
-        name
-        for name, module in MODELS.module_dict.items()
-        if isinstance(module, type) and issubclass(module, AttentionLayer)
-    )
-    layer = cfg['type']
-    if isinstance(layer, str):
-        layer = MODELS.get(layer)
-    if layer is None:
-        near = (
-            difflib.get_close_matches(cfg['type'].split('.')[-1], known, cutoff=0.4)
-            or known
-        )
-        raise UserError(
-            f'attention type {cfg["type"]!r} is not registered; '
-            f'near ones are {", ".join(near)}'
-        )
-    if not issubclass(layer, AttentionLayer):
-        raise UserError(
-            f'attention type {cfg["type"]!r} is no AttentionLayer (which are '
-            f'{", ".join(known)}); give other layers as plugins'
-        )

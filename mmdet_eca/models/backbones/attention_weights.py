@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Optional
 
-from mmdet.registry import MODELS
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ...errors import UserError
 from ..attention import AttentionLayer
+from ..attention.types import attention_types
 
 
 def check_attention_weights(
@@ -196,11 +196,7 @@ def _fits(
 
 def _attention_names(state_dict: dict[str, Tensor], prefix: str) -> set:
     """The checkpoint's parameters that belong to a known kind of attention."""
-    kinds = {
-        module._abbr_
-        for module in MODELS.module_dict.values()
-        if isinstance(module, type) and issubclass(module, AttentionLayer)
-    }
+    kinds = {layer._abbr_ for layer in attention_types().values()}
     # layerL.B.eca...
     return {
         name

@@ -1,0 +1,151 @@
+"""Gives the weights of a plain backbone, or of a whole detector, attention."""
+
+import os.path as osp
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mmdet.registry import MODELS
+
+from ..errors import UserError
+from ..models.attention.types import attention_types, check_attention_type
+from .files import StateDict, read_weights, write_checkpoint
+from .sources import mmpretrain
+
+# The last norm of a block, and the convolution before it, in mmdet's ResNets and in
+# its MobileNetV2.
+_LAST_NORMS = (
+    ('conv3.weight', r'(bn|gn|in)3\.weight'),
+    ('conv2.weight', r'(bn|gn|in)2\.weight'),
+    ('linear_conv.conv.weight', r'linear_conv\.(bn|gn|in)\.weight'),
+)
+
+
+class _Block(NamedTuple):
+    """A residual block in a state dict.
+
+    Attributes:
+        name (str): Its name with prefix, such as 'backbone.layer1.0.'.
+        norm (str): Name of its last norm, without '.weight'.
+        channels (int): Channels of its output.
+    """
+
+    name: str
+    norm: str
+    channels: int
+
+
+def add_attention(path: str, out: str, attention: dict) -> str:
+    """Writes a plain checkpoint's weights with attention that is the identity.
+
+    The detector with attention computes exactly what the plain one does, and the
+    attention learns from there: see ``AttentionLayer.start_as_identity``.
+
+    Args:
+        path (str): Weights of a detector of MMDetection 3.x with a ResNet, ResNetV1d,
+            ResNeXt or MobileNetV2, or ImageNet weights of torchvision or MMPretrain.
+        out (str): The file to write; it appears whole, or not at all if something
+            is wrong.
+        attention (dict): Config of the attention layer, as the argument ``attention``
+            of the backbones.
+
+    Returns:
+        str: What was done, and the lines of a config that go with the file.
+
+    Raises:
+        UserError: If ``out`` exists, the file cannot be read, has no such backbone or
+            has attention already, or the layer is unknown or cannot be the identity.
+    """
+    if osp.exists(out):
+        raise UserError(f'{out} exists: give another name, or remove it')
+    layer_type = check_attention_type(attention)
+    weights, meta = read_weights(path)
+    if mmpretrain.matches(weights, meta):
+        weights, _ = mmpretrain.convert(weights)
+    blocks = list(_find_blocks(weights))
+    if not blocks:
+        raise UserError(
+            f'{path} has no residual blocks of a ResNet, ResNetV1d, ResNeXt or '
+            f'MobileNetV2: its first tensor is {next(iter(weights))!r}'
+        )
+    _refuse_attention(path, weights)
+    for block in blocks:
+        layer = MODELS.build(dict(attention, in_channels=block.channels))
+        multiple = layer.start_as_identity()
+        if multiple is None:
+            raise UserError(
+                f'{attention["type"]} has no weights, so it cannot start as the '
+                'identity: take another layer'
+            )
+        for key, value in layer.state_dict().items():
+            weights[f'{block.name}{layer._abbr_}.{key}'] = value
+        for key in ('weight', 'bias'):
+            name = f'{block.norm}.{key}'
+            weights[name] = weights[name] / multiple
+    kept = {key: meta[key] for key in ('dataset_meta',) if key in meta}
+    write_checkpoint(
+        dict(
+            state_dict=weights,
+            meta=dict(kept, mmdet_eca=f'{layer_type.__name__} added as the identity'),
+        ),
+        out,
+    )
+    return (
+        f'{path}: {layer_type.__name__} in {len(blocks)} blocks, as the identity; '
+        f'{len(weights)} tensors in {out}. Lines for the config:\n'
+        f'{_config(weights, blocks[0], attention, out)}'
+    )
+
+
+def _find_blocks(weights: StateDict) -> Iterator[_Block]:
+    """The residual blocks of the backbone, in the order of their names."""
+    pattern = re.compile(r'(?P<block>(.*\.)?layer\d\.\d+\.)')
+    names: dict[str, list[str]] = {}
+    for name in weights:
+        found = pattern.match(name)
+        if found and found[2] in (None, 'backbone.'):
+            names.setdefault(found['block'], []).append(name[found.end() :])
+    for block, parts in names.items():
+        for conv, norm_pattern in _LAST_NORMS:
+            norm = next((n for n in parts if re.fullmatch(norm_pattern, n)), None)
+            if conv in parts and norm:
+                channels = len(weights[block + norm])
+                yield _Block(block, block + norm[: -len('.weight')], channels)
+                break
+
+
+def _refuse_attention(path: str, weights: StateDict) -> None:
+    kinds = {layer._abbr_ for layer in attention_types().values()}
+    for name in weights:
+        found = re.search(r'layer\d\.\d+\.(\w+)\.', name)
+        if found and found[1] in kinds:
+            raise UserError(
+                f'{path} has attention already, {name!r}: take the weights of the '
+                'plain network'
+            )
+
+
+def _config(weights: StateDict, block: _Block, attention: dict, out: str) -> str:
+    """The lines of a config, in Python, that the weights go with."""
+    prefix = 'backbone.' if block.name.startswith('backbone.') else ''
+    kind = 'ResNet'
+    if f'{block.name}linear_conv.conv.weight' in weights:
+        kind = 'MobileNetV2'
+    elif f'{prefix}stem.0.weight' in weights:
+        kind = 'ResNetV1d'
+    elif f'{block.name}conv3.weight' in weights:
+        conv2 = weights[f'{block.name}conv2.weight']
+        kind = 'ResNeXt' if conv2.shape[0] != conv2.shape[1] else 'ResNet'
+    arguments = ', '.join(f'{key}={value!r}' for key, value in attention.items())
+    lines = [
+        "custom_imports = dict(imports=['mmdet_eca'])",
+        f"backbone = dict(type='Attention{kind}', attention=dict({arguments}))",
+    ]
+    if prefix:
+        lines += ['model = dict(backbone=backbone)', f'load_from = {out!r}']
+    else:
+        lines.append(
+            "model = dict(backbone=dict(backbone, init_cfg=dict(type='Pretrained', "
+            f'checkpoint={out!r})))'
+        )
+    return '\n'.join(lines)
