@@ -1,7 +1,9 @@
 """ResNet with channel attention at the end of every residual branch."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Optional
 
+from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmdet.models.backbones import ResNet, ResNetV1d, ResNeXt
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
 from mmdet.models.backbones.resnext import Bottleneck as ResNeXtBottleneck
@@ -11,6 +13,7 @@ from torch.fx import Proxy
 
 from ...errors import UserError
 from ...ops import conv_norm, run_folded
+from ..attention.attention_layer import check_positive_integer
 from .attention_backbone import (
     Attention,
     AttentionBackbone,
@@ -59,13 +62,20 @@ class AttentionResNet(AttentionBackbone, ResNet):
             (kind, kernel size, shape) is refused. If not, the layers that it
             does not fit keep their initialisation, a warning names them, and
             everything else is loaded.
+        stage_blocks (Sequence[int], optional): Number of blocks a stage instead of
+            those of ``depth``, which still gives their kind. timm's
+            ``ecaresnetlight`` has (1, 1, 11, 3) blocks of depth 50.
         **kwargs: Every other argument of :class:`mmdet.models.ResNet`.
 
     Raises:
-        UserError: If the depth is unknown, if there is not one attention a
-            stage, if ``attention_blocks`` names a block that is not there, or,
-            while weights are loaded, if the attention in a checkpoint does not fit.
+        UserError: If the depth is unknown, if there is not one attention or one
+            number of blocks a stage, if ``attention_blocks`` names a block that is
+            not there, or, while weights are loaded, if the attention in a checkpoint
+            does not fit.
     """
+
+    # Kind and numbers of the blocks by the depth.
+    arch_settings: dict[int, tuple[type, tuple[int, ...]]]
 
     def __init__(
         self,
@@ -74,15 +84,19 @@ class AttentionResNet(AttentionBackbone, ResNet):
         attention_blocks: AttentionBlocks = 'all',
         folded: bool = True,
         strict_attention: bool = True,
+        stage_blocks: Optional[Sequence[int]] = None,
         **kwargs: Any,
     ) -> None:
         if depth not in self.arch_settings:
             raise UserError(
                 f'depth must be one of {list(self.arch_settings)}, got {depth!r}'
             )
-        self.stage_attention = one_per_stage(
-            'attention', attention, kwargs.get('num_stages', 4)
-        )
+        num_stages = kwargs.get('num_stages', 4)
+        self.stage_attention = one_per_stage('attention', attention, num_stages)
+        if stage_blocks is not None:
+            _check_positive_integers('stage_blocks', stage_blocks, num_stages)
+            block, _ = self.arch_settings[depth]
+            self.arch_settings = {depth: (block, tuple(stage_blocks))}
         self.attention_blocks = attention_blocks
         self.folded = folded
         super().__init__(depth=depth, strict_attention=strict_attention, **kwargs)
@@ -116,20 +130,57 @@ class AttentionResNet(AttentionBackbone, ResNet):
 
 
 class DeeperResNetV1d(ResNetV1d):
-    """mmdet's ResNetV1d, which has depths of 200 and 269 too."""
+    """mmdet's ResNetV1d with more depths and with other stems.
 
-    arch_settings = {
+    Args:
+        stem_widths (Sequence[int], optional): Output channels of the first two of
+            the stem's three convolutions, by default half the third's.
+        **kwargs: Arguments of :class:`mmdet.models.ResNetV1d`.
+
+    Raises:
+        UserError: If ``stem_widths`` are not two positive integers.
+    """
+
+    arch_settings: dict[int, tuple[type, tuple[int, ...]]] = {
         **ResNetV1d.arch_settings,
         200: (Bottleneck, (3, 24, 36, 3)),
         269: (Bottleneck, (3, 30, 48, 8)),
     }
+
+    def __init__(
+        self, *args: Any, stem_widths: Optional[Sequence[int]] = None, **kwargs: Any
+    ) -> None:
+        if stem_widths is not None:
+            _check_positive_integers('stem_widths', stem_widths, 2)
+        self.stem_widths = stem_widths
+        super().__init__(*args, **kwargs)
+
+    def _make_stem_layer(self, in_channels: int, stem_channels: int) -> None:
+        super()._make_stem_layer(in_channels, stem_channels)
+        if self.stem_widths is None:
+            return
+        widths = (in_channels, *self.stem_widths, stem_channels)
+        for number, (before, after) in enumerate(zip(widths, widths[1:])):
+            self.stem[3 * number] = build_conv_layer(
+                self.conv_cfg,
+                before,
+                after,
+                kernel_size=3,
+                stride=1 if number else 2,
+                padding=1,
+                bias=False,
+            )
+            self.stem[3 * number + 1] = build_norm_layer(self.norm_cfg, after)[1]
 
 
 @MODELS.register_module()
 class AttentionResNetV1d(AttentionResNet, DeeperResNetV1d):
     """:class:`mmdet.models.ResNetV1d` with attention in every block.
 
-    Arguments as of :class:`AttentionResNet`; depths 200 and 269 too.
+    Arguments as of :class:`AttentionResNet`; depths 200 and 269 too. With
+    ``stem_widths``, two integers, the first two of the stem's three convolutions have
+    other output channels than half the third's: (24, 32) as in timm's networks whose
+    names end in 't', such as ``ecaresnet50t``.
     """
 
 
@@ -140,3 +191,10 @@ class AttentionResNeXt(AttentionResNet, ResNeXt):
     Arguments as of :class:`AttentionResNet`, and ``groups`` and ``base_width``;
     depths 50, 101 and 152.
     """
+
+
+def _check_positive_integers(name: str, values: Sequence[int], number: int) -> None:
+    if len(values) != number:
+        raise UserError(f'{name} must be {number} numbers, got {values!r}')
+    for value in values:
+        check_positive_integer(name, value)

@@ -53,7 +53,8 @@ class ECAResNet(AttentionResNet):
 class ECAResNetV1d(ECAResNet, DeeperResNetV1d):
     """:class:`mmdet.models.ResNetV1d` with ECA; timm's ``ecaresnet50d`` family.
 
-    Arguments as of :class:`ECAResNet`; depths 200 and 269 too.
+    Arguments as of :class:`ECAResNet`, and ``stem_widths`` as of
+    :class:`AttentionResNetV1d`; depths 200 and 269 too.
     """
 
 

@@ -38,5 +38,6 @@ class SEResNet(AttentionResNet):
 class SEResNetV1d(SEResNet, DeeperResNetV1d):
     """:class:`mmdet.models.ResNetV1d` with squeeze-and-excitation.
 
-    Arguments as of :class:`SEResNet`; depths 200 and 269 too.
+    Arguments as of :class:`SEResNet`, and ``stem_widths`` as of
+    :class:`AttentionResNetV1d`; depths 200 and 269 too.
     """
