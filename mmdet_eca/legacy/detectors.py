@@ -81,11 +81,11 @@ def convert(state_dict: StateDict) -> tuple[StateDict, str]:
             if key.startswith(prefix)
         }
     )
-    fits = f'{name} with {backbone}'
+    depth, instead = 50, ' in place of the ECAResNet'
     if backbone.type == 'ECAResNet':
-        depth = backbone.arguments['depth']
-        fits += f', for configs/legacy/{name}_eca_r{depth}_fpn_1x.py'
-    return converted, fits
+        depth, instead = backbone.arguments['depth'], ''
+    config = f'configs/legacy/{name}_eca_r{depth}_fpn_1x.py'
+    return converted, f'{name} with {backbone}{instead}, for {config}'
 
 
 def _rename(name: str, state_dict: StateDict) -> StateDict:

@@ -13,13 +13,24 @@ Such a module has
 
 from types import ModuleType
 
-from . import authors_imagenet, mmdet2, mmdet3, mmpretrain, timm, torchvision
+from . import (
+    authors_imagenet,
+    cbam,
+    gsop,
+    mmdet2,
+    mmdet3,
+    mmpretrain,
+    timm,
+    torchvision,
+)
 from .mmdet3 import major_version
 
 SOURCES: list[ModuleType] = [
     authors_imagenet,
     timm,
     mmpretrain,
+    cbam,
+    gsop,
     torchvision,
     mmdet2,
     mmdet3,

@@ -1,0 +1,160 @@
+"""CBAM's and GSoP-Net1's networks, written here from their authors' definitions.
+
+The parameters have the authors' names; ``width`` is that of the first stage, theirs 64.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+
+
+class Block(nn.Module):
+    """A basic block, or with ``bottleneck`` one of three convolutions.
+
+    The stride is in the 3x3 convolution, as in torchvision.
+    """
+
+    def __init__(self, in_channels, width, stride, bottleneck):
+        super().__init__()
+        last = 4 * width if bottleneck else width
+        layers = (
+            [(in_channels, width, 1, 1), (width, width, 3, stride), (width, last, 1, 1)]
+            if bottleneck
+            else [(in_channels, width, 3, stride), (width, width, 3, 1)]
+        )
+        self.number = len(layers)
+        for i, (before, after, size, step) in enumerate(layers, start=1):
+            conv = nn.Conv2d(before, after, size, step, size // 2, bias=False)
+            self.add_module(f'conv{i}', conv)
+            self.add_module(f'bn{i}', nn.BatchNorm2d(after))
+        self.downsample = None
+        if stride != 1 or in_channels != last:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, last, 1, stride, bias=False),
+                nn.BatchNorm2d(last),
+            )
+
+    def attend(self, x):
+        return x
+
+    def forward(self, x):
+        out = x
+        for i in range(1, self.number + 1):
+            out = getattr(self, f'bn{i}')(getattr(self, f'conv{i}')(out))
+            if i < self.number:
+                out = out.relu()
+        shortcut = x if self.downsample is None else self.downsample(x)
+        return (self.attend(out) + shortcut).relu()
+
+
+class ChannelGate(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(channels, channels // 16),
+            nn.ReLU(),
+            nn.Linear(channels // 16, channels),
+        )
+
+    def forward(self, x):
+        average = self.mlp(F.adaptive_avg_pool2d(x, 1))
+        largest = self.mlp(F.adaptive_max_pool2d(x, 1))
+        return x * torch.sigmoid(average + largest)[..., None, None]
+
+
+class SpatialGate(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.spatial = nn.ModuleDict(
+            dict(
+                conv=nn.Conv2d(2, 1, 7, padding=3, bias=False),
+                bn=nn.BatchNorm2d(1, eps=1e-5, momentum=0.01),
+            )
+        )
+
+    def forward(self, x):
+        largest, average = x.max(dim=1)[0], x.mean(dim=1)
+        pooled = torch.stack([largest, average], dim=1)
+        return x * self.spatial['bn'](self.spatial['conv'](pooled)).sigmoid()
+
+
+class CBAMBlock(Block):
+    def __init__(self, in_channels, width, stride, bottleneck, stage, last):
+        super().__init__(in_channels, width, stride, bottleneck)
+        self.cbam = nn.Module()
+        self.cbam.ChannelGate = ChannelGate(4 * width if bottleneck else width)
+        self.cbam.SpatialGate = SpatialGate()
+
+    def attend(self, x):
+        return self.cbam.SpatialGate(self.cbam.ChannelGate(x))
+
+
+class GSoPBlock(Block):
+    def __init__(self, in_channels, width, stride, bottleneck, stage, last, dim=128):
+        super().__init__(in_channels, width, stride, bottleneck)
+        self.with_attention = last
+        if last:
+            step = 2 if stage == 0 else 1
+            self.conv_for_DR = nn.Conv2d(4 * width, dim, 1, stride=step)
+            self.bn_for_DR = nn.BatchNorm2d(dim)
+            self.row_bn = nn.BatchNorm2d(dim)
+            self.row_conv_group = nn.Conv2d(dim, 4 * dim, (dim, 1), groups=dim)
+            self.fc_adapt_channels = nn.Conv2d(4 * dim, 4 * width, 1)
+
+    def attend(self, x):
+        if not self.with_attention:
+            return x
+        z = self.bn_for_DR(self.conv_for_DR(x.relu())).relu().flatten(2)
+        number = z.shape[2]
+        centre = torch.eye(number).to(z) / number - torch.ones(1).to(z) / number**2
+        covariance = z @ centre @ z.transpose(1, 2)
+        rows = self.row_bn(covariance[..., None])
+        return x * self.fc_adapt_channels(self.row_conv_group(rows)).sigmoid()
+
+
+class ResNet(nn.Module):
+    """A ResNet of such blocks, with its classifier; returns all stages' features."""
+
+    def __init__(self, block, depth, width=64, strides=(1, 2, 2, 2), classes=1000):
+        super().__init__()
+        bottleneck = depth >= 50
+        self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        channels = width
+        for stage, (number, stride) in enumerate(zip(BLOCKS[depth], strides)):
+            blocks = []
+            for index in range(number):
+                planes = width * 2**stage
+                blocks.append(
+                    block(
+                        channels,
+                        planes,
+                        stride if index == 0 else 1,
+                        bottleneck,
+                        stage=stage,
+                        last=index == number - 1,
+                    )
+                )
+                channels = planes * (4 if bottleneck else 1)
+            self.add_module(f'layer{stage + 1}', nn.Sequential(*blocks))
+        self.fc = nn.Linear(channels, classes)
+
+    def forward(self, x):
+        x = F.max_pool2d(self.bn1(self.conv1(x)).relu(), 3, 2, 1)
+        features = []
+        for stage in range(1, 5):
+            x = getattr(self, f'layer{stage}')(x)
+            features.append(x)
+        return features
+
+
+def cbam_resnet(depth, width=64):
+    return ResNet(CBAMBlock, depth, width)
+
+
+def gsop_resnet(depth, width=64):
+    """The authors do not give the last stage a stride."""
+    return ResNet(GSoPBlock, depth, width, strides=(1, 2, 2, 1))
