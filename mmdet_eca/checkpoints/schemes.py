@@ -144,6 +144,7 @@ def _resolve(filename: str) -> tuple[str, str]:
         and re.fullmatch(r'[\w.-]+', rest)
         and not (rest.endswith(_EXTENSIONS) or osp.exists(rest))
     ):
+        timm.check_name(rest)
         return 'hub', rest
     if '://' in rest:
         raise UserError(

@@ -1,7 +1,10 @@
-"""CBAM's and GSoP-Net1's networks, written here from their authors' definitions.
+"""Networks of CBAM, GSoP-Net1 and timm, written here from their authors' definitions.
 
 The parameters have the authors' names; ``width`` is that of the first stage, theirs 64.
 """
+
+import math
+from functools import partial
 
 import torch
 from torch import nn
@@ -115,20 +118,67 @@ class GSoPBlock(Block):
         return x * self.fc_adapt_channels(self.row_conv_group(rows)).sigmoid()
 
 
+class SEGate(nn.Module):
+    """timm's: the hidden layer has a multiple of 8 channels."""
+
+    def __init__(self, channels):
+        super().__init__()
+        hidden = max(8, int(channels / 16 + 4) // 8 * 8)
+        self.fc1 = nn.Conv2d(channels, hidden, 1)
+        self.fc2 = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x):
+        hidden = self.fc1(x.mean((2, 3), keepdim=True)).relu()
+        return x * self.fc2(hidden).sigmoid()
+
+
+class ECAGate(nn.Module):
+    """timm's: the next odd number from the logarithm of the channels on."""
+
+    def __init__(self, channels):
+        super().__init__()
+        size = int(abs(math.log(channels, 2) + 1) / 2)
+        size = max(size if size % 2 else size + 1, 3)
+        self.conv = nn.Conv1d(1, 1, size, padding=size // 2, bias=False)
+
+    def forward(self, x):
+        gate = self.conv(x.mean((2, 3))[:, None]).sigmoid()
+        return x * gate[:, 0, :, None, None]
+
+
+class TimmBlock(Block):
+    """``se`` is the gate, whichever it is; the shortcut may pool."""
+
+    def __init__(self, in_channels, width, stride, bottleneck, gate, avg_down, **_):
+        super().__init__(in_channels, width, stride, bottleneck)
+        channels = 4 * width if bottleneck else width
+        self.se = gate(channels)
+        if avg_down and self.downsample is not None:
+            self.downsample = nn.Sequential(
+                nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
+                if stride == 2
+                else nn.Identity(),
+                nn.Conv2d(in_channels, channels, 1, bias=False),
+                nn.BatchNorm2d(channels),
+            )
+
+    def attend(self, x):
+        return self.se(x)
+
+
 class ResNet(nn.Module):
     """A ResNet of such blocks, with its classifier; returns all stages' features."""
 
-    def __init__(self, block, depth, width=64, strides=(1, 2, 2, 2), classes=1000):
+    def __init__(self, block, blocks, bottleneck, width, strides=(1, 2, 2, 2)):
         super().__init__()
-        bottleneck = depth >= 50
         self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         channels = width
-        for stage, (number, stride) in enumerate(zip(BLOCKS[depth], strides)):
-            blocks = []
+        for stage, (number, stride) in enumerate(zip(blocks, strides)):
+            modules = []
             for index in range(number):
                 planes = width * 2**stage
-                blocks.append(
+                modules.append(
                     block(
                         channels,
                         planes,
@@ -139,8 +189,8 @@ class ResNet(nn.Module):
                     )
                 )
                 channels = planes * (4 if bottleneck else 1)
-            self.add_module(f'layer{stage + 1}', nn.Sequential(*blocks))
-        self.fc = nn.Linear(channels, classes)
+            self.add_module(f'layer{stage + 1}', nn.Sequential(*modules))
+        self.fc = nn.Linear(channels, 1000)
 
     def forward(self, x):
         x = F.max_pool2d(self.bn1(self.conv1(x)).relu(), 3, 2, 1)
@@ -152,9 +202,28 @@ class ResNet(nn.Module):
 
 
 def cbam_resnet(depth, width=64):
-    return ResNet(CBAMBlock, depth, width)
+    return ResNet(CBAMBlock, BLOCKS[depth], depth >= 50, width)
 
 
 def gsop_resnet(depth, width=64):
     """The authors do not give the last stage a stride."""
-    return ResNet(GSoPBlock, depth, width, strides=(1, 2, 2, 1))
+    return ResNet(GSoPBlock, BLOCKS[depth], True, width, strides=(1, 2, 2, 1))
+
+
+def timm_resnet(gate, blocks, bottleneck=True, stem=None, avg_down=False, width=64):
+    """``stem`` has the widths of the first two of three convolutions, of 64."""
+    network = ResNet(
+        partial(TimmBlock, gate=gate, avg_down=avg_down), blocks, bottleneck, width
+    )
+    if stem is not None:
+        first, second = (number * width // 64 for number in stem)
+        network.conv1 = nn.Sequential(
+            nn.Conv2d(3, first, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+            nn.Conv2d(first, second, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(second),
+            nn.ReLU(),
+            nn.Conv2d(second, width, 3, 1, 1, bias=False),
+        )
+    return network
