@@ -31,6 +31,7 @@ FIGURE_4 = [
 ]
 # Of the other systems in Tables 1 and 3: the backbone, and the attention in its blocks.
 SYSTEMS = {
+    'cbam_resnet34': ('CBAMResNet', 'CBAM'),
     'cbam_resnet50': ('CBAMResNet', 'CBAM'),
     'cbam_resnet101': ('CBAMResNet', 'CBAM'),
     'a2_resnet50': ('A2ResNet', 'DoubleAttention'),
