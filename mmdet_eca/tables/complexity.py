@@ -26,11 +26,14 @@ class Complexity(NamedTuple):
         trained_parameters (int): Those that are not frozen.
         operations (int): Operations for the input that was given. A
             multiply-add is one operation.
+        products (int): Those of them in products of two activations, as attention
+            over positions has. Some papers leave them out.
     """
 
     parameters: int
     trained_parameters: int
     operations: int
+    products: int
 
 
 def count(
@@ -68,10 +71,13 @@ def count(
     for handle in handles:
         handle.remove()
     weights = list(network.parameters())
+    by_operator = counter.get_flop_counts().get('Global', {})
     return Complexity(
-        sum(weight.numel() for weight in weights),
-        sum(weight.numel() for weight in weights if weight.requires_grad),
-        counter.get_total_flops() // 2 + sum(added),
+        parameters=sum(weight.numel() for weight in weights),
+        trained_parameters=sum(w.numel() for w in weights if w.requires_grad),
+        operations=counter.get_total_flops() // 2 + sum(added),
+        # Layers are convolutions and products with a matrix of weights (mm, addmm).
+        products=by_operator.get(torch.ops.aten.bmm, 0) // 2,
     )
 
 

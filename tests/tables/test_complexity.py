@@ -26,7 +26,8 @@ def test_convolutions_linear_layers_and_products_are_counted():
         cost = count(Network(), torch.empty(2, 3, 8, 12))
     positions = 2 * 4 * 6
     convolutions = positions * (8 * 3 * 9 + 8 * 2 * 9)
-    assert cost.operations == convolutions + 2 * 8 * 8 * 24 + 2 * 8 * 10
+    assert cost.products == 2 * 8 * 8 * 24
+    assert cost.operations == convolutions + cost.products + 2 * 8 * 10
     assert cost.parameters == (8 * 3 * 9 + 8) + 8 * 2 * 9 + (80 + 10)
     assert cost.trained_parameters == cost.parameters
 
