@@ -1,69 +1,43 @@
 """Table 2: the members of the attention family, and what they cost."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
-from ..models.attention import (
-    ChannelAttention,
-    ECALayer,
-    ECANonShared,
-    SEGroup,
-    SEVar1,
-    SEVar2,
-    SEVar3,
-    SqueezeExcitation,
-)
+from ..engine import config_path
+from ..models.attention import AttentionLayer, ECANonShared, SEVar2
 from ..visualization import text_table
 from .complexity import Complexity, count
+from .paper_rows import MemberRow, load_member_rows
 
-# Of ResNet-50's stages: channels at the end of a block, number of blocks.
-STAGES = ((256, 3), (512, 4), (1024, 6), (2048, 3))
 # These multiply element by element, each weight once, which torch's counter does
 # not see.
 CONVENTIONS = (((SEVar2, ECANonShared), lambda layer, x, output: layer.weight.numel()),)
 
 
-class Member(NamedTuple):
-    """A row of Table 2.
+def stage_layers(name: str) -> list[tuple[AttentionLayer, int]]:
+    """The attention of a classifier's stages, on torch's meta device.
 
-    Attributes:
-        name (str): Its name in the paper.
-        layer (type): Its class.
-        arguments (dict): Arguments of the class.
-        paper_weights (str): Number of weights by the paper.
-        paper_top1 (float): Top-1 accuracy of its ResNet-50, in percent.
-        paper_top5 (float): Top-5 accuracy.
+    Args:
+        name (str): Name of its config in ``configs/imagenet``; of a ResNet with
+            attention in every block.
+
+    Returns:
+        list[tuple]: For every stage the layer of its first block, and the number of
+        its blocks.
     """
-
-    name: str
-    layer: type
-    arguments: dict[str, int]
-    paper_weights: str
-    paper_top1: float
-    paper_top5: float
-
-    def build(self, channels: int) -> ChannelAttention:
-        """The layer for this number of channels, on torch's meta device."""
-        with torch.device('meta'):
-            return self.layer(channels, **self.arguments)
+    init_default_scope('mmdet')
+    cfg = Config.fromfile(config_path(f'imagenet/{name}.py'))
+    with torch.device('meta'):
+        backbone = MODELS.build(cfg.model.backbone)
+    stages = [getattr(backbone, stage) for stage in backbone.res_layers]
+    return [(stage[0].attention, len(stage)) for stage in stages]
 
 
-MEMBERS = (
-    Member('SE', SqueezeExcitation, {}, '2 C^2 / r', 76.71, 93.38),
-    Member('SE-Var1', SEVar1, {}, '0', 76.00, 92.90),
-    Member('SE-Var2', SEVar2, {}, 'C', 77.07, 93.31),
-    Member('SE-Var3', SEVar3, {}, 'C^2', 77.42, 93.64),
-    Member('SE-GC1', SEGroup, dict(groups=16), 'C^2 / 16', 76.95, 93.47),
-    Member('SE-GC2', SEGroup, dict(group_width=16), '16 C', 76.98, 93.31),
-    Member('SE-GC3', SEGroup, dict(group_width=8), '8 C', 76.96, 93.38),
-    Member('ECA-NS', ECANonShared, dict(kernel_size=3), 'k C', 77.35, 93.61),
-    Member('ECA', ECALayer, dict(kernel_size=3), 'k = 3', 77.43, 93.65),
-)
-PLAIN = 'ResNet-50 on ImageNet; without attention 75.20 / 92.25'
-
-
-def count_layer(layer: ChannelAttention) -> Complexity:
+def count_layer(layer: AttentionLayer) -> Complexity:
     """Counts a layer's weights, and the multiply-adds of its gate for one image.
 
     The mean of each channel and the rescaling are the same for all members and
@@ -82,37 +56,40 @@ def attention_layer_rows() -> list[dict[str, Any]]:
         ``resnet50_operations`` those of all layers in a ResNet-50.
         ``paper_weights``, ``paper_top1`` and ``paper_top5`` are the paper's.
     """
-    rows = []
-    for member in MEMBERS:
-        costs = [count_layer(member.build(channels)) for channels, _ in STAGES]
-        row = dict(
-            table=2,
-            name=member.name,
-            layer=member.layer.__name__,
-            channels=[channels for channels, _ in STAGES],
+    _, *members = load_member_rows()  # the first has no attention
+    return [_count_row(member) for member in members]
+
+
+def _count_row(member: MemberRow) -> dict[str, Any]:
+    stages = stage_layers(member.name)
+    layers = [layer for layer, _ in stages]
+    row: dict[str, Any] = dict(
+        table=2,
+        name=member.member,
+        config=member.name,
+        layer=type(layers[0]).__name__,
+        channels=[layer.in_channels for layer in layers],
+    )
+    costs = [count_layer(layer) for layer in layers]
+    for key, counts in (
+        ('params', [cost.parameters for cost in costs]),
+        ('operations', [cost.operations for cost in costs]),
+    ):
+        row[key] = counts
+        row[f'resnet50_{key}'] = sum(
+            blocks * number for (_, blocks), number in zip(stages, counts)
         )
-        for key, counts in (
-            ('params', [cost.parameters for cost in costs]),
-            ('operations', [cost.operations for cost in costs]),
-        ):
-            row[key] = counts
-            row[f'resnet50_{key}'] = sum(
-                blocks * number for (_, blocks), number in zip(STAGES, counts)
-            )
-        rows.append(
-            dict(
-                row,
-                paper_weights=member.paper_weights,
-                paper_top1=member.paper_top1,
-                paper_top5=member.paper_top5,
-            )
-        )
-    return rows
+    return dict(
+        row,
+        paper_weights=member.weights,
+        paper_top1=member.top1,
+        paper_top5=member.top5,
+    )
 
 
 def attention_layer_text(rows: list[dict[str, Any]]) -> str:
     """The counted members as three tables."""
-    stages = [f'C = {channels}' for channels, _ in STAGES]
+    stages = [f'C = {channels}' for channels in rows[0]['channels']]
     tables = [
         text_table(
             [['', *stages, 'ResNet-50']]
@@ -142,4 +119,9 @@ def attention_layer_text(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     header = ['the paper', 'layer', 'weights', 'top-1', 'top-5']
-    return '\n'.join([*tables, text_table([header, *paper], left_columns=3), PLAIN])
+    plain = load_member_rows()[0]
+    without = (
+        'ResNet-50 on ImageNet; without attention '
+        f'{plain.top1:.2f} / {plain.top5:.2f} ({plain.note})'
+    )
+    return '\n'.join([*tables, text_table([header, *paper], left_columns=3), without])
