@@ -1,4 +1,4 @@
-"""Tables 5 and 6 of the paper: what is missing, its cost, what came out."""
+"""The paper's tables and figures: what is missing, its cost, what came out."""
 
 import argparse
 import json
@@ -7,6 +7,8 @@ import sys
 import warnings
 
 from ..tables import (
+    FIGURES,
+    TABLES,
     complexity_rows,
     complexity_text,
     format_report,
@@ -29,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run = commands.add_parser(
         'run', help='run what is missing, one after another; resumable'
     )
-    run.add_argument('rows', nargs='*', help='names of rows; default: all')
+    run.add_argument(
+        'rows', nargs='*', help='names of rows of any table; default: all of --table'
+    )
     complexity.add_argument(
         '--table',
         type=int,
@@ -38,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[5, 6],
         help='2: the attention layers; 3: the ImageNet classifiers (default: 5 6)',
     )
+    for command in (plan, run):
+        command.add_argument(
+            '--table', type=int, nargs='+', choices=TABLES, help='(default: 5 6)'
+        )
+        command.add_argument('--figure', type=int, nargs='+', choices=FIGURES)
     for command in (plan, report, run):
         command.add_argument(
             '--work-dirs',
@@ -61,7 +70,9 @@ def run(args: argparse.Namespace) -> None:
     # mmengine's, once for every config that is read.
     warnings.filterwarnings('ignore', 'pkg_resources is deprecated')
     if args.command == 'plan':
-        rows = make_plan(args.work_dirs, args.gpus)
+        rows = make_plan(
+            args.work_dirs, args.gpus, tables=args.table, figures=args.figure
+        )
         text = plan_text(rows)
     elif args.command == 'complexity':
         rows = complexity_rows(args.table)
@@ -72,7 +83,9 @@ def run(args: argparse.Namespace) -> None:
         text = format_report(rows)
     else:
         output = sys.stderr if args.json else None
-        rows = run_rows(args.rows, args.work_dirs, args.gpus, output)
+        rows = run_rows(
+            args.rows, args.work_dirs, args.gpus, output, args.table, args.figure
+        )
         text = ''  # the runs have written theirs
     if args.json:
         print(json.dumps(rows, indent=1))

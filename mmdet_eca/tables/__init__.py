@@ -2,6 +2,7 @@
 
 from .complexity import Complexity, count
 from .complexity_tables import complexity_rows, complexity_text
+from .experiments import FIGURES, TABLES
 from .paper_rows import (
     ClassifierRow,
     KernelSizePoint,
@@ -22,6 +23,8 @@ from .report import format_report, write_report
 from .running import run_rows
 
 __all__ = [
+    'FIGURES',
+    'TABLES',
     'ClassifierRow',
     'Complexity',
     'KernelSizePoint',

@@ -22,8 +22,8 @@ class LogDir:
     Args:
         timestamp (str): Name of the folder.
         training (list[dict]): The logged training steps.
-        evaluations (list[dict]): COCO's metrics of each evaluation while it
-            trained; ``step`` is the epoch.
+        evaluations (list[dict]): The metrics of each evaluation while it
+            trained, COCO's or top-1 and top-5; ``step`` is the epoch.
         tested (dict, optional): COCO's metrics of tools/test.py.
         cfg (Config): The config that it ran.
         gpus (int, optional): Number of processes, None if it is not logged.
@@ -96,7 +96,7 @@ def read_log_dir(folder: str, default: Config) -> LogDir:
 
 
 def _has_results(row: dict) -> bool:
-    return any(key.startswith('coco/') for key in row)
+    return any(key == 'top1' or key.startswith('coco/') for key in row)
 
 
 def _read_lines(path: str) -> list[dict[str, Any]]:

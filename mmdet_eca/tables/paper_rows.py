@@ -3,7 +3,7 @@
 import difflib
 import json
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple, Optional, Union
 
@@ -15,6 +15,8 @@ TASKS = {5: 'bbox', 6: 'segm'}  # what the AP of each table is of
 DETECTORS = dict(
     faster_rcnn='Faster R-CNN', mask_rcnn='Mask R-CNN', retinanet='RetinaNet'
 )
+# What Figure 1 shows, in ResNets.
+FIGURE_1_METHODS = ('ResNet', 'SENet', 'CBAM', 'A2-Nets', 'ECA-Net')
 UNITS = {'2^20': 2**20, '2^30': 2**30, '10^6': 10**6, '10^9': 10**9}
 
 
@@ -228,6 +230,15 @@ def load_classifier_rows() -> list[ClassifierRow]:
     return [ClassifierRow(**row) for row in _sections()['table_3']]
 
 
+def figure_1_rows() -> list[ClassifierRow]:
+    """The rows of Table 3, and of the poster, that Figure 1 shows."""
+    return [
+        row
+        for row in load_classifier_rows()
+        if row.method in FIGURE_1_METHODS and row.backbone.startswith('ResNet')
+    ]
+
+
 def load_network_rows() -> list[NetworkRow]:
     """The rows of Table 4, in the paper's order."""
     return [NetworkRow(**row) for row in _sections()['table_4']]
@@ -256,14 +267,23 @@ def table_5_rows(names: Sequence[str] = ()) -> list[PaperRow]:
         UserError: If there is no row of a name.
     """
     rows = {row.name: row for row in load_paper_rows() if row.table == 5}
+    check_names(names, rows)
+    return [row for name, row in rows.items() if not names or name in names]
+
+
+def check_names(names: Iterable[str], known: Collection[str]) -> None:
+    """Checks that these are names of rows.
+
+    Raises:
+        UserError: If one is not; the message has the nearest and all that are.
+    """
     for name in names:
-        if name not in rows:
-            near = difflib.get_close_matches(name, rows, n=1)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
             hint = f', did you mean {near[0]}' if near else ''
             raise UserError(
-                f'there is no row {name!r}{hint}? The rows are {", ".join(rows)}'
+                f'there is no row {name!r}{hint}? The rows are {", ".join(known)}'
             )
-    return [row for name, row in rows.items() if not names or name in names]
 
 
 def format_figure(row: PaperRow, name: str, decimals: int = 1) -> str:

@@ -2,50 +2,61 @@
 
 import os.path as osp
 from collections.abc import Sequence
-from statistics import median
 from typing import Any, Optional
 
-from ..engine import config_path, tool_path
+from ..engine import tool_path
 from ..errors import UserError
-from .paper_rows import PaperRow, table_5_rows
+from .costs import (
+    CLASSIFIER_BASIS,
+    COCO_VAL_IMAGES,
+    DETECTOR_BASIS,
+    estimate,
+    relative_speed,
+)
+from .experiments import FIGURES, TABLES, Experiment, select_experiments
 from .runs import Run, find_runs
-
-IMAGES, EPOCHS = 117266, 12  # of COCO's train2017 those with annotations
-VAL_IMAGES = 5000
-# Seconds a training step of 2 images a GPU with ResNet-50, on a V100:
-# MMDetection 2.0's docs/MODEL_ZOO.md, "Training Speed".
-V100_STEP = dict(faster_rcnn=0.216, mask_rcnn=0.265, retinanet=0.205)
 
 
 def make_plan(
-    work_dirs: str, gpus: int = 4, names: Sequence[str] = ()
+    work_dirs: str,
+    gpus: int = 4,
+    names: Sequence[str] = (),
+    tables: Optional[Sequence[int]] = None,
+    figures: Optional[Sequence[int]] = None,
 ) -> list[dict[str, Any]]:
-    """What is left to do for the tables, in the paper's order.
+    """What is left to train for the tables and figures.
 
     Args:
         work_dirs (str): Folder of the work directories; need not exist yet.
         gpus (int): GPUs that a run is given.
         names (Sequence[str]): Only these rows; all if empty.
+        tables (Sequence[int], optional): Numbers of tables.
+        figures (Sequence[int], optional): Numbers of figures. Without tables,
+            figures and names, Tables 5 and 6 are meant.
 
     Returns:
-        list[dict]: A dict a row that has no finished run: the row's fields,
-        ``state`` ('missing', 'unfinished', 'unevaluated' or 'unusable'),
-        ``problem``, the next ``command`` as a list of words (None if
-        'unusable'), and ``gpu_hours``, the estimate.
+        list[dict]: A dict for each training that has no finished run, detectors
+        first: the row's fields, ``tables`` and ``figures`` that need it, ``state``
+        ('missing', 'unfinished', 'unevaluated' or 'unusable'), ``problem``, the
+        next ``command`` as a list of words (None if 'unusable'), and
+        ``gpu_hours``, the estimate, with its ``basis``.
 
     Raises:
-        UserError: If a name is of no row or ``gpus`` is not positive.
+        UserError: If there is no such name, table or figure, or ``gpus`` is not
+            positive.
     """
     if gpus < 1:
         raise UserError(f'--gpus must be at least 1, got {gpus}')
-    rows = table_5_rows(names)
+    experiments = select_experiments(tables, figures, names)
     runs = find_runs(work_dirs) if osp.isdir(work_dirs) else []
-    speed = _relative_speed(runs)
+    everything = select_experiments(TABLES, FIGURES)
+    speeds = {kind: relative_speed(everything, runs, kind) for kind in (False, True)}
     plan = []
-    for row in rows:
-        run = _most_advanced([run for run in runs if run.name == row.name])
+    for experiment in experiments:
+        run = _most_advanced([run for run in runs if run.name == experiment.name])
         if run is None or run.state != 'finished':
-            plan.append(_next_step(row, run, work_dirs, gpus, speed))
+            speed = speeds[experiment.is_classifier]
+            plan.append(_next_step(experiment, run, work_dirs, gpus, speed))
     return plan
 
 
@@ -55,66 +66,56 @@ def _most_advanced(runs: list[Run]) -> Optional[Run]:
 
 
 def _next_step(
-    row: PaperRow, run: Optional[Run], work_dirs: str, gpus: int, speed: float
+    experiment: Experiment, run: Optional[Run], work_dirs: str, gpus: int, speed: float
 ) -> dict[str, Any]:
     state = run.state if run else 'missing'
-    work_dir = run.work_dir if run else osp.join(work_dirs, row.name)
-    config = config_path(f'{row.name}.py')
-    hours = _row_hours(row) * speed
+    work_dir = run.work_dir if run else osp.join(work_dirs, experiment.name)
+    cost = estimate(experiment)
+    hours = cost.gpu_hours * speed
     command: Optional[list[str]]
     if state == 'unusable':
         command, hours = None, 0.0
-    elif run is not None and state == 'unevaluated':
-        command = [
-            tool_path('dist_test.sh'),
-            _relative(config),
-            osp.join(work_dir, f'epoch_{run.max_epochs}.pth'),
-            str(gpus),
-            '--work-dir',
-            work_dir,
-        ]
-        hours *= VAL_IMAGES / (IMAGES * EPOCHS)
+    elif run is not None and state == 'unevaluated' and not run.is_classifier:
+        command = _command('dist_test.sh', experiment, gpus, work_dir, run.checkpoint())
+        hours *= COCO_VAL_IMAGES / cost.images
     else:
-        command = [
-            tool_path('dist_train.sh'),
-            _relative(config),
-            str(gpus),
-            '--work-dir',
-            work_dir,
-        ]
+        tool = 'dist_pretrain.sh' if experiment.is_classifier else 'dist_train.sh'
+        command = _command(tool, experiment, gpus, work_dir)
         if run:
             command.append('--resume')
-            hours *= 1 - run.epochs / EPOCHS
+            epochs = run.epochs
+            if state == 'unevaluated':
+                # A classifier is evaluated while it trains: by its last epoch again.
+                epochs -= 1
+                command.append(osp.join(work_dir, run.checkpoint(epochs)))
+            hours *= 1 - epochs / run.max_epochs
         if gpus != 4:
             command.append('--auto-scale-lr')
     return dict(
-        row.fields(),
+        experiment.fields,
+        tables=experiment.tables,
+        figures=experiment.figures,
         work_dir=work_dir,
         state=state,
         problem=run and f'{run.work_dir} {run.problem}',
         command=command,
         gpu_hours=round(hours, 1),
+        basis=cost.basis,
     )
 
 
-def _row_hours(row: PaperRow) -> float:
-    """GPU hours of a whole training on V100s, by the detector's GFLOPs."""
-    (plain,) = table_5_rows([f'{row.detector}_r50_fpn_1x'])
-    more = row.paper['gflops'] / plain.paper['gflops']
-    return V100_STEP[row.detector] * more / 2 * IMAGES * EPOCHS / 3600
-
-
-def _relative_speed(runs: list[Run]) -> float:
-    """Measured time over the V100s': the median of what has been trained."""
-    rows = {row.name: row for row in table_5_rows()}
-    ratios = []
-    for run in runs:
-        times = [r['time'] for r in run.training if 'time' in r]
-        if run.name in rows and run.state != 'unusable' and times:
-            per_image = median(times) / run.cfg.train_dataloader.batch_size
-            hours = per_image * IMAGES * EPOCHS / 3600
-            ratios.append(hours / _row_hours(rows[run.name]))
-    return median(ratios) if ratios else 1.0
+def _command(
+    tool: str,
+    experiment: Experiment,
+    gpus: int,
+    work_dir: str,
+    checkpoint: Optional[str] = None,
+) -> list[str]:
+    """A command of ``tools/``; ``checkpoint`` is in the work directory."""
+    words = [tool_path(tool), _relative(experiment.config)]
+    if checkpoint:
+        words.append(osp.join(work_dir, checkpoint))
+    return [*words, str(gpus), '--work-dir', work_dir]
 
 
 def _relative(path: str) -> str:
@@ -125,21 +126,35 @@ def _relative(path: str) -> str:
 def plan_text(plan: list[dict[str, Any]]) -> str:
     """The plan as lines to read, and to paste into a shell."""
     if not plan:
-        return 'Nothing is missing: every row has a finished run.'
+        return 'Nothing is missing: every row that is trained has a finished run.'
     lines = []
     for step in plan:
+        places = ', '.join(
+            f'{kind} {number}'
+            for kind in ('Table', 'Figure')
+            for number in step[f'{kind.lower()}s']
+        )
         lines.append(
-            f'# {step["name"]}: {step["state"]}, {step["gpu_hours"]:.1f} GPU hours'
+            f'# {step["name"]}: {step["state"]}, {step["gpu_hours"]:.1f} GPU hours '
+            f'({step["basis"]}), for {places}'
         )
         lines.append(
             ' '.join(step['command'])
             if step['command']
             else f'# yours to decide: {step["problem"]}'
         )
-    total = sum(step['gpu_hours'] for step in plan)
-    lines.append(
-        f'# {len(plan)} rows, {total:.0f} GPU hours: V100s as in MMDetection '
-        "2.0's model zoo, scaled by GFLOPs and by the speed of the runs that "
-        'are there'
-    )
+    detectors = [step for step in plan if 'detector' in step]
+    classifiers = [step for step in plan if 'detector' not in step]
+    for steps, kind, basis in (
+        (detectors, 'rows', DETECTOR_BASIS),
+        (classifiers, 'classifiers', CLASSIFIER_BASIS),
+    ):
+        if steps:
+            lines.append(f'# {len(steps)} {kind}, {_hours(steps)} GPU hours: {basis}')
+    if detectors and classifiers:
+        lines.append(f'# {len(plan)} in all, {_hours(plan)} GPU hours')
     return '\n'.join(lines)
+
+
+def _hours(steps: list[dict[str, Any]]) -> str:
+    return f'{sum(step["gpu_hours"] for step in steps):.0f}'

@@ -25,7 +25,7 @@ def write_report(work_dirs: str, out_dir: str) -> list[dict[str, Any]]:
     Raises:
         UserError: If there is no folder ``work_dirs``.
     """
-    runs = find_runs(work_dirs)
+    runs = [run for run in find_runs(work_dirs) if not run.is_classifier]
     results = collect(runs)
     os.makedirs(out_dir, exist_ok=True)
     with open(osp.join(out_dir, 'tables.md'), 'w', encoding='utf-8') as file:

@@ -1,17 +1,27 @@
 """Trains and evaluates the rows of the tables, one after another."""
 
+import os
 import os.path as osp
 import subprocess
 import sys
 from collections.abc import Sequence
 from typing import IO, Any, Optional
 
+from mmengine.config import Config
+
+from ..engine import innermost_datasets
 from ..errors import UserError
+from .experiments import select_experiments
 from .plan import make_plan
 
 
 def run_rows(
-    names: Sequence[str], work_dirs: str, gpus: int, output: Optional[IO[str]] = None
+    names: Sequence[str],
+    work_dirs: str,
+    gpus: int,
+    output: Optional[IO[str]] = None,
+    tables: Optional[Sequence[int]] = None,
+    figures: Optional[Sequence[int]] = None,
 ) -> list[dict[str, Any]]:
     """Trains and evaluates what the plan lists, one row after another.
 
@@ -23,15 +33,20 @@ def run_rows(
         work_dirs (str): Folder of the work directories.
         gpus (int): GPUs for each run.
         output (file, optional): Where the runs' output and the progress go.
+        tables (Sequence[int], optional): Numbers of tables.
+        figures (Sequence[int], optional): Numbers of figures. Without tables,
+            figures and names, Tables 5 and 6 are meant.
 
     Returns:
         list[dict]: As of :func:`make_plan`, with the ``state`` reached.
 
     Raises:
-        UserError: At the end, if rows did not finish, naming them.
+        UserError: Before anything starts, if ImageNet is needed and is not there.
+            At the end, if rows did not finish, naming them.
     """
     output = output or sys.stdout
-    plan = make_plan(work_dirs, gpus, names)
+    plan = make_plan(work_dirs, gpus, names, tables, figures)
+    _check_imagenet([step['name'] for step in plan if step['command']])
     results, failed = [], []
     for number, step in enumerate(plan, 1):
         name = step['name']
@@ -60,6 +75,41 @@ def run_rows(
             'stopped'
         )
     return results
+
+
+def _check_imagenet(names: Sequence[str]) -> None:
+    """Checks the image folders of the classifiers that will be trained.
+
+    Raises:
+        UserError: If a folder is missing or has another number of class folders.
+    """
+    if not names:
+        return
+    for experiment in select_experiments(names=names):
+        if experiment.is_classifier:
+            _check_folders(experiment.name, Config.fromfile(experiment.config))
+
+
+def _check_folders(name: str, cfg: Config) -> None:
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        for dataset in innermost_datasets(loader.dataset):
+            root, expected = dataset['root'], cfg.model.num_classes
+            found = _count_folders(root)
+            if found != expected:
+                raise UserError(
+                    f'{root} must have {expected} class folders for {name}, it has '
+                    f'{found or "none"}: put ImageNet into {osp.dirname(root)}/, or '
+                    'link it there'
+                )
+
+
+def _count_folders(root: str) -> int:
+    if not osp.isdir(root):
+        return 0
+    with os.scandir(root) as entries:
+        return sum(
+            entry.is_dir() and not entry.name.startswith('.') for entry in entries
+        )
 
 
 def _run_row(name: str, work_dirs: str, gpus: int, output: IO[str]) -> Optional[str]:

@@ -14,7 +14,7 @@ from ..engine import config_path
 from ..errors import UserError
 from .log_dirs import LogDir, UnusableRun, join_resumed, read_config, read_log_dir
 from .paper_rows import AP_COLUMNS
-from .schedule import check_data_set, check_schedule
+from .schedule import check_crop, check_data_set, check_schedule
 
 # mmdet's names of the columns.
 METRICS = dict(zip(AP_COLUMNS, ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')))
@@ -33,8 +33,9 @@ class Run:
         problem (str, optional): Why the run does not count, None if it does.
         training (list[dict]): The logged training steps, those that a resumed
             run repeated once.
-        evaluations (list[dict]): COCO's metrics by epoch, likewise.
-        metrics (dict): COCO's metrics of the last checkpoint.
+        evaluations (list[dict]): The metrics by epoch, likewise: COCO's, or top-1
+            and top-5.
+        metrics (dict): The metrics of the last checkpoint.
         epochs (int): Number of finished epochs.
         gpus (int, optional): Number of processes, None if it is not logged.
     """
@@ -56,6 +57,15 @@ class Run:
         return self.cfg.train_cfg.max_epochs
 
     @property
+    def is_classifier(self) -> bool:
+        """Whether it is a classifier's, else it is a detector's."""
+        return 'TopAccuracy' in str(self.cfg.get('val_evaluator'))
+
+    def checkpoint(self, epoch: Optional[int] = None) -> str:
+        """File name of an epoch's checkpoint, by default of the last."""
+        return f'epoch_{self.max_epochs if epoch is None else epoch}.pth'
+
+    @property
     def tasks(self) -> list[str]:
         """What was evaluated, of 'bbox' and 'segm'."""
         return [task for task in ('bbox', 'segm') if f'coco/{task}_mAP' in self.metrics]
@@ -73,7 +83,7 @@ class Run:
 
 
 def find_runs(root: str) -> list[Run]:
-    """Reads all work directories of detectors below a folder.
+    """Reads all work directories of detectors and classifiers below a folder.
 
     Raises:
         UserError: If there is no such folder.
@@ -95,14 +105,26 @@ def find_runs(root: str) -> list[Run]:
 
 
 def read_run(work_dir: str) -> Optional[Run]:
-    """Reads a work directory; None if it is not one of a COCO detector."""
+    """Reads a work directory.
+
+    Args:
+        work_dir (str): The folder.
+
+    Returns:
+        Run | None: What it holds; None if that is neither a detector with COCO's
+        metric nor a classifier with top-1 and top-5.
+
+    Raises:
+        UserError: If a config in it is broken.
+    """
     configs = sorted(glob.glob(osp.join(glob.escape(work_dir), '*.py')))
     if not configs:
         return None
     name = osp.splitext(osp.basename(configs[0]))[0]
     try:
         run = Run(work_dir, name, read_config(configs[0]))
-        if 'CocoMetric' not in str(run.cfg.get('val_evaluator')):
+        is_detector = 'CocoMetric' in str(run.cfg.get('val_evaluator'))
+        if not is_detector and not run.is_classifier:
             return None
         if len(configs) > 1:
             names = ', '.join(osp.basename(path) for path in configs)
@@ -113,7 +135,7 @@ def read_run(work_dir: str) -> Optional[Run]:
         folders = glob.glob(osp.join(glob.escape(work_dir), '*', 'vis_data'))
         log_dirs = [read_log_dir(osp.dirname(f), run.cfg) for f in sorted(folders)]
         _add_training(run, join_resumed([log for log in log_dirs if log.training]))
-        expected = _config_of_package(name)
+        expected = _config_of_package(name, run.is_classifier)
         _check_training(run, expected)
         _add_results(run, [log for log in log_dirs if log.tested], expected)
         _set_state(run)
@@ -139,10 +161,11 @@ def _add_training(run: Run, log_dirs: list[LogDir]) -> None:
 
 
 @cache
-def _config_of_package(name: str) -> Optional[Config]:
+def _config_of_package(name: str, is_classifier: bool) -> Optional[Config]:
     """The config of this package that has this name, None if there is none."""
+    folder = 'imagenet/' if is_classifier else ''
     try:
-        return Config.fromfile(config_path(f'{name}.py'))
+        return Config.fromfile(config_path(f'{folder}{name}.py'))
     except UserError:
         return None
 
@@ -153,6 +176,8 @@ def _check_training(run: Run, expected: Optional[Config]) -> None:
         raise UnusableRun('trains by iterations; only runs by epochs are read')
     if expected is not None:
         _refuse(check_data_set(run.cfg.val_dataloader, expected.val_dataloader))
+        if run.is_classifier:
+            _refuse(check_crop(run.cfg.val_dataloader, expected.val_dataloader))
     for row in run.training:
         if not math.isfinite(row['loss']):
             raise UnusableRun(
@@ -176,10 +201,7 @@ def _add_results(run: Run, tests: list[LogDir], expected: Optional[Config]) -> N
     data_set = (expected or run.cfg).val_dataloader
     for test in tests:
         checkpoint = osp.basename(test.cfg.get('load_from') or '')
-        if (
-            checkpoint == _checkpoint(run.max_epochs)
-            and test.cfg.model.type == run.cfg.model.type
-        ):
+        if checkpoint == run.checkpoint() and test.cfg.model.type == run.cfg.model.type:
             _refuse(check_data_set(test.cfg.test_dataloader, data_set))
             run.metrics = test.tested or {}
 
@@ -193,9 +215,11 @@ def _set_state(run: Run) -> None:
     run.epochs = max([*saved, *evaluated, 0])
     if run.metrics:
         run.state, run.epochs = 'finished', run.max_epochs
+    elif run.max_epochs in saved and run.is_classifier:
+        _set_unevaluated_classifier(run, saved)
     elif run.max_epochs in saved:
         run.state = 'unevaluated'
-        run.problem = f'is not evaluated: test {_checkpoint(run.max_epochs)}'
+        run.problem = f'is not evaluated: test {run.checkpoint()}'
     else:
         run.state = 'unfinished'
         run.problem = (
@@ -203,5 +227,14 @@ def _set_state(run: Run) -> None:
         )
 
 
-def _checkpoint(epoch: int) -> str:
-    return f'epoch_{epoch}.pth'
+def _set_unevaluated_classifier(run: Run, saved: list[int]) -> None:
+    """A classifier is evaluated while it trains, so its last epoch is repeated."""
+    before = run.checkpoint(run.max_epochs - 1)
+    if run.max_epochs - 1 in saved:
+        run.state = 'unevaluated'
+        run.problem = f'is not evaluated: resume {before}, which repeats the last epoch'
+    else:
+        raise UnusableRun(
+            f'is not evaluated, and {before}, from which its last epoch could be '
+            'repeated, is gone'
+        )

@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 from mmengine.config import Config
 
-# The parts of a config that say how a detector is trained.
+# The parts of a config that say how a network is trained.
 SECTIONS = (
     'model',
     'train_dataloader',
@@ -24,6 +24,7 @@ IGNORED = (
     'persistent_workers',
     'pin_memory',
     'prefetch_factor',
+    'root',
     'with_cp',
 )
 # Of these paths only the last part is compared.
@@ -41,6 +42,20 @@ def check_data_set(loader: Config, expected: Config) -> Optional[str]:
     if found == wanted:
         return None
     return f'has results of another data set: {found[1]}, where {wanted[1]} is stated'
+
+
+def check_crop(loader: Config, expected: Config) -> Optional[str]:
+    """Says how a classifier's validation images differ; None if they are as stated.
+
+    Args:
+        loader (Config): Config of the run's data loader for validation.
+        expected (Config): Config of the loader in this package's config.
+    """
+    wanted, found = (
+        dict(_settings(part.dataset, 'val_dataloader.dataset'))
+        for part in (expected, loader)
+    )
+    return _first_difference(found, wanted, 'was evaluated otherwise than stated')
 
 
 def _identity(loader: Config) -> tuple:
@@ -67,16 +82,11 @@ def check_schedule(cfg: Config, expected: Config, gpus: Optional[int]) -> Option
     if scaled:  # then any batch will do, as the learning rate follows it
         for settings in (wanted, found):
             settings.pop('train_dataloader.batch_size', None)
-    names = [
-        name for name in {**wanted, **found} if wanted.get(name) != found.get(name)
-    ]
-    if names:
-        more = f' (and {len(names) - 1} more)' if names[1:] else ''
-        name = min(names, key=lambda name: (name.startswith('model.'), name))
-        return (
-            f'was trained with another schedule than stated: {name} is '
-            f'{found.get(name)!r}, not {wanted.get(name)!r}{more}'
-        )
+    difference = _first_difference(
+        found, wanted, 'was trained with another schedule than stated'
+    )
+    if difference:
+        return difference
     batch = expected.auto_scale_lr.base_batch_size
     if gpus is not None and not scaled:
         total = gpus * cfg.train_dataloader.batch_size
@@ -87,6 +97,20 @@ def check_schedule(cfg: Config, expected: Config, gpus: Optional[int]) -> Option
                 f'rate of {batch}; train with --auto-scale-lr'
             )
     return None
+
+
+def _first_difference(
+    found: dict[str, Any], wanted: dict[str, Any], title: str
+) -> Optional[str]:
+    """Names one setting that differs, and how many more do; None if none does."""
+    names = [
+        name for name in {**wanted, **found} if wanted.get(name) != found.get(name)
+    ]
+    if not names:
+        return None
+    more = f' (and {len(names) - 1} more)' if names[1:] else ''
+    name = min(names, key=lambda name: (name.startswith('model.'), name))
+    return f'{title}: {name} is {found.get(name)!r}, not {wanted.get(name)!r}{more}'
 
 
 def _sections(cfg: Config) -> Iterator[tuple[str, Any]]:
