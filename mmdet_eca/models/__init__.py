@@ -1,7 +1,8 @@
-"""Channel attention, and the backbones that have it."""
+"""Attention, and the backbones and necks that have it."""
 
-from . import attention, backbones
+from . import attention, backbones, necks
 from .attention import *  # noqa: F403
 from .backbones import *  # noqa: F403
+from .necks import *  # noqa: F403
 
-__all__ = attention.__all__ + backbones.__all__
+__all__ = attention.__all__ + backbones.__all__ + necks.__all__

@@ -1,0 +1,114 @@
+"""Attention on what a neck gives to the heads."""
+
+from collections.abc import Sequence
+from typing import Any, Optional, Union
+
+from mmdet.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ...errors import UserError
+from ..attention.types import check_attention_type
+
+
+@MODELS.register_module()
+class AttentionNeck(BaseModule):
+    """A neck of mmdet with an attention layer of its own on each of its outputs.
+
+    A checkpoint of the same detector without attention loads as it is. With
+    ``identity`` the detector then computes what it did, and learns from there.
+
+    Args:
+        neck (dict | Sequence[dict]): Config of the neck, such as an FPN.
+        attention (dict): Config of the attention layer, ``in_channels`` is filled in.
+        identity (bool): Whether the attention starts as the identity.
+        out_channels (int | Sequence[int], optional): Channels of all outputs or of
+            each, by default the neck's ``out_channels``.
+        num_outs (int, optional): Number of outputs, by default the neck's.
+        init_cfg (dict, optional): As of mmengine's modules.
+
+    Raises:
+        UserError: If the layer is unknown or cannot start as the identity, or the
+            neck does not say what it gives.
+
+    Example:
+        >>> import torch
+        >>> neck = AttentionNeck(
+        ...     dict(type='FPN', in_channels=[8, 16], out_channels=4, num_outs=3),
+        ...     dict(type='ECALayer'),
+        ... )
+        >>> outs = neck([torch.rand(1, 8, 16, 16), torch.rand(1, 16, 8, 8)])
+        >>> [tuple(out.shape) for out in outs]
+        [(1, 4, 16, 16), (1, 4, 8, 8), (1, 4, 4, 4)]
+    """
+
+    def __init__(
+        self,
+        neck: Union[dict, Sequence[dict]],
+        attention: dict,
+        identity: bool = False,
+        out_channels: Union[int, Sequence[int], None] = None,
+        num_outs: Optional[int] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        check_attention_type(attention)
+        self.neck = MODELS.build(neck)
+        channels = _channels_of_outputs(self.neck, out_channels, num_outs)
+        layers = [
+            MODELS.build(dict(attention, in_channels=number)) for number in channels
+        ]
+        multiples = [layer.start_as_identity() for layer in layers] if identity else [1]
+        if None in multiples:
+            raise UserError(
+                f'{attention["type"]} has no weights, so it cannot start as the '
+                'identity: take another layer, or identity=False'
+            )
+        self.multiple = multiples[0]
+        self.attention = nn.ModuleList(layers)
+
+    def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Maps the backbone's feature maps to those of the neck, rescaled."""
+        outs = self.neck(inputs)
+        if len(outs) != len(self.attention):
+            raise UserError(
+                f'{type(self.neck).__name__} gives {len(outs)} maps, not '
+                f'{len(self.attention)}: set num_outs={len(outs)} of AttentionNeck'
+            )
+        return tuple(
+            layer(out) / self.multiple for layer, out in zip(self.attention, outs)
+        )
+
+    def _load_from_state_dict(
+        self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        own = {prefix + name: value for name, value in self.state_dict().items()}
+        plain = [
+            name for name in state_dict if name.startswith(prefix) and name not in own
+        ]
+        if plain and not any(name in state_dict for name in own):
+            for name in plain:
+                state_dict[f'{prefix}neck.{name[len(prefix) :]}'] = state_dict.pop(name)
+            for name, value in own.items():
+                if name.startswith(f'{prefix}attention.'):
+                    state_dict[name] = value
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def _channels_of_outputs(
+    neck: Any, out_channels: Union[int, Sequence[int], None], num_outs: Optional[int]
+) -> list[int]:
+    last = neck[-1] if isinstance(neck, nn.Sequential) else neck
+    if out_channels is None:
+        out_channels = getattr(last, 'out_channels', None)
+    if isinstance(out_channels, int):
+        if num_outs is None:
+            num_outs = getattr(last, 'num_outs', None)
+        if num_outs is not None:
+            return [out_channels] * num_outs
+    elif out_channels is not None:
+        return list(out_channels)
+    raise UserError(
+        f'{type(last).__name__} does not say how many maps of how many channels it '
+        'gives: set out_channels and num_outs of AttentionNeck'
+    )
