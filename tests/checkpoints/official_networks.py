@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tests.checkpoints.layouts import fill
+
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
 
@@ -227,3 +229,26 @@ def timm_resnet(gate, blocks, bottleneck=True, stem=None, avg_down=False, width=
             nn.Conv2d(second, width, 3, 1, 1, bias=False),
         )
     return network
+
+
+def random_weights(network):
+    """Weights whose branches are smaller than the shortcuts, as trained ones."""
+    weights = fill({name: tuple(w.shape) for name, w in network.state_dict().items()})
+    last = 'bn3.weight' if 'layer1.0.bn3.weight' in weights else 'bn2.weight'
+    for name, value in weights.items():
+        if name.endswith(f'.{last}'):
+            value *= 0.2
+    return weights
+
+
+@torch.no_grad()
+def assert_same_features(network, reference, images):
+    """Of all stages, in proportion to the largest, in single and double precision."""
+    for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
+        for module in (network, reference):
+            module.to(dtype).eval()
+        x = images.to(dtype)
+        for features, expected in zip(network(x), reference(x)):
+            size = expected.abs().max()
+            assert 1e-2 < size < 1e3  # neither vanished nor exploded
+            assert (features - expected).abs().max() < tolerance * size

@@ -8,8 +8,12 @@ import torch
 from mmdet_eca import CBAMResNet, GSoPResNet, UserError
 from mmdet_eca.checkpoints import convert_checkpoint
 from mmdet_eca.checkpoints.sources import cbam, gsop
-from tests.checkpoints.layouts import fill
-from tests.checkpoints.official_networks import cbam_resnet, gsop_resnet
+from tests.checkpoints.official_networks import (
+    assert_same_features,
+    cbam_resnet,
+    gsop_resnet,
+    random_weights,
+)
 from tests.tools.in_process import call
 
 NETWORKS = [
@@ -21,16 +25,6 @@ NETWORKS = [
 ]
 SOURCES = dict(cbam_resnet=cbam, gsop_resnet=gsop)
 CLASSIFIER = dict(cbam_resnet={}, gsop_resnet=dict(strides=(1, 2, 2, 1)))
-
-
-def random_weights(network):
-    """Weights whose branches are smaller than the shortcuts, as trained ones."""
-    weights = fill({name: tuple(w.shape) for name, w in network.state_dict().items()})
-    last = 'bn3.weight' if 'layer1.0.bn3.weight' in weights else 'bn2.weight'
-    for name, value in weights.items():
-        if name.endswith(f'.{last}'):
-            value *= 0.2
-    return weights
 
 
 def save_as_the_authors(state_dict, path):
@@ -47,16 +41,11 @@ def save_as_the_authors(state_dict, path):
     )
 
 
-@torch.no_grad()
-def outputs(network, images, dtype):
-    return network.to(dtype)(images.to(dtype))
-
-
 @pytest.mark.parametrize(('network', 'backbone', 'depth', 'arguments'), NETWORKS)
 def test_every_stage_is_the_official_networks(
     network, backbone, depth, arguments, tmp_path, capsys
 ):
-    reference = network(depth, width=16).eval()
+    reference = network(depth, width=16)
     state_dict = random_weights(reference)
     reference.load_state_dict(state_dict)
     path, out = tmp_path / 'official.pth', tmp_path / 'out.pth'
@@ -74,14 +63,7 @@ def test_every_stage_is_the_official_networks(
         depth, base_channels=16, **arguments, **CLASSIFIER[network.__name__]
     )
     model.load_state_dict(converted, strict=True)
-    model.eval()
-    images = torch.randn(2, 3, 96, 128)
-    for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
-        features = outputs(model, images, dtype)
-        for ours, theirs in zip(features, outputs(reference, images, dtype)):
-            size = theirs.abs().max()
-            assert 1e-2 < size < 1e3  # neither vanished nor exploded
-            assert (ours - theirs).abs().max() < tolerance * size
+    assert_same_features(model, reference, torch.randn(2, 3, 96, 128))
 
 
 @pytest.mark.parametrize(('network', 'backbone', 'depth', 'arguments'), NETWORKS)
