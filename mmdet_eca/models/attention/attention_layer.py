@@ -1,14 +1,17 @@
 """What every attention at the end of a residual branch has in common."""
 
 import logging
+from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ...errors import UserError
+
+Size = Union[int, Sequence[int]]
 
 
 class AttentionLayer(nn.Module):
@@ -99,6 +102,22 @@ def check_positive_integer(name: str, value: int) -> None:
     """Raises UserError unless ``value`` is a positive integer."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise UserError(f'{name} must be a positive integer, got {value!r}')
+
+
+def height_and_width(name: str, size: Size) -> tuple[int, int]:
+    """The two of a size, of which one number says both.
+
+    Raises:
+        UserError: If ``size`` is neither a positive integer nor two of them.
+    """
+    pair: Any = [size, size] if isinstance(size, Integral) else size
+    if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+        raise UserError(
+            f'{name} must be a positive integer or two, height and width, got {size!r}'
+        )
+    for value in pair:
+        check_positive_integer(name, value)
+    return pair[0], pair[1]
 
 
 def reduced_channels(in_channels: int, ratio: int) -> int:

@@ -4,14 +4,16 @@ https://arxiv.org/abs/1904.09925. The authors have published the code of one lay
 in the paper.
 """
 
-from typing import Union
+from numbers import Real
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from ...errors import UserError
-from .attention_layer import check_positive_integer
+from ...ops import as_node
+from .attention_layer import Size, check_positive_integer, height_and_width
 
 
 class AugmentedConv2d(nn.Module):
@@ -29,8 +31,8 @@ class AugmentedConv2d(nn.Module):
 
     Attention takes memory of ``heads * (HW)^2`` numbers an image. So where a map has
     more than ``max_positions`` positions, the attention sees it after a 3x3 average
-    pooling of stride 2, and its output is upsampled, as the paper proposes for large
-    maps. That happens in detection only.
+    pooling of stride 2, repeated until it has no more, and its output is upsampled, as
+    the paper proposes for large maps. That happens in detection only.
 
     Args:
         in_channels (int): Number of channels of the input.
@@ -42,11 +44,14 @@ class AugmentedConv2d(nn.Module):
         map_size (int | tuple[int]): Height and width of the largest output map that
             has an offset table of its own.
         max_positions (int): Positions of a map that attention sees as they are.
+        dilation (int): Of the convolution.
         bias (bool): Whether the convolutions add biases.
 
     Raises:
         UserError: If a number does not fit.
     """
+
+    _abbr_ = 'augmented_conv'
 
     def __init__(
         self,
@@ -56,17 +61,23 @@ class AugmentedConv2d(nn.Module):
         heads: int = 8,
         k: float = 0.2,
         v: float = 0.1,
-        map_size: Union[int, tuple[int, int]] = 28,
+        map_size: Size = 28,
         max_positions: int = 64 * 64,
+        dilation: int = 1,
         bias: bool = False,
     ) -> None:
         super().__init__()
         for name, value in (
             ('heads', heads),
             ('stride', stride),
+            ('dilation', dilation),
             ('max_positions', max_positions),
         ):
             check_positive_integer(name, value)
+        for name, share in (('k', k), ('v', v)):
+            if not isinstance(share, Real) or isinstance(share, bool) or share <= 0:
+                raise UserError(f'{name} must be a positive number, got {share!r}')
+        height, width = height_and_width('map_size', map_size)
         self.heads = heads
         self.dk = max(20 * heads, int(k * out_channels) // 8 * 8)
         self.dv = int(v * out_channels) // 8 * 8
@@ -78,9 +89,14 @@ class AugmentedConv2d(nn.Module):
             )
         self.stride = stride
         self.max_positions = max_positions
-        height, width = (map_size, map_size) if isinstance(map_size, int) else map_size
         self.conv = nn.Conv2d(
-            in_channels, out_channels - self.dv, 3, stride, padding=1, bias=bias
+            in_channels,
+            out_channels - self.dv,
+            kernel_size=3,
+            stride=stride,
+            padding=dilation,
+            dilation=dilation,
+            bias=bias,
         )
         self.qkv = nn.Conv2d(in_channels, 2 * self.dk + self.dv, 1, stride, bias=bias)
         self.project = nn.Conv2d(self.dv, self.dv, 1, bias=bias)
@@ -88,23 +104,27 @@ class AugmentedConv2d(nn.Module):
         self.rows = nn.Parameter(torch.randn(2 * height - 1, depth) * depth**-0.5)
         self.columns = nn.Parameter(torch.randn(2 * width - 1, depth) * depth**-0.5)
 
+    def start_as_identity(self) -> None:
+        """Does nothing: it is no plain convolution, whatever its weights."""
+
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, C, H, W) to (N, F, ceil(H / stride), ceil(W / stride))."""
+        if isinstance(x, Proxy):
+            return as_node(self, x)
         out = self.conv(x)
         height, width = out.shape[2:]
-        if height * width <= self.max_positions:
-            return torch.cat([out, self._attention(x)], dim=1)
-        pooled = F.avg_pool2d(x, 3, 2, padding=1, count_include_pad=False)
-        attended = F.interpolate(
-            self._attention(pooled), size=(height, width), mode='bilinear'
-        )
+        while _positions(x, self.stride) > self.max_positions:
+            x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+        attended = self._attention(x)
+        if attended.shape[2:] != out.shape[2:]:
+            attended = F.interpolate(attended, size=(height, width), mode='bilinear')
         return torch.cat([out, attended], dim=1)
 
     def _attention(self, x: Tensor) -> Tensor:
         qkv = self.qkv(x)
         n, _, h, w = qkv.shape
         query, key, value = (
-            part.reshape(n, self.heads, -1, h * w)
+            part.reshape(n, self.heads, part.shape[1] // self.heads, h * w)
             for part in qkv.split([self.dk, self.dk, self.dv], dim=1)
         )
         query = query * (self.dk // self.heads) ** -0.5
@@ -125,6 +145,12 @@ class AugmentedConv2d(nn.Module):
         columns = torch.einsum('nadyx,xkd->nayxk', query, _offsets(self.columns, w))
         logits = rows[..., :, None] + columns[..., None, :]  # (N, heads, H, W, H, W)
         return logits.reshape(n, heads, h * w, h * w)
+
+
+def _positions(x: Tensor, stride: int) -> int:
+    """Number of positions of maps x (N, C, H, W) at this stride."""
+    height, width = x.shape[2:]
+    return -(-height // stride) * -(-width // stride)
 
 
 def _offsets(table: Tensor, size: int) -> Tensor:

@@ -4,16 +4,20 @@ https://arxiv.org/abs/1810.12348; the authors' networks are
 https://github.com/hujie-frank/GENet.
 """
 
+from numbers import Integral
 from typing import Any, Optional, Union
 
 import torch.nn.functional as F
 from mmdet.registry import MODELS
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from ...errors import UserError
+from ...ops import as_node
 from .attention_layer import (
     AttentionLayer,
-    check_positive_integer,
+    Size,
+    height_and_width,
     mean_over_positions,
     reduced_channels,
     zero,
@@ -21,7 +25,6 @@ from .attention_layer import (
 
 VARIANTS = ('theta-', 'theta', 'theta+')
 EXTENTS = (2, 4, 8)
-Size = Union[int, tuple[int, int]]
 
 
 @MODELS.register_module()
@@ -55,9 +58,9 @@ class GatherExcite(AttentionLayer):
             counts the zeros around the map; the paper does not say.
 
     Raises:
-        UserError: If the variant or the extent is unknown, ``map_size`` is missing,
-            or ``ratio`` does not fit; in the forward pass, if the maps have another
-            size than ``map_size``.
+        UserError: If the variant or the extent is unknown, ``map_size`` is missing or
+            no size, or ``ratio`` does not fit; in the forward pass, if the maps have
+            another size than ``map_size``.
     """
 
     _abbr_ = 'ge'
@@ -74,7 +77,9 @@ class GatherExcite(AttentionLayer):
         super().__init__(in_channels)
         if variant not in VARIANTS:
             raise UserError(f'variant must be one of {VARIANTS}, got {variant!r}')
-        if extent is not None and extent not in EXTENTS:
+        if extent is not None and not (
+            extent in EXTENTS and isinstance(extent, Integral)
+        ):
             raise UserError(
                 f'extent must be one of {EXTENTS}, or None for the whole map, '
                 f'got {extent!r}'
@@ -87,7 +92,12 @@ class GatherExcite(AttentionLayer):
         if variant == 'theta-':
             return
         if extent is None:
-            self.map_size = _pair(map_size)
+            if map_size is None:
+                raise UserError(
+                    'map_size is missing: without extent the kernel is as large as '
+                    'the map; give its size, or extent=8 for images of any size'
+                )
+            self.map_size = height_and_width('map_size', map_size)
             self.gather = _depthwise(in_channels, self.map_size)
         else:
             self.gather = _strided(in_channels, extent)
@@ -121,6 +131,8 @@ class GatherExcite(AttentionLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Rescales feature maps of shape (N, C, H, W)."""
+        if isinstance(x, Proxy):
+            return as_node(self, x)
         gathered = self._average(x) if self.variant == 'theta-' else self._gather(x)
         if self.variant == 'theta+':
             gathered = self.excite(gathered)
@@ -153,19 +165,9 @@ class GatherExcite(AttentionLayer):
         return self.gather(x)
 
 
-def _pair(map_size: Optional[Size]) -> tuple[int, int]:
-    if map_size is None:
-        raise UserError(
-            'map_size is missing: without extent the kernel is as large as the map; '
-            'give its size, or extent=8 for images of any size'
-        )
-    height, width = (map_size, map_size) if isinstance(map_size, int) else map_size
-    check_positive_integer('map_size', height)
-    check_positive_integer('map_size', width)
-    return height, width
-
-
-def _depthwise(channels: int, size: Size, **kwargs: Any) -> nn.Sequential:
+def _depthwise(
+    channels: int, size: Union[int, tuple[int, int]], **kwargs: Any
+) -> nn.Sequential:
     """A depth-wise convolution with a kernel of this size, and its norm."""
     return nn.Sequential(
         nn.Conv2d(channels, channels, size, groups=channels, bias=False, **kwargs),

@@ -8,7 +8,9 @@ https://github.com/ZilinGao/Global-Second-order-Pooling-Convolutional-Networks,
 import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
+from torch.fx import Proxy
 
+from ...ops import as_node
 from .attention_layer import AttentionLayer, check_positive_integer, zero
 
 
@@ -51,6 +53,8 @@ class GSoP(AttentionLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Rescales feature maps of shape (N, C, H, W)."""
+        if isinstance(x, Proxy):  # torch.fx has no autocast
+            return as_node(self, x)
         z = self.bn(self.conv(x.relu())).relu().flatten(2)
         rows = _covariance(z).to(z.dtype)[..., None]  # (N, width, width, 1)
         return x * self.fc(self.row_conv(self.row_bn(rows))).sigmoid()

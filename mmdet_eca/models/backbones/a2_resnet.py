@@ -2,14 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Optional
 
 from mmdet.registry import MODELS
 from mmengine.model import Sequential
 from torch import nn
 
 from ..attention import DoubleAttention
-from .attention_backbone import choose_blocks, one_per_stage
+from .attention_backbone import choose_blocks
 from .attention_resnet import AttentionResNet
 
 
@@ -26,8 +26,8 @@ class A2ResNet(AttentionResNet):
         depth (int): Depth of the network, one of 18, 34, 50, 101 and 152.
         ratio (int): Reduction r of the units: 2 reproduces the 33.0 M parameters of
             the ECA-Net paper's Table 3 to 0.3 %, 4 is what the text of A2-Nets says.
-        units_after (Sequence[Sequence[int]]): For every stage the numbers of the
-            blocks, from 0, that a unit follows.
+        units_after (Sequence[Sequence[int]], optional): For every stage the numbers of
+            the blocks, from 0, that a unit follows; by default the five.
         **kwargs: Every other argument of :class:`AttentionResNet` but
             ``attention`` and ``attention_blocks``.
 
@@ -40,20 +40,22 @@ class A2ResNet(AttentionResNet):
         self,
         depth: int,
         ratio: int = 2,
-        units_after: Sequence[Sequence[int]] = ((), (1, 3), (1, 3, 5), ()),
+        units_after: Optional[Sequence[Sequence[int]]] = None,
         **kwargs: Any,
     ) -> None:
         self.ratio = ratio
-        self.units_after = one_per_stage(
-            'units_after', units_after, kwargs.get('num_stages', 4)
-        )
+        if units_after is None:
+            units_after = ((), (1, 3), (1, 3, 5), ())[: kwargs.get('num_stages', 4)]
+        self.units_after = units_after
         super().__init__(depth, **kwargs)
 
     def make_res_layer(self, block: type, **kwargs: Any) -> nn.Sequential:
         """Builds the next stage, with units between its blocks."""
         number = len(self.res_layers)
         stage: Any = super().make_res_layer(block=block, **kwargs)
-        after = choose_blocks(self.units_after, number, len(stage))
+        after = choose_blocks(
+            'units_after', self.units_after, number, self.num_stages, len(stage)
+        )
         modules: OrderedDict[str, nn.Module] = OrderedDict()
         for index, residual in enumerate(stage):
             modules[str(index)] = residual

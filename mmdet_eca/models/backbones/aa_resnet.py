@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Union
+from typing import Any, Optional
 
 from mmdet.registry import MODELS
+from torch import nn
 
 from ...errors import UserError
 from ..attention import AugmentedConv2d
-from .attention_backbone import one_per_stage
+from ..attention.attention_layer import Size
+from .attention_backbone import stages_with_attention
 from .attention_resnet import AttentionResNet
 from .gather_excite_resnet import map_sizes
 
@@ -25,7 +27,8 @@ class AAResNet(AttentionResNet):
     Args:
         depth (int): Depth of the network, one of 50, 101 and 152.
         image_size (int | tuple[int]): Height and width of the largest images.
-        stages (Sequence[bool]): Whether a stage has augmented convolutions.
+        stages (Sequence[bool], optional): Whether a stage has augmented convolutions;
+            by default all but the first, "c3-c5".
         heads (int): Heads of the attention.
         k (float): Share of the channels that the keys have.
         v (float): Share of the channels that come from attention.
@@ -34,14 +37,17 @@ class AAResNet(AttentionResNet):
             ``attention`` and ``attention_blocks``.
 
     Raises:
-        UserError: If the depth has no bottlenecks, or the channels do not fit.
+        UserError: If the depth has no bottlenecks, the channels, the stages or the
+            image size do not fit, ``dcn`` or ``conv_cfg`` replaces the same
+            convolutions, or, while weights are loaded, if the attention in a
+            checkpoint does not fit.
     """
 
     def __init__(
         self,
         depth: int,
-        image_size: Union[int, tuple[int, int]] = 224,
-        stages: Sequence[bool] = (False, True, True, True),
+        image_size: Size = 224,
+        stages: Optional[Sequence[bool]] = None,
         heads: int = 8,
         k: float = 0.2,
         v: float = 0.1,
@@ -50,9 +56,10 @@ class AAResNet(AttentionResNet):
     ) -> None:
         if depth in (18, 34):
             raise UserError(f'depth must be 50, 101 or 152, got {depth}')
-        num_stages = kwargs.get('num_stages', 4)
-        self.augmented_stages = one_per_stage('stages', stages, num_stages)
-        self.map_sizes = map_sizes(image_size, num_stages)
+        self.augmented_stages = stages_with_attention(
+            stages, kwargs.get('num_stages', 4)
+        )
+        self.map_sizes = map_sizes(image_size, **kwargs)
         self.augmented_conv = partial(
             AugmentedConv2d, heads=heads, k=k, v=v, max_positions=max_positions
         )
@@ -64,10 +71,18 @@ class AAResNet(AttentionResNet):
         stage: Any = super().make_res_layer(block=block, **kwargs)
         if self.augmented_stages[number]:
             for bottleneck in stage:
+                conv = bottleneck.conv2
+                if type(conv) is not nn.Conv2d:
+                    raise UserError(
+                        f'stage {number + 1} has {type(conv).__name__} where AAResNet '
+                        'has augmented convolutions; leave dcn and conv_cfg out, or '
+                        'the stage out of stages'
+                    )
                 bottleneck.conv2 = self.augmented_conv(
-                    bottleneck.conv2.in_channels,
-                    bottleneck.conv2.out_channels,
+                    conv.in_channels,
+                    conv.out_channels,
                     stride=bottleneck.conv2_stride,
+                    dilation=bottleneck.dilation,
                     map_size=self.map_sizes[number],
                 )
         return stage

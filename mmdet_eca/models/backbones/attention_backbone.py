@@ -124,7 +124,7 @@ def one_per_stage(name: str, value: Any, num_stages: int) -> list:
     Raises:
         UserError: If it is a sequence of another length than ``num_stages``.
     """
-    if not isinstance(value, Sequence) or isinstance(value, str):
+    if not _is_list(value):
         return [value] * num_stages
     if len(value) != num_stages:
         raise UserError(
@@ -134,36 +134,62 @@ def one_per_stage(name: str, value: Any, num_stages: int) -> list:
     return list(value)
 
 
+def stages_with_attention(
+    stages: Union[bool, Sequence[bool], None], num_stages: int
+) -> list[bool]:
+    """Whether each stage has attention; for None all but the first.
+
+    Raises:
+        UserError: If ``stages`` is not one bool for all or one a stage.
+    """
+    if stages is None:
+        return [stage > 0 for stage in range(num_stages)]
+    chosen = one_per_stage('stages', stages, num_stages)
+    if not all(isinstance(value, bool) for value in chosen):
+        raise UserError(
+            'stages must say True or False for every stage, such as '
+            f'(False, True, True, True) for c3 to c5; got {stages!r}'
+        )
+    return chosen
+
+
 def choose_blocks(
-    attention_blocks: AttentionBlocks, stage: int, num_blocks: int
+    name: str, blocks: Any, stage: int, num_stages: int, num_blocks: int
 ) -> Sequence[int]:
-    """Numbers of the blocks of a stage that have attention.
+    """Numbers of the blocks of a stage that an argument chooses.
 
     Args:
-        attention_blocks (str | Sequence[Sequence[int]]): 'all', 'last', or the
-            numbers of every stage's blocks, from 0.
+        name (str): Of the argument.
+        blocks (str | Sequence[Sequence[int]]): 'all', 'last', or the numbers of every
+            stage's blocks, from 0.
         stage (int): Number of the stage, from 0.
-        num_blocks (int): Number of its blocks.
+        num_stages (int): Number of stages.
+        num_blocks (int): Number of the stage's blocks.
 
     Raises:
         UserError: If it is none of these, or the stage has no such block.
     """
-    if attention_blocks == 'all':
-        return range(num_blocks)
-    if attention_blocks == 'last':
-        return [num_blocks - 1]
-    if isinstance(attention_blocks, str) or stage >= len(attention_blocks):
+    if isinstance(blocks, str) and blocks in ('all', 'last'):
+        return range(num_blocks) if blocks == 'all' else [num_blocks - 1]
+    if not (
+        _is_list(blocks) and len(blocks) == num_stages and all(map(_is_list, blocks))
+    ):
         raise UserError(
-            "attention_blocks must be 'all', 'last', or for every stage the numbers "
-            f'of its blocks, got {attention_blocks!r}'
+            f"{name} must be 'all', 'last', or for each of the {num_stages} stages the "
+            f'numbers of its blocks, such as ((), (1, 3), (5,), ()); got {blocks!r}'
         )
-    for number in attention_blocks[stage]:
-        if not 0 <= number < num_blocks:
+    for number in blocks[stage]:
+        if type(number) is not int or not 0 <= number < num_blocks:
             raise UserError(
-                f'attention_blocks names block {number} of stage {stage + 1}, which '
-                f'has blocks 0 to {num_blocks - 1}'
+                f'{name} names block {number!r} of stage {stage + 1}, which has '
+                f'blocks 0 to {num_blocks - 1}'
             )
-    return attention_blocks[stage]
+    chosen: Sequence[int] = blocks[stage]
+    return chosen
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def eca_per_stage(kernel_size: KernelSize, num_stages: int) -> list[dict]:

@@ -106,7 +106,13 @@ class AttentionResNet(AttentionBackbone, ResNet):
         number = len(self.res_layers)
         blocks = FOLDED_BLOCKS if self.folded else BLOCKS
         stage = super().make_res_layer(block=blocks[block], **kwargs)
-        for index in choose_blocks(self.attention_blocks, number, len(stage)):
+        for index in choose_blocks(
+            'attention_blocks',
+            self.attention_blocks,
+            number,
+            self.num_stages,
+            len(stage),
+        ):
             stage[index].add_attention(
                 self.stage_attention[number], stage[index].out_channels
             )

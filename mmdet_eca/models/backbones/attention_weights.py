@@ -6,6 +6,7 @@ the attention then starts as the identity.
 """
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Optional
@@ -14,8 +15,12 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ...errors import UserError
-from ..attention import AttentionLayer
+from ..attention import AttentionLayer, AugmentedConv2d
+from ..attention.non_local import NonLocalBlock
 from ..attention.types import attention_types
+
+# What a backbone loads whole or not at all.
+LAYERS = (AttentionLayer, AugmentedConv2d, NonLocalBlock)
 
 
 def check_attention_weights(
@@ -44,7 +49,7 @@ def check_attention_weights(
     layers = {
         f'{prefix}{name}.': layer
         for name, layer in backbone.named_modules()
-        if isinstance(layer, AttentionLayer)
+        if isinstance(layer, LAYERS)
     }
     expected = _weights(layers)
     known = {prefix + name for name in backbone.state_dict()}
@@ -83,20 +88,18 @@ def check_attention_weights(
 
 
 def start_as_identity(
-    backbone: Any,
-    layers: dict[str, AttentionLayer],
-    state_dict: dict[str, Tensor],
-    prefix: str,
+    backbone: Any, layers: dict[str, Any], state_dict: dict[str, Tensor], prefix: str
 ) -> None:
     """Gives plain weights an attention with which the network computes the same.
 
     A sigmoid of zeros rescales by one half. The norm before it then has twice the
     weight and twice the bias, which is exact. Unlike in a network that starts with a
-    gate of one, the attention learns from the first step on.
+    gate of one, the attention learns from the first step on. AA-Net's convolutions
+    cannot be the plain ones, and start untrained.
 
     Args:
         backbone (nn.Module): The model that is about to load.
-        layers (dict[str, AttentionLayer]): Its attention by the names, with prefix.
+        layers (dict[str, nn.Module]): Its attention by the names, with prefix.
         state_dict (dict[str, Tensor]): Plain weights; gets those of the attention,
             and other weights of the norms before it.
         prefix (str): Of the backbone's parameters in it.
@@ -115,13 +118,15 @@ def start_as_identity(
             norm = f'{block_name}{block.last_norm}.{key}'
             if norm in state_dict:
                 state_dict[norm] = state_dict[norm] / multiple
-    _log(
-        backbone,
-        f'The checkpoint has no attention. That of {type(backbone).__name__} starts as '
-        'the identity: the network computes what it computes without',
-        [name[len(prefix) :] for name in _weights(layers)],
-        'the identity',
+    names = [name[len(prefix) :] for name in _weights(layers)]
+    message = (
+        f'The checkpoint has no attention. That of {type(backbone).__name__} starts '
     )
+    if any(prefix + name in state_dict for name in names):
+        message += 'as the identity: the network computes what it computes without'
+        _log(backbone, message, names, 'the identity')
+    else:
+        _log(backbone, message + 'untrained', names, 'untrained')
 
 
 def _log(backbone: Any, message: str, names: Iterable[str], state: str) -> None:
@@ -142,7 +147,7 @@ def _log(backbone: Any, message: str, names: Iterable[str], state: str) -> None:
 
 def _mismatch(
     backbone: nn.Module,
-    layers: dict[str, AttentionLayer],
+    layers: dict[str, Any],
     state_dict: dict[str, Tensor],
     prefix: str,
     unexpected: set[str],
@@ -177,17 +182,17 @@ def _mismatch(
     return None
 
 
-def _weights(layers: dict[str, AttentionLayer]) -> dict[str, Tensor]:
+def _weights(layers: dict[str, Any]) -> dict[str, Tensor]:
+    """The layers' parameters and the statistics of their norms."""
     return {
         layer_name + name: weight
         for layer_name, layer in layers.items()
-        for name, weight in layer.named_parameters()
+        for name, weight in layer.state_dict().items()
+        if not name.endswith('num_batches_tracked')  # older torch had none
     }
 
 
-def _fits(
-    layer: AttentionLayer, state_dict: dict[str, Tensor], layer_name: str
-) -> bool:
+def _fits(layer: Any, state_dict: dict[str, Tensor], layer_name: str) -> bool:
     return all(
         name in state_dict and state_dict[name].shape == weight.shape
         for name, weight in _weights({layer_name: layer}).items()
@@ -196,18 +201,18 @@ def _fits(
 
 def _attention_names(state_dict: dict[str, Tensor], prefix: str) -> set:
     """The checkpoint's parameters that belong to a known kind of attention."""
-    kinds = {layer._abbr_ for layer in attention_types().values()}
-    # layerL.B.eca...
-    return {
-        name
-        for name in state_dict
-        if name.startswith(f'{prefix}layer')
-        and kinds.intersection(name[len(prefix) :].split('.')[2:3])
-    }
+    kinds = '|'.join(layer._abbr_ for layer in attention_types().values())
+    # layerL.B.eca in a block, layerL.a2_B or layerL.nonlocal_block between two blocks,
+    # and AA-Net's second convolution.
+    attention = re.compile(
+        rf'{re.escape(prefix)}layer\d+\.'
+        rf'(\d+\.({kinds})|a2_\d+|nonlocal_block|\d+\.conv2\.qkv)\.'
+    )
+    return {name for name in state_dict if attention.match(name)}
 
 
 def _differing_kernel_sizes(
-    layers: dict[str, AttentionLayer], state_dict: dict[str, Tensor], prefix: str
+    layers: dict[str, Any], state_dict: dict[str, Tensor], prefix: str
 ) -> Optional[str]:
     found, wanted = defaultdict(set), {}
     for name, layer in layers.items():

@@ -1,9 +1,12 @@
 """ResNet with gather-excite."""
 
-from typing import Any, Optional, Union
+from collections.abc import Sequence
+from typing import Any, Optional
 
 from mmdet.registry import MODELS
 
+from ...errors import UserError
+from ..attention.attention_layer import Size, height_and_width
 from .attention_resnet import AttentionResNet
 
 
@@ -28,8 +31,9 @@ class GEResNet(AttentionResNet):
 
     Raises:
         UserError: If the depth, the variant or the extent is unknown, the image size
-            is missing, or, while weights are loaded, if the attention in a
-            checkpoint does not fit.
+            is missing or no size, while weights are loaded, if the attention in a
+            checkpoint does not fit, or, in the forward pass without an extent, if the
+            images have another size.
     """
 
     def __init__(
@@ -37,19 +41,23 @@ class GEResNet(AttentionResNet):
         depth: int,
         variant: str = 'theta-',
         extent: Optional[int] = None,
-        image_size: Optional[Union[int, tuple[int, int]]] = None,
+        image_size: Optional[Size] = None,
         ratio: int = 16,
         **kwargs: Any,
     ) -> None:
         attention = dict(
             type='mmdet.GatherExcite', variant=variant, extent=extent, ratio=ratio
         )
-        num_stages = kwargs.get('num_stages', 4)
-        sizes = (
-            [None] * num_stages
-            if image_size is None
-            else map_sizes(image_size, num_stages)
-        )
+        if variant not in ('theta', 'theta+') or extent is not None:
+            super().__init__(depth, attention=attention, **kwargs)
+            return
+        if image_size is None:
+            raise UserError(
+                f'image_size is missing: GE-{variant} without extent has kernels as '
+                'large as the maps; give it, such as 224, or extent=8 for images of '
+                'any size'
+            )
+        sizes = map_sizes(image_size, **kwargs)
         super().__init__(
             depth,
             attention=[dict(attention, map_size=size) for size in sizes],
@@ -58,16 +66,23 @@ class GEResNet(AttentionResNet):
 
 
 def map_sizes(
-    image_size: Union[int, tuple[int, int]], num_stages: int
+    image_size: Size, strides: Sequence[int] = (1, 2, 2, 2), **kwargs: Any
 ) -> list[tuple[int, int]]:
     """Height and width of a ResNet's maps after each stage.
 
-    A quarter of the image's, rounded up, then half of the stage's before.
+    A quarter of the image's, then the part that the stages' strides leave, rounded up.
+
+    Args:
+        image_size (int | tuple[int]): Height and width of the images.
+        strides (Sequence[int]): Of the stages.
+        **kwargs: The backbone's other arguments.
+
+    Raises:
+        UserError: If ``image_size`` is neither a positive integer nor two of them.
     """
-    height, width = (
-        (image_size, image_size) if isinstance(image_size, int) else image_size
-    )
-    return [
-        (-(-height // 2**scale), -(-width // 2**scale))
-        for scale in range(2, num_stages + 2)
-    ]
+    height, width = height_and_width('image_size', image_size)
+    scale, sizes = 4, []
+    for stride in strides:
+        scale *= stride
+        sizes.append((-(-height // scale), -(-width // scale)))
+    return sizes

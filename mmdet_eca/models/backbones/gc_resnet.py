@@ -1,11 +1,11 @@
 """ResNet with global context blocks."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Optional
 
 from mmdet.registry import MODELS
 
-from .attention_backbone import one_per_stage
+from .attention_backbone import stages_with_attention
 from .attention_resnet import AttentionResNet
 
 
@@ -18,22 +18,21 @@ class GCResNet(AttentionResNet):
     Args:
         depth (int): Depth of the network, one of 18, 34, 50, 101 and 152.
         ratio (int): Reduction r: 16 in ECA-Net's tables, 4 in GCNet's best detectors.
-        stages (Sequence[bool]): Whether a stage has the blocks; by default all but
-            the first, "c3-c5".
+        stages (Sequence[bool], optional): Whether a stage has the blocks; by default
+            all but the first, "c3-c5".
         **kwargs: Every other argument of :class:`AttentionResNet` but
             ``attention``.
 
     Raises:
-        UserError: If the depth is unknown, the ratio or the number of stages does
-            not fit, or, while weights are loaded, if the attention in a checkpoint
-            does not fit.
+        UserError: If the depth is unknown, the ratio or the stages do not fit, or,
+            while weights are loaded, if the attention in a checkpoint does not fit.
     """
 
     def __init__(
         self,
         depth: int,
         ratio: int = 16,
-        stages: Sequence[bool] = (False, True, True, True),
+        stages: Optional[Sequence[bool]] = None,
         **kwargs: Any,
     ) -> None:
         layer = dict(type='mmdet.GlobalContext', ratio=ratio)
@@ -41,8 +40,8 @@ class GCResNet(AttentionResNet):
             depth,
             attention=[
                 layer if with_context else None
-                for with_context in one_per_stage(
-                    'stages', stages, kwargs.get('num_stages', 4)
+                for with_context in stages_with_attention(
+                    stages, kwargs.get('num_stages', 4)
                 )
             ],
             **kwargs,

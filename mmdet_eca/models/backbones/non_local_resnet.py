@@ -3,21 +3,12 @@
 from collections import OrderedDict
 from typing import Any
 
-from mmcv.cnn.bricks import NonLocal2d
 from mmdet.registry import MODELS
 from mmengine.model import Sequential
-from torch import Tensor, nn
-from torch.fx import Proxy
+from torch import nn
 
-from ...ops import as_node
+from ..attention.non_local import NonLocalBlock
 from .attention_resnet import AttentionResNet
-
-
-class _NonLocalBlock(NonLocal2d):
-    """mmcv's non-local block, which torch.fx cannot trace, as one node."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return as_node(self, x) if isinstance(x, Proxy) else super().forward(x)
 
 
 @MODELS.register_module()
@@ -47,5 +38,5 @@ class NonLocalResNet(AttentionResNet):
         if len(self.res_layers) != 2:  # c2 and c3 are there
             return stage
         *blocks, last = stage.named_children()
-        unit = _NonLocalBlock(last[1].out_channels)
+        unit = NonLocalBlock(last[1].out_channels)
         return Sequential(OrderedDict([*blocks, ('nonlocal_block', unit), last]))

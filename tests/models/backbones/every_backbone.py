@@ -1,4 +1,4 @@
-"""Backbones of every kind with every member of the family, small."""
+"""Backbones of every kind with every attention, small."""
 
 import copy
 
@@ -6,7 +6,7 @@ import torch
 from mmdet.registry import MODELS
 from torch import nn
 
-from mmdet_eca import ChannelAttention
+from mmdet_eca.models.backbones.attention_weights import LAYERS
 
 SMALL = dict(base_channels=16)
 NEXT = dict(depth=50, groups=4, base_width=4, **SMALL)
@@ -19,7 +19,7 @@ MEMBERS = (
     'ECANonShared',
     'ECALayer',
 )
-BACKBONES = {
+IN_EVERY_BLOCK = {
     'ECAResNet': dict(depth=50, **SMALL),
     'SEResNet': dict(depth=50, **SMALL),
     'ECAResNetV1d': dict(depth=50, **SMALL),
@@ -28,15 +28,29 @@ BACKBONES = {
     'ECAMobileNetV2': dict(widen_factor=0.25),
     **{
         f'AttentionResNet {member}': dict(
-            depth=18, attention=dict(type=member), **SMALL)
+            depth=18, attention=dict(type=member), **SMALL
+        )
         for member in MEMBERS
     },
-    'AttentionResNetV1d SEVar2': dict(
-        depth=18, attention=dict(type='SEVar2'), **SMALL),
+    'AttentionResNetV1d SEVar2': dict(depth=18, attention=dict(type='SEVar2'), **SMALL),
     'AttentionResNeXt SEVar2': dict(attention=dict(type='SEVar2'), **NEXT),
     'AttentionMobileNetV2 SE': dict(
-        attention=dict(type='SqueezeExcitation', ratio=8), widen_factor=0.25),
-}  # fmt: skip
+        attention=dict(type='SqueezeExcitation', ratio=8), widen_factor=0.25
+    ),
+    'CBAMResNet': dict(depth=18, **SMALL),
+    'GEResNet': dict(depth=50, **SMALL),
+    'GEResNet theta': dict(depth=18, variant='theta', image_size=64, **SMALL),
+    'GEResNet extent': dict(depth=18, variant='theta+', extent=8, **SMALL),
+    'AttentionResNet SCSE': dict(depth=18, attention=dict(type='SCSE'), **SMALL),
+}
+IN_SOME_BLOCKS = {
+    'GCResNet': dict(depth=50, **SMALL),
+    'GSoPResNet': dict(depth=50, width=8, **SMALL),
+    'A2ResNet': dict(depth=50, **SMALL),
+    'AAResNet': dict(depth=50, heads=2, v=0.25, **SMALL),
+    'NonLocalResNet': dict(depth=50, **SMALL),
+}
+BACKBONES = {**IN_EVERY_BLOCK, **IN_SOME_BLOCKS}
 IMAGES = (2, 3, 64, 64)
 
 
@@ -50,6 +64,10 @@ def build(name, **more):
             nn.init.uniform_(module.weight, 0.5, 1)
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
             nn.init.uniform_(module.running_var, 0.5, 1)
+        elif isinstance(module, LAYERS):
+            for weight in module.parameters():
+                if not weight.any():  # starts as the identity
+                    nn.init.normal_(weight, std=0.1)
     return backbone.eval()
 
 
@@ -68,7 +86,7 @@ def build_short(name):
 
 
 def attention_layers(backbone):
-    return [m for m in backbone.modules() if isinstance(m, ChannelAttention)]
+    return [m for m in backbone.modules() if isinstance(m, LAYERS)]
 
 
 def assert_same(outs, expected, rtol=1e-4, atol=1e-5):

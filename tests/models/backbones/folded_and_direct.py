@@ -20,6 +20,9 @@ def pair(build, **arguments):
             if module.affine:
                 nn.init.uniform_(module.weight, 0.5, 1)
                 nn.init.uniform_(module.bias, -0.1, 0.1)
+    for weight in folded.parameters():
+        if not weight.any():  # where attention starts as the identity
+            nn.init.normal_(weight, std=0.1)
     direct = build(folded=False, **copy.deepcopy(arguments)).double()
     direct.load_state_dict(folded.state_dict())
     return folded, direct

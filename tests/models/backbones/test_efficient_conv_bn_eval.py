@@ -25,6 +25,12 @@ BACKBONES = {
     'ECAMobileNetV2': dict(widen_factor=0.25),
     'ECAMobileNetV2-with_cp': dict(widen_factor=0.25, with_cp=True),
     'NonLocalResNet': SMALL,
+    'CBAMResNet-unfolded': dict(depth=18, base_channels=8, ratio=4, folded=False),
+    'GEResNet-unfolded': dict(
+        depth=18, base_channels=8, variant='theta', extent=8, folded=False),
+    'GSoPResNet-unfolded': dict(depth=18, base_channels=8, width=8, folded=False),
+    'A2ResNet': SMALL,
+    'AAResNet-unfolded': dict(heads=2, v=0.5, folded=False, **SMALL),
 }  # fmt: skip
 
 

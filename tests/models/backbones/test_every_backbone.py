@@ -1,4 +1,4 @@
-"""What holds for every backbone and every member of the family in one."""
+"""What holds for every backbone and every attention in one."""
 
 import copy
 
@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from mmdet_eca import UserError
+from mmdet_eca.models.backbones.attention_weights import LAYERS
 from tests.conftest import every_amp
 from tests.models.backbones.every_backbone import (
     BACKBONES,
     IMAGES,
+    IN_EVERY_BLOCK,
     assert_same,
     attention_layers,
     build,
@@ -20,7 +22,7 @@ from tests.models.exporting import export, run_onnx
 every_backbone = pytest.mark.parametrize('name', BACKBONES)
 
 
-@every_backbone
+@pytest.mark.parametrize('name', IN_EVERY_BLOCK)
 def test_every_block_has_attention(name):
     backbone = build(name)
     blocks = [m for m in backbone.modules() if hasattr(m, 'attention_name')]
@@ -51,6 +53,8 @@ def test_exports(name):
         'ECAResNeXt',
         'ECAMobileNetV2',
         'AttentionResNet ECANonShared',
+        'GSoPResNet',
+        'AAResNet',
     ],
 )
 def test_onnx_gives_the_same_output(name):
@@ -77,7 +81,8 @@ def test_autocast_gives_the_eager_output(name, device, dtype):
 @every_backbone
 def test_a_scaled_loss_gives_the_gradients_of_float32(name, device, dtype):
     """The scale is the one that torch's GradScaler starts with; the gradients are
-    as far off as layer by layer under the same autocast, at most half more."""
+    as far off as layer by layer under the same autocast, at most half more, or a few
+    roundings."""
     scale = 2.0**16 if dtype == torch.float16 else 1.0
     gradients = {}
     for folded in (True, False):
@@ -93,12 +98,13 @@ def test_a_scaled_loss_gives_the_gradients_of_float32(name, device, dtype):
             gradients[folded, amp] = (
                 torch.cat([p.grad.flatten() for p in backbone.parameters()]) / scale
             )
+    truth = gradients[False, False]
     of_folded, of_direct = (
-        (gradients[folded, True] - gradients[False, False]).norm()
+        (gradients[folded, True] - truth).norm() / truth.norm()
         for folded in (True, False)
     )
-    assert of_folded <= 1.5 * of_direct
-    assert of_direct < 0.1 * gradients[False, False].norm()
+    assert of_folded <= max(1.5 * of_direct, 4 * torch.finfo(dtype).eps)
+    assert of_direct < 0.1
 
 
 @every_backbone
@@ -122,7 +128,8 @@ def test_channels_last_gives_the_same_outputs_and_gradients(name, device):
         assert (one - other).abs().max() <= 1e-9 * scale
 
 
-@every_backbone
+# mmcv's non-local block has no empty batches.
+@pytest.mark.parametrize('name', sorted(BACKBONES.keys() - {'NonLocalResNet'}))
 @pytest.mark.parametrize('learns', [True, False])
 def test_an_empty_batch_has_gradients_of_zero(name, learns, device):
     """Of the weights, or of the images alone, as through a frozen network."""
@@ -163,9 +170,14 @@ def test_loads_its_own_weights_and_refuses_others(name):
     backbone = build(name)
     state = backbone.state_dict()
     build(name).load_state_dict(state)
-    layers = attention_layers(backbone)
-    missing = [key for key in state if f'.{layers[-1]._abbr_}.' in key]
-    if missing:
-        del state[missing[-1]]
+    own = [
+        f'{name}.{key}'
+        for name, module in backbone.named_modules()
+        if isinstance(module, LAYERS)
+        for key in module.state_dict()
+        if not key.endswith('num_batches_tracked')
+    ]
+    for missing in own[-1:]:
+        del state[missing]
         with pytest.raises(UserError, match='attention weights missing'):
             build(name).load_state_dict(state, strict=False)

@@ -5,7 +5,9 @@ import torch
 from mmdet.registry import MODELS
 from torch import nn
 
-from mmdet_eca import AttentionLayer
+from mmdet_eca import AttentionLayer, DoubleAttention
+from mmdet_eca.models.attention.non_local import NonLocalBlock
+from mmdet_eca.models.backbones import attention_weights
 
 RESNET = dict(depth=50, base_channels=16)
 KINDS = {
@@ -123,3 +125,27 @@ def test_attention_in_chosen_blocks_scales_the_norms_of_those_alone():
     x = torch.randn(IMAGES)
     for out, expected in zip(backbone(x), plain(x)):
         assert (out - expected).norm() <= 1e-6 * expected.norm()
+
+
+@pytest.mark.parametrize('name', ['A2ResNet', 'NonLocalResNet'])
+def test_units_between_the_blocks_add_nothing(name):
+    plain, x = plain_backbone(), torch.randn(IMAGES)
+    backbone = MODELS.build(dict(type=name, folded=False, **RESNET))
+    for module in backbone.modules():
+        if isinstance(module, (DoubleAttention, NonLocalBlock)):
+            for weight in module.parameters():
+                nn.init.normal_(weight)
+    backbone.load_state_dict(plain.state_dict(), strict=False)
+    assert all(map(torch.equal, backbone.eval()(x), plain(x)))
+
+
+def test_augmented_convolutions_start_untrained(monkeypatch):
+    backbone = MODELS.build(dict(type='AAResNet', heads=2, v=0.25, **RESNET))
+    logged = []
+    monkeypatch.setattr(
+        attention_weights, 'print_log', lambda text, **kwargs: logged.append(text)
+    )
+    backbone.load_state_dict(plain_backbone().state_dict(), strict=False)
+    assert logged == [
+        'The checkpoint has no attention. That of AAResNet starts untrained.'
+    ]
