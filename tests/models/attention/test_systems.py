@@ -351,3 +351,46 @@ def test_another_map_than_the_kernel_was_built_for_is_refused():
     layer = GatherExcite(C, 'theta', map_size=7)
     with pytest.raises(UserError, match=r'maps of \(7, 7\), got \(9, 7\).*extent=8'):
         layer(torch.rand(1, C, 9, 7))
+
+
+def averages(x):
+    """Means of 3x3 windows of x (C, H, W) at every second position, without padding."""
+    h, w = x.shape[1:]
+    return np.array(
+        [
+            [
+                x[:, max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2].mean((1, 2))
+                for j in range(0, w, 2)
+            ]
+            for i in range(0, h, 2)
+        ]
+    ).transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize(('max_positions', 'poolings'), [(62, 1), (19, 2), (6, 2)])
+def test_a_large_map_is_pooled_until_it_has_few_positions(max_positions, poolings):
+    """63 positions become 5 x 4, then 3 x 2."""
+    layer, _ = random_layer(AugmentedConv2d(C, 80, heads=4, map_size=9))
+    x = images(1, C, H, W)
+    pooled = x[0].numpy()
+    for _ in range(poolings):
+        pooled = averages(pooled)
+    with torch.no_grad():
+        small = layer(torch.from_numpy(pooled)[None])[:, -layer.dv :]
+        expected = nn.Upsample((H, W), mode='bilinear')(small)
+        layer.max_positions = max_positions
+        torch.testing.assert_close(layer(x)[:, -layer.dv :], expected)
+
+
+def test_offsets_beyond_the_table_are_interpolated():
+    """A table that is linear in the offset stays so, from end to end."""
+    layer = AugmentedConv2d(C, 80, heads=4, map_size=4).double()
+    x = images(1, C, 7, 1)
+    vector = images(layer.dk // layer.heads)
+    small = torch.arange(-3, 4)[:, None] * vector
+    large = torch.arange(-6, 7)[:, None] * vector / 2  # offset 6 has that of 3
+    with torch.no_grad():
+        layer.rows.copy_(small)
+        expected = AugmentedConv2d(C, 80, heads=4, map_size=(7, 4)).double()
+        expected.load_state_dict({**layer.state_dict(), 'rows': large})
+        torch.testing.assert_close(layer(x), expected(x))
