@@ -3,6 +3,7 @@
 import copy
 import glob
 import hashlib
+import itertools
 import json
 import os.path as osp
 import traceback
@@ -21,6 +22,21 @@ from mmdet_eca.checkpoints import schemes
 from mmdet_eca.engine.checks import check_config
 
 OURS = {'ResNet': 'ECAResNet', 'ResNetV1d': 'ECAResNetV1d', 'ResNeXt': 'ECAResNeXt'}
+# The other systems, which have mmdet's ResNet alone, in their form for detection.
+SYSTEMS = (
+    dict(type='CBAMResNet'),
+    dict(type='GEResNet'),
+    dict(type='GEResNet', variant='theta', extent=8),
+    dict(type='GEResNet', variant='theta+', extent=8),
+    dict(type='A2ResNet'),
+    dict(type='GSoPResNet'),
+    dict(type='AAResNet', image_size=(800, 1344)),
+    dict(type='GCResNet'),
+    dict(type='NonLocalResNet'),
+    dict(type='AttentionResNet', attention=dict(type='mmdet.SCSE')),
+)
+# What they have another layer for.
+REPLACED = {'AAResNet': ('dcn', 'conv_cfg'), 'GCResNet': ('plugins',)}
 KINDS = (
     'atss',
     'cascade_rcnn',
@@ -136,6 +152,21 @@ def with_eca(model):
     return model
 
 
+def with_system(model, system):
+    model = copy.deepcopy(model)
+    for backbone in list(backbones(model, ['ResNet'])):
+        backbone.update(copy.deepcopy(system))
+        for name in REPLACED.get(system['type'], ()):
+            backbone.pop(name, None)
+    return model
+
+
+def has_bottlenecks(model):
+    """Whether its backbones are ResNets of depth 50 or more, which A2 and AA need."""
+    depths = [backbone['depth'] for backbone in backbones(model, ['ResNet'])]
+    return bool(depths) and min(depths) >= 50
+
+
 def build(model):
     with DefaultScope.overwrite_default_scope('mmdet'):
         return MODELS.build(ConfigDict(copy.deepcopy(model)))
@@ -191,14 +222,14 @@ def outcome(function, model):
         return None, traceback.format_exc().strip().splitlines()[-1]
 
 
-def compare(check, models):
+def compare(check, models, ours=with_eca):
     """Checks ours; where it fails, mmdet's own has to fail with the same error.
 
     Returns the number of config files and what mmdet's own cannot do.
     """
     passed, failed, impossible = 0, {}, {}
     for model, names in models:
-        _, error = outcome(check, with_eca(model))
+        _, error = outcome(check, ours(model))
         if error is None:
             passed += len(names)
         else:
@@ -324,3 +355,36 @@ def test_forward_pass_with_losses(models, capsys, every_config):
     passed, impossible = compare(loss_of_larger_images_if_need_be, models)
     report(capsys, 'losses with ECA', passed, impossible)
     assert passed > 0.7 * len(models)
+
+
+@pytest.mark.parametrize('system', SYSTEMS, ids=str)
+def test_another_system_gives_the_same_shapes(models, system, every_config):
+    """In every distinct ResNet of depth 50 or more, or in the first."""
+    distinct = {
+        str(list(backbones(key(model), ['ResNet']))): model
+        for model, _ in models
+        if has_bottlenecks(model)
+    }
+    assert len(distinct) > (40 if every_config else 10)
+    with torch.device('meta'):
+        for model in list(distinct.values())[: None if every_config else 1]:
+            ours = with_system(model, system)
+            assert shapes(ours, [system['type']]) == shapes(model, ['ResNet'])
+
+
+def test_losses_with_the_other_systems(models, capsys, every_config):
+    """One of them, in turn, in each type of detector, or in two."""
+    types = {}
+    for model, names in models:
+        if has_bottlenecks(model):
+            types.setdefault(model['type'], (model, names))
+    if not every_config:
+        types = {name: types[name] for name in ('MaskRCNN', 'RetinaNet')}
+    turns = itertools.cycle(SYSTEMS)
+    passed, impossible = compare(
+        loss_of_larger_images_if_need_be,
+        types.values(),
+        lambda model: with_system(model, next(turns)),
+    )
+    report(capsys, 'losses with another system', passed, impossible)
+    assert passed > 0.7 * len(types)
