@@ -33,6 +33,8 @@ _CLASSES = dict(
 # Blocks a stage of bottlenecks that belong to no depth: timm's ecaresnetlight and
 # ecaresnet26t.
 _OTHER_BLOCKS = ((1, 1, 11, 3), (2, 2, 2, 2))
+# Stages, from 1, and blocks, from 0.
+Places = set[tuple[int, int]]
 HEAD = ('fc.weight', 'fc.bias')  # the classifier's, kept as torchvision does
 
 
@@ -126,48 +128,12 @@ def check_names(
 def _read_arguments(state_dict: StateDict) -> tuple[str, dict[str, Any]]:
     """Returns the attention, a key of ``_CLASSES``, and the backbone's arguments."""
     blocks = _count_blocks(state_dict)
-    arguments = _read_depth(state_dict, blocks)
-    if 'stem.0.weight' in state_dict:
-        first, second, third = (
-            len(_get(state_dict, f'stem.{number}.weight')) for number in (1, 4, 7)
-        )
-        if not first == second == third // 2:
-            arguments['stem_widths'] = (first, second)
-    elif 'layer2.0.downsample.2.weight' in state_dict:  # after a pooling
-        arguments['avg_down'] = True
+    arguments = {**_read_depth(state_dict, blocks), **_read_stem(state_dict)}
     places = _attention_places(state_dict)
-    if 'eca' in places:
-        arguments['kernel_size'] = tuple(
-            _get(state_dict, f'layer{stage}.0.eca.conv.weight').shape[-1]
-            for stage in range(1, len(blocks) + 1)
-        )
-        return 'eca', arguments
-    if 'se' in places:
-        return _read_se(state_dict, len(blocks), arguments)
-    if 'cbam' in places:
-        name = 'layer1.0.cbam.fc1'
-        arguments['ratio'] = _ratio(state_dict, name)
-        arguments['bias'] = f'{name}.bias' in state_dict
-        return 'cbam', arguments
-    if 'gsop' in places:
-        stage, block = min(places['gsop'])
-        name = f'layer{stage}.{block}.gsop.row_bn.weight'
-        arguments['width'] = len(_get(state_dict, name))
-        chosen = tuple(
-            tuple(block for stage, block in sorted(places['gsop']) if stage == number)
-            for number in range(1, len(blocks) + 1)
-        )
-        last = tuple((number - 1,) for number in blocks)
-        arguments['attention_blocks'] = 'last' if chosen == last else chosen
-        return 'gsop', arguments
-    if 'context_block' in places:
-        with_context = {stage for stage, _ in places['context_block']}
-        name = f'layer{min(with_context)}.0.context_block.channel_add_conv.0'
-        arguments['ratio'] = _ratio(state_dict, name)
-        arguments['stages'] = tuple(
-            stage in with_context for stage in range(1, len(blocks) + 1)
-        )
-        return 'context_block', arguments
+    for kind, read in _READERS.items():
+        if kind in places:
+            arguments.update(read(state_dict, places[kind], blocks))
+            return 'plain' if 'attention' in arguments else kind, arguments
     return 'plain', arguments
 
 
@@ -200,35 +166,101 @@ def _read_depth(state_dict: StateDict, blocks: tuple[int, ...]) -> dict[str, Any
     raise UserError(f'{blocks} blocks a stage are no ResNet of this package ({known})')
 
 
-def _attention_places(state_dict: StateDict) -> dict[str, set[tuple[int, int]]]:
-    """Stages, from 1, and blocks, from 0, by the kind of attention in them."""
-    places: dict[str, set[tuple[int, int]]] = {}
+def _read_stem(state_dict: StateDict) -> dict[str, Any]:
+    """The arguments of the stem, and those of the shortcuts that go with it."""
+    if 'stem.0.weight' in state_dict:
+        first, second, third = (
+            _get(state_dict, f'stem.{number}.weight').numel() for number in (1, 4, 7)
+        )
+        if not first == second == third // 2:
+            return dict(stem_widths=(first, second))
+    elif 'layer2.0.downsample.2.weight' in state_dict:  # after a pooling
+        return dict(avg_down=True)
+    return {}
+
+
+def _attention_places(state_dict: StateDict) -> dict[str, Places]:
+    """Where every kind of attention sits."""
+    places: dict[str, Places] = {}
     for name in state_dict:
         found = re.match(r'layer(\d)\.(\d+)\.(\w+)\.', name)
-        if found and found[3] in _CLASSES:
+        if found and found[3] in _READERS:
             places.setdefault(found[3], set()).add((int(found[1]), int(found[2])))
     return places
 
 
-def _read_se(
-    state_dict: StateDict, num_stages: int, arguments: dict[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    """The attention and the arguments of squeeze-and-excitation.
+def _read_eca(
+    state_dict: StateDict, places: Places, blocks: tuple[int, ...]
+) -> dict[str, Any]:
+    return dict(
+        kernel_size=tuple(
+            _get(state_dict, f'layer{stage}.0.eca.conv.weight').shape[-1]
+            for stage in range(1, len(blocks) + 1)
+        )
+    )
 
-    timm rounds the width of the reduced layer to a multiple of 8, so that the ratio
-    of the first stage of its seresnet18 and 34 is another.
+
+def _read_se(
+    state_dict: StateDict, places: Places, blocks: tuple[int, ...]
+) -> dict[str, Any]:
+    """Timm rounds the width of the reduced layer to a multiple of 8.
+
+    The first stage of its seresnet18 and 34 therefore has another ratio.
     """
+    bias = 'layer1.0.se.fc1.bias' in state_dict
     ratios = [
         _ratio(state_dict, f'layer{stage}.0.se.fc1')
-        for stage in range(1, num_stages + 1)
+        for stage in range(1, len(blocks) + 1)
     ]
-    bias = 'layer1.0.se.fc1.bias' in state_dict
     if len(set(ratios)) == 1:
-        return 'se', dict(arguments, ratio=ratios[0], bias=bias)
-    attention = [
-        dict(type='SqueezeExcitation', ratio=ratio, bias=bias) for ratio in ratios
-    ]
-    return 'plain', dict(arguments, attention=attention)
+        return dict(ratio=ratios[0], bias=bias)
+    return dict(
+        attention=[
+            dict(type='SqueezeExcitation', ratio=ratio, bias=bias) for ratio in ratios
+        ]
+    )
+
+
+def _read_cbam(
+    state_dict: StateDict, places: Places, blocks: tuple[int, ...]
+) -> dict[str, Any]:
+    layer = 'layer1.0.cbam.fc1'
+    return dict(ratio=_ratio(state_dict, layer), bias=f'{layer}.bias' in state_dict)
+
+
+def _read_gsop(
+    state_dict: StateDict, places: Places, blocks: tuple[int, ...]
+) -> dict[str, Any]:
+    first, block = min(places)
+    chosen = tuple(
+        tuple(number for stage, number in sorted(places) if stage == index)
+        for index in range(1, len(blocks) + 1)
+    )
+    last = tuple((number - 1,) for number in blocks)
+    return dict(
+        width=_get(state_dict, f'layer{first}.{block}.gsop.row_bn.weight').numel(),
+        attention_blocks='last' if chosen == last else chosen,
+    )
+
+
+def _read_global_context(
+    state_dict: StateDict, places: Places, blocks: tuple[int, ...]
+) -> dict[str, Any]:
+    stages = {stage for stage, _ in places}
+    layer = f'layer{min(stages)}.0.context_block.channel_add_conv.0'
+    return dict(
+        ratio=_ratio(state_dict, layer),
+        stages=tuple(stage in stages for stage in range(1, len(blocks) + 1)),
+    )
+
+
+_READERS = dict(
+    eca=_read_eca,
+    se=_read_se,
+    cbam=_read_cbam,
+    gsop=_read_gsop,
+    context_block=_read_global_context,
+)
 
 
 def _ratio(state_dict: StateDict, layer: str) -> int:

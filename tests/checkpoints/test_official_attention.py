@@ -7,7 +7,7 @@ import torch
 
 from mmdet_eca import CBAMResNet, GSoPResNet, UserError
 from mmdet_eca.checkpoints import convert_checkpoint
-from mmdet_eca.checkpoints.sources import cbam, gsop
+from mmdet_eca.checkpoints.sources import cbam, gsop, torchvision
 from tests.checkpoints.official_networks import (
     assert_same_features,
     cbam_resnet,
@@ -187,3 +187,11 @@ def test_other_networks_and_parts_are_refused(make, change, message, tmp_path):
         convert_checkpoint(str(path), str(out))
     assert len(str(error.value).splitlines()) == 1
     assert not out.exists()
+
+
+@pytest.mark.parametrize('network', [cbam_resnet, gsop_resnet])
+def test_weights_by_our_names_are_not_taken_for_torchvisions(network):
+    with torch.device('meta'):
+        state_dict = network(50, width=16).state_dict()
+    converted, _ = SOURCES[network.__name__].convert(state_dict)
+    assert 'fc.weight' in converted and not torchvision.matches(converted, {})

@@ -8,7 +8,7 @@ NAME = "torchvision's ImageNet weights"
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
     """Whether it is a ResNet with a classifier, and without attention weights."""
-    attention = ('eca', 'se', 'se_layer')
+    attention = ('eca', 'se', 'se_layer', 'cbam', 'gsop', 'context_block')
     return {'conv1.weight', 'layer1.0.conv1.weight', 'fc.weight'} <= set(
         state_dict
     ) and not any(
