@@ -8,7 +8,7 @@
 # make gpu:     on a machine with a GPU: tests, benchmarks and demo on it
 # make docs:    the documentation as a site, in site/
 # make check-docs: runs every command of README.md and docs/ that can run here
-# make tables:  #Param and GFLOPs of Tables 2, 3, 5 and 6 beside the paper's
+# make tables:  Tables 1 to 6: what can be counted, beside the paper's figures
 #
 # PYTHON chooses the interpreter, VENV the folder of the environment, TORCH_VERSION=2.1.2
 # another torch, FORK=1 the maintained fork of mmcv, mmengine and mmdet.
@@ -46,7 +46,7 @@ demo: install
 	$(VENV)/bin/python tools/demo.py
 
 tables: install
-	$(VENV)/bin/python tools/reproduce_tables.py complexity --table 2 3 5 6
+	$(VENV)/bin/python tools/reproduce_tables.py complexity --table 1 2 3 4 5 6
 
 # Small, for the activations that are saved; times need the real size, see
 # docs/performance.md.

@@ -38,9 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--table',
         type=int,
         nargs='+',
-        choices=(2, 3, 5, 6),
+        choices=(1, 2, 3, 4, 5, 6),
         default=[5, 6],
-        help='2: the attention layers; 3: the ImageNet classifiers (default: 5 6)',
+        help="1: what the systems' attention is like; 2: the attention layers; 3: the "
+        'ImageNet classifiers; 4: other networks; 5, 6: the detectors (default: 5 6)',
     )
     for command in (plan, run):
         command.add_argument(

@@ -8,6 +8,7 @@ from torch import nn
 
 from mmdet_eca.tables import complexity_text, count
 from mmdet_eca.tables.complexity import per_input, per_output
+from mmdet_eca.tables.complexity_tables import COUNTS, TEXTS
 
 
 def test_convolutions_linear_layers_and_products_are_counted():
@@ -54,13 +55,18 @@ def test_conventions_add_to_the_layers_of_a_type_and_leave_no_trace():
 
 
 def test_tool_prints_every_table(reproduce_tables):
-    printed = reproduce_tables('complexity', '--table', 2, 6, '--json')
+    printed = reproduce_tables('complexity', '--table', 2, 4, 6, '--json')
     rows = json.loads(printed.out)
-    assert [row['table'] for row in rows] == [2] * 9 + [6] * 8
+    assert [row['table'] for row in rows] == [2] * 9 + [4] * 8 + [6] * 8
     assert '8/8' in printed.err
-    for row in rows[9:]:
+    for row in rows[17:]:
         assert {'detector', 'depth', 'attention', 'params_m'} <= set(row)
         assert row['paper_gflops'] + row['diff_gflops'] == pytest.approx(row['gflops'])
     text = complexity_text(rows)
-    assert 'SE-GC2' in text
+    assert 'SE-GC2' in text and 'ResNet-200' in text
     assert 'mask_rcnn_eca_r101_fpn_1x' in text and '351.83' in text
+
+
+def test_every_table_of_the_paper_is_counted():
+    assert [*COUNTS, 5, 6] == [1, 2, 3, 4, 5, 6]
+    assert [table for tables in TEXTS for table in tables] == [1, 2, 3, 4, 5, 6]
