@@ -30,26 +30,27 @@ BACKBONES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ),
     ],
 }
-# Parameters of networks that are not in this package: of torchvision's Inception and
-# DenseNet-161, and of DenseNet-264 by the shapes of its layers.
+# Parameters of networks that are not in this package, and how they are known.
 KNOWN = {
-    'Inception-v3': ('Inception-v3 with its auxiliary head', 27_161_264),
-    'DenseNet-264 (k=32)': ('DenseNet-264', 33_337_704),
-    'DenseNet-161 (k=48)': ('DenseNet-161', 28_681_000),
+    'Inception-v3': ('Inception-v3, auxiliary head', 'torchvision', 27_161_264),
+    'DenseNet-264 (k=32)': ('DenseNet-264', 'its layers', 33_337_704),
+    'DenseNet-161 (k=48)': ('DenseNet-161', 'its layers', 28_681_000),
 }
 NOTES = """\
-In 2^20 and 2^30, at 224x224, as the paper's own rows of Table 3. Rows without FLOPs are
-  not in this package and not counted here: their parameters are those of torchvision's
-  Inception and DenseNet-161, and by the layers of DenseNet-264.
+In 2^20 and 2^30, at 224x224, counted as the paper's own rows of Table 3. by: 'here' is
+  counted with this package; the others are not in it, and known are their parameters
+  alone, by the shapes of their layers or as torchvision has them.
 The paper says that it copied the figures from the networks' papers. But both counts of
-  ResNeXt-101 are those of the network with SE (without biases), counted as its own."""
+  ResNeXt-101 are those of the network with SE (without biases), counted as its own.
+The accuracies in ResNeXt's and DenseNet-264's papers are recalled, not read again."""
 
 
 def network_rows() -> list[dict[str, Any]]:
     """The networks of Table 4, counted as far as they can be.
 
     Returns:
-        list[dict]: A dict for every network that a row may mean, ``counted``.
+        list[dict]: A dict for every network that a row may mean, ``counted``, with
+        how it was counted, ``counted_by``: 'here', or else its parameters alone.
         ``params`` and ``operations`` are its plain counts, as the paper counted its
         own rows of Table 3; ``params_m`` and ``gflops`` are in 2^20 and 2^30, the
         paper's are ``paper_...``, and the first minus the second ``diff_...``; None
@@ -57,32 +58,35 @@ def network_rows() -> list[dict[str, Any]]:
         0.01 of the paper, ``top1``, ``top5`` and ``note`` are the paper's row.
     """
     return [
-        _compare(row, counted, cost)
+        _compare(row, *candidate)
         for row in load_network_rows()
-        for counted, cost in _candidates(row)
+        for candidate in _candidates(row)
     ]
 
 
-def _candidates(row: NetworkRow) -> list[tuple[str, Complexity]]:
-    """The networks that a row may mean, with their counts."""
+def _candidates(row: NetworkRow) -> list[tuple[str, str, Complexity]]:
+    """The networks that a row may mean, how they were counted, and their counts."""
     if row.name is not None:
-        return [(row.name, count_classifier(row.name))]
+        return [(row.name, 'here', count_classifier(row.name))]
     if row.model in KNOWN:
-        name, parameters = KNOWN[row.model]
-        return [(name, Complexity(parameters, parameters, 0, 0))]
+        name, counted_by, parameters = KNOWN[row.model]
+        return [(name, counted_by, Complexity(parameters, parameters, 0, 0))]
     model = Config.fromfile(config_path('imagenet/resnet50.py')).model
     return [
-        (name, count_network(ConfigDict(model, backbone=dict(backbone))))
+        (name, 'here', count_network(ConfigDict(model, backbone=dict(backbone))))
         for name, backbone in BACKBONES[row.model]
     ]
 
 
-def _compare(row: NetworkRow, counted: str, cost: Complexity) -> dict[str, Any]:
+def _compare(
+    row: NetworkRow, counted: str, counted_by: str, cost: Complexity
+) -> dict[str, Any]:
     operations = cost.operations or None
     result: dict[str, Any] = dict(
         table=4,
         name=row.model,
         counted=counted,
+        counted_by=counted_by,
         params=cost.parameters,
         operations=operations,
     )
@@ -102,9 +106,9 @@ def _compare(row: NetworkRow, counted: str, cost: Complexity) -> dict[str, Any]:
 def network_text(rows: list[dict[str, Any]]) -> str:
     """The networks as a table, and what was found about their figures."""
     header = ['#Param', 'paper', 'difference', 'FLOPs', 'paper', 'difference']
-    cells = [['Table 4', 'counted', *header, 'equal', 'top-1', 'top-5']]
+    cells = [['Table 4', 'counted', 'by', *header, 'equal', 'top-1', 'top-5']]
     for row in rows:
-        cells.append([row['name'], row['counted']])
+        cells.append([row['name'], row['counted'], row['counted_by']])
         for key in ('params_m', 'gflops'):
             cells[-1] += [
                 _format(row[key]),
@@ -118,7 +122,7 @@ def network_text(rows: list[dict[str, Any]]) -> str:
         textwrap.fill(f'{name}: {note}.', 88, subsequent_indent='  ')
         for name, note in notes.items()
     ]
-    return '\n'.join([text_table(cells, left_columns=2), *lines, NOTES])
+    return '\n'.join([text_table(cells, left_columns=3), *lines, NOTES])
 
 
 def _format(value: Optional[float], sign: str = '') -> str:
