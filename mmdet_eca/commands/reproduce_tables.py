@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import os.path as osp
 import sys
 import warnings
@@ -17,6 +18,8 @@ from ..tables import (
     run_rows,
     write_report,
 )
+
+WORK_DIRS = 'work_dirs'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,16 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="1: what the systems' attention is like; 2: the attention layers; 3: the "
         'ImageNet classifiers; 4: other networks; 5, 6: the detectors (default: 5 6)',
     )
-    for command in (plan, run):
+    for command in (plan, report, run):
         command.add_argument(
             '--table', type=int, nargs='+', choices=TABLES, help='(default: 5 6)'
         )
-        command.add_argument('--figure', type=int, nargs='+', choices=FIGURES)
-    for command in (plan, report, run):
         command.add_argument(
-            '--work-dirs',
-            default='work_dirs',
-            help='folder of the work directories (default: %(default)s)',
+            '--figure', type=int, nargs='+', choices=FIGURES, help='besides tables'
+        )
+        command.add_argument(
+            '--work-dirs', help=f'folder of the work directories (default: {WORK_DIRS})'
         )
     for command in (plan, run):
         command.add_argument(
@@ -70,22 +72,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     # mmengine's, once for every config that is read.
     warnings.filterwarnings('ignore', 'pkg_resources is deprecated')
+    if args.command != 'complexity':
+        work_dirs = args.work_dirs or WORK_DIRS
     if args.command == 'plan':
-        rows = make_plan(
-            args.work_dirs, args.gpus, tables=args.table, figures=args.figure
-        )
+        rows = make_plan(work_dirs, args.gpus, tables=args.table, figures=args.figure)
         text = plan_text(rows)
     elif args.command == 'complexity':
         rows = complexity_rows(args.table)
         text = complexity_text(rows)
     elif args.command == 'report':
-        out = args.out or osp.join(args.work_dirs, 'report')
-        rows = write_report(args.work_dirs, out)
+        if not args.work_dirs and (args.table or args.figure):
+            # The paper's figures can be shown before anything is trained.
+            os.makedirs(work_dirs, exist_ok=True)
+        out = args.out or osp.join(work_dirs, 'report')
+        rows = write_report(work_dirs, out, args.table, args.figure)
         text = format_report(rows)
     else:
         output = sys.stderr if args.json else None
         rows = run_rows(
-            args.rows, args.work_dirs, args.gpus, output, args.table, args.figure
+            args.rows, work_dirs, args.gpus, output, args.table, args.figure
         )
         text = ''  # the runs have written theirs
     if args.json:

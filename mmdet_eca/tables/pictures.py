@@ -54,14 +54,19 @@ def _mark(axes: Any, row: dict[str, Any]) -> None:
         axes.scatter(row['params_m'], row['AP'], color=colour, **style)
 
 
-def draw_training(runs: list[Run], out_file: str) -> None:
-    """Draws the loss and the box AP of all runs.
+def draw_training(
+    runs: list[Run], out_file: str, metric: str, scale: float, title: str
+) -> None:
+    """Draws the loss and the result by epoch of all runs.
 
     Runs that are not finished are dotted.
 
     Args:
-        runs (list[Run]): All runs that were found.
+        runs (list[Run]): The runs.
         out_file (str): The picture to write.
+        metric (str): Name of the result in the logs.
+        scale (float): What it is multiplied by, to be in percent.
+        title (str): What the result is.
     """
     with figure(out_file, panels=2, size=(14, 5)) as (left, right):
         for run in runs:
@@ -73,16 +78,16 @@ def draw_training(runs: list[Run], out_file: str) -> None:
                 line,
                 label=label,
             )
-            evaluations = [row for row in run.evaluations if 'coco/bbox_mAP' in row]
+            evaluations = [row for row in run.evaluations if metric in row]
             right.plot(
                 [row['step'] for row in evaluations],
-                [100 * row['coco/bbox_mAP'] for row in evaluations],
+                [scale * row[metric] for row in evaluations],
                 line,
                 marker='.',
                 label=label,
             )
         left.set(title='training loss', xlabel='iteration', yscale='log')
-        right.set(title='box AP', xlabel='epoch')
+        right.set(title=title, xlabel='epoch')
 
 
 def draw_gains(results: list[dict[str, Any]], out_file: str) -> None:

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def figure(
-    out_file: str, panels: int, size: tuple[float, float], share_y: bool = False
+    out_file: str,
+    panels: int,
+    size: tuple[float, float],
+    share_y: bool = False,
+    legend_outside: bool = False,
 ) -> Iterator[Sequence['Axes']]:
     """Opens a figure of panels side by side, and writes it when the block ends.
 
@@ -23,6 +27,8 @@ def figure(
         panels (int): Number of panels.
         size (tuple[float]): Width and height of the figure in units of 120 pixels.
         share_y (bool): Whether the panels have one vertical axis.
+        legend_outside (bool): Whether one legend of all panels stands on their
+            right, where it hides nothing.
 
     Yields:
         Sequence[matplotlib.axes.Axes]: The panels, from left to right.
@@ -35,6 +41,8 @@ def figure(
     for panel in axes:
         panel.set_axisbelow(True)
         panel.grid(alpha=0.3)
-        if panel.get_legend_handles_labels()[0]:
+        if not legend_outside and panel.get_legend_handles_labels()[0]:
             panel.legend(fontsize='small')
+    if legend_outside:
+        picture.legend(loc='outside right center', fontsize='small', labelspacing=0.8)
     picture.savefig(out_file)

@@ -8,14 +8,14 @@ from mmengine.config import Config
 
 from mmdet_eca import config_path
 
-NETWORKS = ('resnet', 'mobilenet')  # with which names of classifiers end
 ECA, PLAIN = 'retinanet_eca_r50_fpn_1x', 'retinanet_r50_fpn_1x'
 ECA_50 = 'eca_resnet50'
 
 
 @cache
 def _config(name):
-    folder = 'imagenet/' if name.rsplit('_')[-1].startswith(NETWORKS) else ''
+    classifier = 'resnet' in name or 'mobilenet' in name
+    folder = 'imagenet/' if classifier else ''
     return Config.fromfile(config_path(f'{folder}{name}.py'))
 
 
