@@ -7,7 +7,7 @@ from ..visualization import markdown_table
 from .cells import cell
 
 TITLES = {
-    (1, None): 'Table 1: what each attention is like, by the paper',
+    (1, None): 'Table 1: what each attention is like',
     (2, None): 'Table 2: members of the attention family in ResNet-50',
     (3, None): 'Table 3: classifiers, and from the poster ResNet-18 and -34',
     (4, None): 'Table 4: other networks',
@@ -69,7 +69,9 @@ def _ticks(rows: list[dict[str, Any]]) -> str:
     words = {True: 'yes', False: 'no', None: '-'}
     keys = ('no_reduction', 'cross_channel', 'lightweight')
     cells = [['', 'no reduction', 'cross-channel interaction', 'lightweight']]
-    cells += [[row['model'], *(words[row[key]] for key in keys)] for row in rows]
+    for row in rows:
+        ticks = [f'{words[row[key]]} ({words[row[f"paper_{key}"]]})' for key in keys]
+        cells.append([row['model'], *ticks])
     return markdown_table(cells) + '\n'
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from statistics import mean, median, stdev
 from typing import Any, Optional
 
-from .classifiers import count_classifier
+from .classifiers import OWN, QUOTED, count_classifier
 from .experiments import FIGURES, TABLES, select_experiments
 from .paper_rows import (
     UNITS,
@@ -14,8 +14,8 @@ from .paper_rows import (
     load_kernel_size_points,
     load_member_rows,
     load_network_rows,
-    load_tick_rows,
 )
+from .properties import property_rows
 from .runs import Run
 
 IMAGENET_TABLES = (1, 2, 3, 4)
@@ -42,13 +42,12 @@ def collect_imagenet(
         code. ``params`` and ``flops`` are counted in the units beside them, if
         there is a run. ``paper_...`` are the paper's figures, ``unconfirmed``
         names those that were read off a picture, ``problems`` says why other
-        runs do not count. Rows of Table 1 have the paper's ticks alone.
+        runs do not count. Rows of Table 1 are those of :func:`property_rows`.
     """
     measured = _Measured(runs)
     rows: list[dict[str, Any]] = []
     if 1 in tables:
-        place = dict(table=1, figure=None)
-        rows += [dict(tick._asdict(), **place) for tick in load_tick_rows()]
+        rows += [dict(row, figure=None) for row in property_rows()]
     if 2 in tables:
         for member in load_member_rows():
             row = measured.row(member.name, table=2)
@@ -114,11 +113,12 @@ class _Measured:
         return list(self._runs)
 
     def counts(self, name: Optional[str]) -> Optional[tuple[int, int]]:
-        """Parameters and operations of a row with runs, counted as the paper does."""
+        """Parameters and operations of a row with runs, counted as its figures were."""
         if name is None or name not in self._runs:
             return None
         if name not in self._counts:
-            cost = count_classifier(name)
+            counting = QUOTED.get(name.partition('_')[0], OWN)
+            cost = count_classifier(name, counting)
             self._counts[name] = cost.parameters, cost.operations
         return self._counts[name]
 

@@ -178,6 +178,7 @@ def test_means_are_over_finished_runs_of_the_row(reproduce_tables, tmp_path):
     assert (eca['gain_top1'], eca['paper_gain_top1']) == (1.5, 2.28)
     assert plain['gain_top1'] is plain['paper_gain_top1'] is None
     assert (eca['params'], eca['params_unit']) == (24.373, '2^20')
+    assert eca['flops'] == pytest.approx(3.86, abs=0.005)
     assert eca['train_fps'] == 4 * 64 / 0.1
     assert row_of(rows, ECA_50, 4)['top1'] == 77.5
     points = {row['kernel_size']: row for row in rows if row['figure'] == 4}
@@ -220,7 +221,13 @@ def test_figures_are_drawn_before_anything_is_trained(
     reproduce_tables, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    reproduce_tables('report', '--figure', 1, 4)
+    printed = reproduce_tables('report', '--table', 1, '--figure', 1, 4).out
+    (line,) = (line for line in printed.splitlines() if line.startswith('| GE-theta- '))
+    assert [cell.strip() for cell in line.split('|')[2:5]] == [
+        'yes (yes)',
+        'no (no)',
+        'yes (yes)',
+    ]
     for number in (1, 4):
         picture = cv2.imread(f'work_dirs/report/figure{number}.png')
         assert picture.std() > 10
