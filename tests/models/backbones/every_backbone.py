@@ -38,8 +38,7 @@ IN_EVERY_BLOCK = {
         attention=dict(type='SqueezeExcitation', ratio=8), widen_factor=0.25
     ),
     'CBAMResNet': dict(depth=18, **SMALL),
-    'GEResNet': dict(depth=50, **SMALL),
-    'GEResNet theta': dict(depth=18, variant='theta', image_size=64, **SMALL),
+    'GEResNet': dict(depth=18, variant='theta', image_size=64, **SMALL),
     'GEResNet extent': dict(depth=18, variant='theta+', extent=8, **SMALL),
     'AttentionResNet SCSE': dict(depth=18, attention=dict(type='SCSE'), **SMALL),
 }
