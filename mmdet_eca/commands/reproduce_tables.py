@@ -41,10 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--table',
         type=int,
         nargs='+',
-        choices=(1, 2, 3, 4, 5, 6),
-        default=[5, 6],
+        choices=TABLES,
         help="1: what the systems' attention is like; 2: the attention layers; 3: the "
         'ImageNet classifiers; 4: other networks; 5, 6: the detectors (default: 5 6)',
+    )
+    complexity.add_argument(
+        '--figure',
+        type=int,
+        nargs='+',
+        choices=FIGURES,
+        help="1: the rows of Table 3 that it shows; 4: ECA's kernel sizes",
     )
     for command in (plan, report, run):
         command.add_argument(
@@ -78,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
         rows = make_plan(work_dirs, args.gpus, tables=args.table, figures=args.figure)
         text = plan_text(rows)
     elif args.command == 'complexity':
-        rows = complexity_rows(args.table)
+        rows = complexity_rows(args.table, args.figure)
         text = complexity_text(rows)
     elif args.command == 'report':
         if not args.work_dirs and (args.table or args.figure):

@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
 import torch
@@ -171,8 +172,13 @@ def count_network(model: ConfigDict, counting: Counting = OWN) -> Complexity:
     return cost._replace(operations=cost.operations - cost.products, products=0)
 
 
-def classifier_rows() -> list[dict[str, Any]]:
+def classifier_rows(
+    rows: Optional[Sequence[ClassifierRow]] = None,
+) -> list[dict[str, Any]]:
     """Counts the classifiers of Table 3; shows its progress on stderr.
+
+    Args:
+        rows (Sequence[ClassifierRow], optional): Some of its rows; None for all.
 
     Returns:
         list[dict]: A dict a classifier. ``params`` and ``operations`` are plain
@@ -182,12 +188,10 @@ def classifier_rows() -> list[dict[str, Any]]:
         10^9); beside them are the paper's as ``paper_...``, and the first minus the
         second as ``diff_...``. ``note`` explains a difference above 0.01.
     """
-    rows = [
-        _count_row(row)
-        for row in track_iter_progress(load_classifier_rows(), file=sys.stderr)
-    ]
+    rows = list(load_classifier_rows() if rows is None else rows)
+    counted = [_count_row(row) for row in track_iter_progress(rows, file=sys.stderr)]
     print(file=sys.stderr)  # ends the line of the progress bar
-    return rows
+    return counted
 
 
 def _count_row(row: ClassifierRow) -> dict[str, Any]:
@@ -244,7 +248,8 @@ def classifier_text(rows: list[dict[str, Any]]) -> str:
         for row in rows
         if row['operations'] != row['own_operations']
     )
-    lines.append(f'FLOPs of the copied rows, counted as its own, in 2^30: {own}.')
+    if own:
+        lines.append(f'FLOPs of the copied rows, counted as its own, in 2^30: {own}.')
     wrapped = [textwrap.fill(line, 88, subsequent_indent='  ') for line in lines]
     return '\n'.join([text_table(cells), *wrapped, NOTES])
 

@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from mmdet_eca.tables import complexity_text, count
+from mmdet_eca.tables import complexity_rows, complexity_tables, complexity_text, count
 from mmdet_eca.tables.complexity import per_input, per_output
-from mmdet_eca.tables.complexity_tables import COUNTS, TEXTS
 
 
 def test_convolutions_linear_layers_and_products_are_counted():
@@ -67,6 +66,37 @@ def test_tool_prints_every_table(reproduce_tables):
     assert 'mask_rcnn_eca_r101_fpn_1x' in text and '351.83' in text
 
 
-def test_every_table_of_the_paper_is_counted():
-    assert [*COUNTS, 5, 6] == [1, 2, 3, 4, 5, 6]
-    assert [table for tables in TEXTS for table in tables] == [1, 2, 3, 4, 5, 6]
+def test_figure_1_counts_its_rows_of_table_3(monkeypatch):
+    """Each once, if Table 3 is counted too."""
+    counted = []
+    monkeypatch.setattr(
+        complexity_tables,
+        'classifier_rows',
+        lambda rows=(): counted.append([row.name for row in rows]) or [],
+    )
+    complexity_rows(figures=[1])
+    complexity_rows([3], [1])
+    (figure, table) = counted
+    assert {'resnet50', 'se_resnet101', 'a2_resnet50', 'eca_resnet152'} <= set(figure)
+    assert not any('mobilenet' in name for name in figure)
+    assert table == []  # the whole table
+
+
+def test_figure_4_counts_the_weights_of_every_kernel_size(reproduce_tables):
+    """One kernel a block: 16 blocks of ResNet-50, 33 of ResNet-101."""
+    rows = json.loads(reproduce_tables('complexity', '--figure', 4, '--json').out)
+    weights = {(row['depth'], row['kernel_size']): row['weights'] for row in rows}
+    for depth, blocks in ((50, 16), (101, 33)):
+        for size in (3, 5, 7, 9):
+            assert weights.pop((depth, size)) == blocks * size
+    assert weights == {
+        (50, 'adaptive'): 3 * 3 + 4 * 5 + 6 * 5 + 3 * 7,
+        (101, 'adaptive'): 3 * 3 + 4 * 3 + 23 * 5 + 3 * 7,
+        (50, None): 2_514_944,
+        (101, None): 4_743_168,
+    }
+    lines = complexity_text(rows).splitlines()
+    (line,) = (line for line in lines if '| eca_k9_resnet50 ' in line)
+    assert [cell.strip() for cell in line.split('|')[2:-1]] == [
+        '9', '144', '24.37', '3.86', '77.48',
+    ]  # fmt: skip
