@@ -18,8 +18,6 @@ from .paper_rows import (
 from .properties import property_rows
 from .runs import Run
 
-IMAGENET_TABLES = (1, 2, 3, 4)
-
 
 def collect_imagenet(
     runs: Collection[Run], tables: Sequence[int], figures: Sequence[int]
