@@ -2,7 +2,7 @@
 # make test:    the tests
 # make lint:    style, types, spelling, and which part of the package imports which (1 minute)
 # make coverage: the tests, and which lines and branches of the package they do not reach
-# make drop-in: our backbones in every config of mmdet (15 minutes)
+# make drop-in: our backbones in every config of mmdet (20 minutes)
 # make demo:    Digits-COCO: data, training, evaluation, pictures (6 minutes)
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
 # make gpu:     on a machine with a GPU: tests, benchmarks and demo on it
