@@ -16,14 +16,15 @@ def saved_bytes(step: Step, batch: Batch) -> int:
     }
     kept = {}
 
-    def keep(tensor: Tensor) -> Tensor:
+    # There is no backward pass. To give the tensor back would tie it to the graph of
+    # which it is a part, and neither would be freed.
+    def keep(tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             kept[storage.data_ptr()] = storage
-        return tensor
 
     step.model.train()
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda nothing: nothing):
         loss = step.loss(batch)
     size = sum(storage.nbytes() for storage in kept.values())
     del loss

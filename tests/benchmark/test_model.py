@@ -1,6 +1,8 @@
+import gc
 import json
 import shlex
 import sys
+import weakref
 
 import pytest
 import torch
@@ -129,6 +131,20 @@ def test_saved_activations_are_counted_once():
     )
     saved = saved_bytes(Step(network), Batch(torch.randn(2, 3, 8, 8)))
     assert saved == (2 * 4 * 8 * 8 + 2 * 3 * 8 * 8) * 4
+
+
+def test_activations_are_freed_between_rows():
+    outputs = []
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU(inplace=True)
+    )
+    network.register_forward_hook(lambda *args: outputs.append(weakref.ref(args[2])))
+    gc.disable()  # a cycle would be found some rows later
+    try:
+        saved_bytes(Step(network), Batch(torch.randn(2, 3, 8, 8)))
+        assert [output() for output in outputs] == [None]
+    finally:
+        gc.enable()
 
 
 def test_options_of_a_row():
