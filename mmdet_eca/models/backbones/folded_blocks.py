@@ -57,7 +57,8 @@ class FoldedBottleneck(_Folded, AttentionBottleneck):
         if not attention.adds:
             return attention_tail(out, weight, bias, known, self.shortcut(x))
         out = F.conv2d(out, weight[:, :, None, None], bias)
-        out = out + known[:, :, None, None] + self.shortcut(x)
+        out += known[:, :, None, None]
+        out += self.shortcut(x)
         return F.relu(out, inplace=True)
 
     def _tail_is_foldable(self, attention: AttentionLayer, out: Tensor) -> bool:

@@ -75,9 +75,10 @@ class AttentionNeck(BaseModule):
                 f'{type(self.neck).__name__} gives {len(outs)} maps, not '
                 f'{len(self.attention)}: set num_outs={len(outs)} of AttentionNeck'
             )
-        return tuple(
-            layer(out) / self.multiple for layer, out in zip(self.attention, outs)
-        )
+        outs = [layer(out) for layer, out in zip(self.attention, outs)]
+        if self.multiple != 1:
+            outs = [out / self.multiple for out in outs]
+        return tuple(outs)
 
     def _load_from_state_dict(
         self, state_dict: dict, prefix: str, *args: Any, **kwargs: Any
