@@ -8,7 +8,9 @@ from .config import (
     register_config_prefix,
     tool_path,
 )
+from .detector import load_detector
 from .hooks import ChannelsLastHook
+from .images import find_images
 from .runner import build_runner
 
 __all__ = [
@@ -18,8 +20,10 @@ __all__ = [
     'build_runner',
     'config_path',
     'find_config',
+    'find_images',
     'innermost_datasets',
     'load_config',
+    'load_detector',
     'load_train_config',
     'register_config_prefix',
     'tool_path',

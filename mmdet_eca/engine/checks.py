@@ -19,7 +19,7 @@ from torch import nn
 
 from ..checkpoints import local_path
 from ..errors import UserError, first_few
-from .config import innermost_datasets, tool_path, values_of
+from .config import dataset_metainfo, innermost_datasets, tool_path, values_of
 
 AUTHORS_PAGE = 'https://github.com/BangguWu/ECANet'
 
@@ -121,12 +121,11 @@ def _check_dataset(dataset: Config, loader: str, model: nn.Module) -> None:
 
 
 def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
-    metainfo = dataset.get('metainfo') or {}
     dataset_class = dataset.type
     if isinstance(dataset_class, str):
         dataset_class = DATASETS.get(dataset_class)
-    in_config = metainfo.get('classes')
-    metainfo = {**(getattr(dataset_class, 'METAINFO', None) or {}), **metainfo}
+    in_config = (dataset.get('metainfo') or {}).get('classes')
+    metainfo = dataset_metainfo(dataset)
     classes = metainfo.get('classes')
     if classes is None:
         return

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Optional
 
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 
 from ..errors import UserError
@@ -94,6 +95,22 @@ def innermost_datasets(dataset: dict) -> Iterator[dict]:
             yield from innermost_datasets(inner)
     else:
         yield dataset
+
+
+def dataset_metainfo(dataset: dict) -> dict:
+    """Returns what a data set knows of its classes, without opening its files.
+
+    Args:
+        dataset (dict): Config of a data set without wrappers.
+
+    Returns:
+        dict: Its class's ``METAINFO``, replaced by its config's ``metainfo``.
+    """
+    dataset_class = dataset['type']
+    if isinstance(dataset_class, str):
+        dataset_class = DATASETS.get(dataset_class)
+    known = getattr(dataset_class, 'METAINFO', None) or {}
+    return {**known, **(dataset.get('metainfo') or {})}
 
 
 def values_of(config: Any, key: str) -> Iterator[Any]:

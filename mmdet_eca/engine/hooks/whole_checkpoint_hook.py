@@ -5,7 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 
-from ...errors import UserError
+from ..detector import check_whole
 
 
 @HOOKS.register_module()
@@ -29,15 +29,4 @@ class WholeCheckpointHook(Hook):
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
         weights = checkpoint.get('state_dict', checkpoint)
-        names = {re.sub(r'^module\.', '', name) for name in weights}
-        missing = [
-            name
-            for name in model.state_dict()
-            if name not in names and not name.endswith('num_batches_tracked')
-        ]
-        if missing:
-            raise UserError(
-                f'the checkpoint lacks {missing[0]!r} ({len(missing)} names) '
-                f'of this {type(model).__name__}: its network is not the '
-                'one of this config'
-            )
+        check_whole(model, {re.sub(r'^module\.', '', name) for name in weights})

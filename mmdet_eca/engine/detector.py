@@ -1,0 +1,137 @@
+"""A trained detector, from its config and its checkpoint."""
+
+import copy
+import re
+from collections.abc import Collection
+from typing import Optional, Union
+
+import torch
+from mmdet.models.detectors import BaseDetector
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import Tensor, nn
+
+from ..errors import UserError, first_few
+from .config import dataset_metainfo, find_config, innermost_datasets
+
+
+def load_detector(
+    config: Union[str, Config], checkpoint: str, device: Optional[str] = None
+) -> BaseDetector:
+    """Builds a detector and gives it its trained weights.
+
+    MMDetection's ``init_detector`` logs what a checkpoint lacks and goes on with
+    random weights, and takes COCO's classes if it finds none.
+
+    Args:
+        config (str | Config): A config, or its path as :func:`find_config` takes it.
+        checkpoint (str): A checkpoint file, or an address that mmengine loads.
+        device (str, optional): 'cpu', 'cuda:0' and so on; the GPU, if there is one,
+            by default.
+
+    Returns:
+        BaseDetector: In evaluation mode, with ``cfg`` and ``dataset_meta``.
+
+    Raises:
+        UserError: If there is no such file or device, or the weights or the classes
+            are those of another detector.
+    """
+    if isinstance(config, str):
+        config = Config.fromfile(find_config(config))
+    device = _check_device(device or get_device())
+    init_default_scope(config.get('default_scope', 'mmdet'))
+    model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(config.model)))
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    weights = {
+        re.sub(r'^module\.', '', name): value
+        for name, value in loaded.get('state_dict', loaded).items()
+    }
+    meta = _lowercase_keys(loaded.get('meta', {}).get('dataset_meta') or {})
+    in_config = _test_metainfo(config)
+    _check_classes(checkpoint, meta.get('classes'), in_config.get('classes'))
+    check_whole(model, weights)
+    try:
+        model.load_state_dict(weights, strict=False)  # it may have more in it
+    except RuntimeError:
+        _check_shapes(model, weights)
+        raise
+    model.cfg = config
+    model.dataset_meta = {'palette': 'random', **meta, **in_config}
+    return model.to(device).eval()
+
+
+def check_whole(model: nn.Module, names: Collection[str]) -> None:
+    """Checks that a checkpoint has every parameter of a model.
+
+    Args:
+        model (nn.Module): The model.
+        names (Collection[str]): The names in the checkpoint's state dict.
+
+    Raises:
+        UserError: If it lacks one.
+    """
+    missing = [
+        name
+        for name in model.state_dict()
+        if name not in names and not name.endswith('num_batches_tracked')
+    ]
+    if missing:
+        raise UserError(
+            f'the checkpoint lacks {missing[0]!r} ({len(missing)} names) '
+            f'of this {type(model).__name__}: its network is not the '
+            'one of this config'
+        )
+
+
+def _check_shapes(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Checks that the tensors of a state dict have the shapes of a model's.
+
+    Raises:
+        UserError: If one has another.
+    """
+    for name, value in model.state_dict().items():
+        if name in weights and weights[name].shape != value.shape:
+            raise UserError(
+                f'{name!r} has shape {tuple(weights[name].shape)} in the checkpoint '
+                f'and {tuple(value.shape)} in this {type(model).__name__}: its '
+                'network, or its number of classes, is not the one of this config'
+            )
+
+
+def _check_classes(
+    checkpoint: str, trained: Optional[tuple], in_config: Optional[tuple]
+) -> None:
+    if trained and in_config and tuple(trained) != tuple(in_config):
+        raise UserError(
+            f'{checkpoint} was trained for {len(trained)} classes '
+            f'({first_few(trained)}), the config has {len(in_config)} '
+            f'({first_few(in_config)}): take the config that it was trained with, or '
+            "set metainfo=dict(classes=...) in the config's test_dataloader"
+        )
+
+
+def _test_metainfo(config: Config) -> dict:
+    """What the config's data set for tests says of its classes and colours."""
+    loader = config.get('test_dataloader') or config.get('val_dataloader')
+    if loader is None:
+        return {}
+    return dataset_metainfo(next(innermost_datasets(loader.dataset)))
+
+
+def _lowercase_keys(metainfo: dict) -> dict:
+    return {name.lower(): value for name, value in metainfo.items()}
+
+
+def _check_device(name: str) -> str:
+    try:
+        torch.empty(0, device=name)
+    except Exception as error:  # AssertionError without CUDA, RuntimeError else
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"there is no device {name!r} here: 'cpu' is always right ({reason})"
+        ) from None
+    return name
