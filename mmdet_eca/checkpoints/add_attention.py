@@ -2,8 +2,8 @@
 
 import os.path as osp
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Optional
 
 from mmdet.registry import MODELS
 
@@ -12,6 +12,16 @@ from ..models.attention.types import attention_types, check_attention_type
 from .files import StateDict, read_weights, write_checkpoint
 from .sources import mmpretrain
 
+_KINDS = 'ResNet, ResNetV1d, ResNeXt or MobileNetV2'
+# A detector's backbone, and that of the detector in a tracker or in semi-supervised
+# training.
+_PREFIXES = (
+    '',
+    'backbone.',
+    'detector.backbone.',
+    'student.backbone.',
+    'teacher.backbone.',
+)
 # The last norm of a block, and the convolution before it, in mmdet's ResNets and in
 # its MobileNetV2.
 _LAST_NORMS = (
@@ -25,11 +35,13 @@ class _Block(NamedTuple):
     """A residual block in a state dict.
 
     Attributes:
-        name (str): Its name with prefix, such as 'backbone.layer1.0.'.
+        prefix (str): Of the backbone, such as 'backbone.'.
+        name (str): Its name with that prefix, such as 'backbone.layer1.0.'.
         norm (str): Name of its last norm, without '.weight'.
         channels (int): Channels of its output.
     """
 
+    prefix: str
     name: str
     norm: str
     channels: int
@@ -62,13 +74,13 @@ def add_attention(path: str, out: str, attention: dict) -> str:
     weights, meta = read_weights(path)
     if mmpretrain.matches(weights, meta):
         weights, _ = mmpretrain.convert(weights)
-    blocks = list(_find_blocks(weights))
+    _refuse_attention(path, weights)
+    blocks = list(_find_blocks(path, weights))
     if not blocks:
         raise UserError(
-            f'{path} has no residual blocks of a ResNet, ResNetV1d, ResNeXt or '
-            f'MobileNetV2: its first tensor is {next(iter(weights))!r}'
+            f'{path} has no residual blocks of a {_KINDS}: its first tensor is '
+            f'{next(iter(weights))!r}'
         )
-    _refuse_attention(path, weights)
     for block in blocks:
         layer = MODELS.build(dict(attention, in_channels=block.channels))
         multiple = layer.start_as_identity()
@@ -97,21 +109,55 @@ def add_attention(path: str, out: str, attention: dict) -> str:
     )
 
 
-def _find_blocks(weights: StateDict) -> Iterator[_Block]:
-    """The residual blocks of the backbone, in the order of their names."""
-    pattern = re.compile(r'(?P<block>(.*\.)?layer\d\.\d+\.)')
-    names: dict[str, list[str]] = {}
+def _find_blocks(path: str, weights: StateDict) -> Iterator[_Block]:
+    """The residual blocks of the backbone, in the order of their names.
+
+    Raises:
+        UserError: If they are of another backbone than ours.
+    """
+    pattern = re.compile(r'(?P<prefix>.*?)layer\d\.\d+\.')
+    blocks: dict[tuple[str, str], list[str]] = {}
     for name in weights:
         found = pattern.match(name)
-        if found and found[2] in (None, 'backbone.'):
-            names.setdefault(found['block'], []).append(name[found.end() :])
-    for block, parts in names.items():
+        if found and found['prefix'] in _PREFIXES:
+            block = found['prefix'], found[0]
+            blocks.setdefault(block, []).append(name[found.end() :])
+    for (prefix, block), parts in blocks.items():
+        foreign = _foreign_part(weights, prefix, block, parts)
+        if foreign is not None:
+            raise UserError(
+                f'{path} is of another backbone than a {_KINDS}: none of them has '
+                f'{foreign!r} of shape {tuple(weights[foreign].shape)}'
+            )
         for conv, norm_pattern in _LAST_NORMS:
             norm = next((n for n in parts if re.fullmatch(norm_pattern, n)), None)
             if conv in parts and norm:
                 channels = len(weights[block + norm])
-                yield _Block(block, block + norm[: -len('.weight')], channels)
+                name = block + norm[: -len('.weight')]
+                yield _Block(prefix, block, name, channels)
                 break
+
+
+def _foreign_part(
+    weights: StateDict, prefix: str, block: str, parts: Sequence[str]
+) -> Optional[str]:
+    """The name of a tensor that tells a block of another network, None if none does.
+
+    RegNet and HRNet have the names of a ResNet, and a stem of 3x3.
+    """
+    if any(part.startswith('linear_conv.') for part in parts):
+        return None
+    for part in parts:
+        # As of Res2Net, ResNeSt and DetectoRS; those of deformable convolutions are
+        # known.
+        if re.match(r'convs?\d?\.', part) and not re.fullmatch(
+            r'conv[123]\.(weight|bias|conv_offset\.(weight|bias))', part
+        ):
+            return block + part
+    stem = f'{prefix}conv1.weight'
+    if stem in weights and weights[stem].shape[-1] != 7:
+        return stem
+    return None
 
 
 def _refuse_attention(path: str, weights: StateDict) -> None:
@@ -127,7 +173,7 @@ def _refuse_attention(path: str, weights: StateDict) -> None:
 
 def _config(weights: StateDict, block: _Block, attention: dict, out: str) -> str:
     """The lines of a config, in Python, that the weights go with."""
-    prefix = 'backbone.' if block.name.startswith('backbone.') else ''
+    prefix = block.prefix
     kind = 'ResNet'
     if f'{block.name}linear_conv.conv.weight' in weights:
         kind = 'MobileNetV2'
@@ -142,7 +188,10 @@ def _config(weights: StateDict, block: _Block, attention: dict, out: str) -> str
         f"backbone = dict(type='Attention{kind}', attention=dict({arguments}))",
     ]
     if prefix:
-        lines += ['model = dict(backbone=backbone)', f'load_from = {out!r}']
+        model = 'dict(backbone=backbone)'
+        if prefix != 'backbone.':  # the others all have it in their detector
+            model = f'dict(detector={model})'
+        lines += [f'model = {model}', f'load_from = {out!r}']
     else:
         lines.append(
             "model = dict(backbone=dict(backbone, init_cfg=dict(type='Pretrained', "

@@ -1,6 +1,6 @@
 """A plain checkpoint gets attention, and its outputs stay the same."""
 
-import sys
+import re
 
 import pytest
 import torch
@@ -13,7 +13,8 @@ from mmengine.runner import load_checkpoint
 from mmdet_eca import UserError
 from mmdet_eca.checkpoints import add_attention
 from tests.checkpoints.layouts import fill
-from tests.conftest import run
+from tests.models.backbones.test_identity_start import KINDS, LAYERS
+from tests.tools.in_process import call, mistake
 
 ECA = dict(type='ECALayer')
 DETECTOR = """
@@ -80,12 +81,11 @@ def outputs(model, path, x):
     return [*scores, *boxes]
 
 
-@pytest.mark.parametrize('attention', [ECA, dict(type='SqueezeExcitation', ratio=4)])
-def test_a_detector_computes_what_it_did(plain, attention, tmp_path):
+def test_a_detector_computes_what_it_did(plain, tmp_path):
     config, path = plain
     out = tmp_path / 'out.pth'
-    message, *lines = add_attention(str(path), str(out), attention).splitlines()
-    assert message.startswith(f'{path}: {attention["type"]} in ')
+    message, *lines = add_attention(str(path), str(out), ECA).splitlines()
+    assert message.startswith(f'{path}: ECALayer in ')
     kind = type(build(config).backbone).__name__
     assert f"type='Attention{kind}'" in lines[1]
     own = tmp_path / 'own.py'
@@ -139,6 +139,82 @@ def test_another_network_is_named(tmp_path):
     path = save({'blocks.0.attn.qkv.weight': torch.zeros(3)}, tmp_path)
     with pytest.raises(UserError, match="no residual blocks.*'blocks.0.attn"):
         add_attention(path, str(tmp_path / 'out.pth'), ECA)
+    assert not (tmp_path / 'out.pth').exists()
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'name'),
+    [
+        (dict(type='RegNet', arch='regnetx_400mf'), 'conv1.weight'),
+        (dict(type='Res2Net', depth=50), 'layer1.0.convs.0.weight'),
+        (dict(type='ResNeSt', depth=50), 'layer1.0.conv2.conv.weight'),
+        (
+            dict(
+                type='DetectoRS_ResNet',
+                depth=50,
+                conv_cfg=dict(type='ConvAWS'),
+                sac=dict(type='SAC', use_deform=True),
+                stage_with_sac=(False, True, True, True),
+            ),
+            'layer1.0.conv1.weight_gamma',
+        ),
+    ],
+    ids=lambda value: value['type'] if isinstance(value, dict) else '',
+)
+def test_networks_with_names_like_a_resnets_are_refused(tmp_path, backbone, name):
+    init_default_scope('mmdet')
+    with torch.device('meta'):
+        shapes = {
+            f'backbone.{key}': value.shape
+            for key, value in MODELS.build(backbone).state_dict().items()
+        }
+    # One number a tensor.
+    path = save({k: torch.zeros(()).expand(s) for k, s in shapes.items()}, tmp_path)
+    with pytest.raises(UserError, match=f'another backbone than a ResNet.*{name}'):
+        add_attention(path, str(tmp_path / 'out.pth'), ECA)
+    assert not (tmp_path / 'out.pth').exists()
+
+
+@pytest.mark.parametrize('prefixes', [['detector.'], ['teacher.', 'student.']], ids=str)
+def test_the_detector_of_a_tracker_or_of_two_learners_gets_it(tmp_path, prefixes):
+    plain = seeded(ResNet(18, base_channels=16))
+    weights = {f'{p}backbone.{k}': v for p in prefixes for k, v in plain.items()}
+    out = tmp_path / 'out.pth'
+    *_, model, _ = add_attention(save(weights, tmp_path), str(out), ECA).splitlines()
+    assert model == 'model = dict(detector=dict(backbone=backbone))'
+    written = torch.load(out, weights_only=True)['state_dict']
+    for prefix in prefixes:
+        assert f'{prefix}backbone.layer4.1.eca.conv.weight' in written
+        norm = f'{prefix}backbone.layer1.0.bn2.weight'
+        assert torch.equal(written[norm], 2 * weights[norm])
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_the_file_has_what_loading_the_plain_weights_gives(tmp_path, kind):
+    """With every layer: that this is the plain network, test_identity_start shows."""
+    init_default_scope('mmdet')
+    small = dict(KINDS[kind], depth=18)
+    if kind == 'ResNeXt':  # which has no such depth
+        small = KINDS[kind]
+    elif kind == 'MobileNetV2':  # at least 16 channels
+        small = {}
+    weights = seeded(MODELS.build(dict(type=kind, **small)))
+    path = save(weights, tmp_path)
+    for number, layer in enumerate(LAYERS):
+        if kind == 'MobileNetV2' and layer['type'] == 'SEGroup':
+            layer = dict(layer, groups=4)  # it has blocks of 24 channels
+        backbone = MODELS.build(dict(type=f'Attention{kind}', attention=layer, **small))
+        backbone.load_state_dict(dict(weights))
+        out = tmp_path / f'{number}.pth'
+        add_attention(path, str(out), layer)
+        written = torch.load(out, weights_only=True)['state_dict']
+        loaded = backbone.state_dict()
+        assert written.keys() == loaded.keys(), layer
+        for name, value in loaded.items():
+            # Or random, before the zeros.
+            started = name not in weights and value.any() and written[name].any()
+            assert written[name].shape == value.shape
+            assert started or torch.equal(written[name], value), (layer, name)
 
 
 @pytest.mark.parametrize(
@@ -164,24 +240,23 @@ def test_a_file_that_is_there_is_kept(tmp_path):
     assert (tmp_path / 'in.pth').read_bytes() == before
 
 
-def test_the_command_takes_the_layers_arguments(tmp_path):
+def test_the_command_takes_the_layers_arguments(tmp_path, capsys):
     path = save(seeded(ResNet(18, base_channels=16)), tmp_path)
-
-    def command(*attention, **kwargs):
-        return run(
-            sys.executable,
-            'tools/add_attention.py',
-            path,
-            tmp_path / 'out.pth',
-            '--attention',
-            *attention,
-            **kwargs,
-        )
-
-    done = command('ECALayer', '5', check=False)
-    assert done.returncode == 1
-    assert "takes KEY=VALUE after the type, such as ratio=16; got '5'" in done.stderr
-    done = command('ECALayer', 'kernel_size=5')
-    assert "attention=dict(type='ECALayer', kernel_size=5)" in done.stdout
+    words = ['add-attention', path, tmp_path / 'out.pth', '--attention', 'ECALayer']
+    line = mistake(*words, '5')
+    assert "takes KEY=VALUE after the type, such as ratio=16; got '5'" in line
+    call(*words, 'kernel_size=5')
+    assert "attention=dict(type='ECALayer', kernel_size=5)" in capsys.readouterr().out
     weights = torch.load(tmp_path / 'out.pth', weights_only=True)['state_dict']
     assert weights['layer4.1.eca.conv.weight'].shape == (1, 1, 5)
+    # Its output is one that has attention, and one that exists.
+    for words in (
+        ['add-attention', tmp_path / 'out.pth', tmp_path / 'again.pth'],
+        ['add-attention', path, tmp_path / 'out.pth'],
+        ['add-attention', tmp_path / 'none.pth', tmp_path / 'again.pth'],
+    ):
+        assert re.search(
+            'has attention already|out.pth exists|none.pth does not exist',
+            mistake(*words),
+        )
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['in.pth', 'out.pth']
