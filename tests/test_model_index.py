@@ -30,7 +30,8 @@ def test_every_detector_is_listed_with_its_config(models):
     for name, model in models.items():
         assert model['Config'] == f'configs/{name}.py'
         assert osp.isfile(osp.join(ROOT, model['Config']))
-        assert model['Metadata'] == dict(Epochs=12)  # all are 1x
+        if name != 'mask_rcnn_eca_r50_fpn_finetune_coco':  # all others are 1x
+            assert model['Metadata'] == dict(Epochs=12)
     assert 'cascade_rcnn_eca_r50_fpn_1x' in models
     assert 'Results' not in models['cascade_rcnn_eca_r50_fpn_1x']
 
