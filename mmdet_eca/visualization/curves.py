@@ -25,7 +25,10 @@ def draw_curves(scalars_files: Sequence[str], out_file: str) -> None:
             losses.append(row)
         elif losses:  # a validation, at the iteration that training has reached
             results.append(dict(row, iter=losses[-1]['iter']))
-    with figure(out_file, panels=2, size=(12, 4.5)) as (left, right):
+    with figure(out_file, panels=2, size=(12, 4.5), legend_outside=True) as (
+        left,
+        right,
+    ):
         _plot_losses(left, losses)
         _plot_ap(right, results)
 
