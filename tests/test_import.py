@@ -44,7 +44,7 @@ print([name for name, module in core.items()
 print('ECAResNet' in core, 'InclusiveCocoMetric' in core, 'ChannelsLastHook' in core)
 import mmdet_eca.pretraining
 print({'ImageFolder', 'PackImage', 'TopAccuracy', 'ImageClassifier',
-       'IterSeedHook'} <= registered().keys() - core.keys())
+       'CorruptImagesHook'} <= registered().keys() - core.keys())
 """
     assert run(sys.executable, '-c', code).stdout.splitlines() == [
         '[]',

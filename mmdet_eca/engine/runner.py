@@ -6,10 +6,13 @@ from mmengine.runner import Runner
 from .checks import check_config
 from .distributed import prepare_distributed
 from .hooks import WholeCheckpointHook
+from .resuming import ResumableRunner
 
 
 def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
     """Checks a config and builds mmengine's runner of it.
+
+    For training it is a :class:`ResumableRunner`, unless the config names another.
 
     Args:
         cfg (Config): A whole config with ``launcher`` and ``work_dir``.
@@ -23,6 +26,8 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
     check_config(cfg, loaders)
     prepare_distributed(cfg)
     setup_cache_size_limit_of_dynamo()
+    if 'train' in loaders and cfg.get('runner_type', 'Runner') == 'Runner':
+        return ResumableRunner.from_cfg(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if loaders == ('test',):
         runner.register_hook(WholeCheckpointHook())

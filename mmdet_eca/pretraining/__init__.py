@@ -10,7 +10,7 @@ from .export_backbone_hook import ExportBackboneHook
 from .image_classifier import ImageClassifier
 from .image_decoding import CorruptImage
 from .image_folder import ImageFolder
-from .image_loading import SeededSampler, collate_images
+from .image_loading import collate_images
 from .image_preprocessor import ImagePreprocessor
 from .image_transforms import (
     LoadCenterCrop,
@@ -18,7 +18,6 @@ from .image_transforms import (
     PackImage,
     RandomMirror,
 )
-from .iter_seed_hook import IterSeedHook
 from .pretrain import check_classes, pretrain
 from .top_accuracy import TopAccuracy
 
@@ -29,12 +28,10 @@ __all__ = [
     'ImageClassifier',
     'ImageFolder',
     'ImagePreprocessor',
-    'IterSeedHook',
     'LoadCenterCrop',
     'LoadRandomResizedCrop',
     'PackImage',
     'RandomMirror',
-    'SeededSampler',
     'TopAccuracy',
     'benchmark_data',
     'check_classes',

@@ -11,13 +11,15 @@ import mmcv
 import numpy as np
 import torch
 from mmcv.transforms import LoadImageFromFile, Normalize
+from mmengine.dataset import DefaultSampler
 from mmengine.utils import ProgressBar
 from torch.utils.data import DataLoader, Dataset
 
+from ..engine.resuming import ResumableBatchSampler, seed_items
 from ..errors import UserError
 from ..visualization import text_table
 from .image_folder import ImageFolder
-from .image_loading import SeededSampler, collate_images
+from .image_loading import collate_images
 from .image_transforms import LoadRandomResizedCrop
 
 SIZES = ((500, 375), (2000, 1500))  # width, height
@@ -124,15 +126,19 @@ def measure(
             dict(type='PackImage'),
         ],
     )
-    options: dict[str, Any] = dict(
-        batch_size=batch_size, num_workers=workers, persistent_workers=workers > 0
+    seed_items(images)
+    with_workers: dict[str, Any] = dict(
+        num_workers=workers, persistent_workers=workers > 0
     )
+    options = dict(with_workers, batch_size=batch_size)
     readers = dict(
         mmdet_eca=DataLoader(
             images,
-            sampler=SeededSampler(images, seed=0),
+            batch_sampler=ResumableBatchSampler(
+                DefaultSampler(images, seed=0), batch_size, seed=0
+            ),
             collate_fn=collate_images,
-            **options,
+            **with_workers,
         ),
         plain=DataLoader(PlainPipeline(paths, crop_size), **options),
         decoding=DataLoader(Decoding(paths), **options),

@@ -1,4 +1,3 @@
-import operator
 import os
 from typing import Union
 
@@ -7,7 +6,6 @@ from mmengine.dataset import BaseDataset
 
 from .image_decoding import CorruptImage
 from .image_index import read_index
-from .seeded_index import SeededIndex
 
 
 @DATASETS.register_module()
@@ -56,17 +54,17 @@ class ImageFolder(BaseDataset):
         """Returns the label of an image in a list, for ClassBalancedDataset."""
         return [int(self.labels[index])]
 
-    def __getitem__(self, index: Union[int, SeededIndex]) -> Union[dict, CorruptImage]:
+    def __getitem__(self, index: int) -> Union[dict, CorruptImage]:
         """Runs the pipeline on an image.
 
         Args:
-            index (int | SeededIndex): Which image.
+            index (int): Which image.
 
         Returns:
             dict | CorruptImage: The pipeline's result. If the image cannot be read,
             the exception, which :func:`collate_images` passes on.
         """
-        info = self.get_data_info(operator.index(index))
+        info = self.get_data_info(index)
         try:
             return self.pipeline(info)
         except CorruptImage as error:

@@ -1,36 +1,11 @@
-"""Takes images out of the data set, and makes batches of them."""
-
-from collections.abc import Iterator
 from typing import Union
 
 import torch
-from mmdet.registry import DATA_SAMPLERS
-from mmengine.dataset import DefaultSampler
 from mmengine.registry import FUNCTIONS
 from torch import Tensor
 from torch.utils.data import default_collate
 
 from .image_decoding import CorruptImage
-from .seeded_index import SeededIndex
-
-
-@DATA_SAMPLERS.register_module()
-class SeededSampler(DefaultSampler):
-    """mmengine's DefaultSampler, with a seed for the augmentation of each image.
-
-    The seed depends only on the sampler's seed, the epoch and the index. So the
-    number of processes and workers does not change how an image is augmented, and a
-    resumed run continues as it would have without the interruption; mmengine's
-    ``worker_init_fn`` seeds each worker, once, when it starts. An image that a data
-    set wrapper repeats has several indices, and is augmented differently each time.
-    """
-
-    def __iter__(self) -> Iterator[SeededIndex]:
-        """Yields the indices, each with the seed (seed, epoch, index)."""
-        return (
-            SeededIndex(index, (self.seed, self.epoch, index))
-            for index in super().__iter__()
-        )
 
 
 @FUNCTIONS.register_module()

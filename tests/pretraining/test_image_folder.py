@@ -1,22 +1,19 @@
-import pickle
-from bisect import bisect_right
-
 import numpy as np
 import pytest
 import torch
 from mmdet.registry import DATASETS
+from mmengine.dataset import DefaultSampler
 from mmengine.registry import DefaultScope
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
 from mmdet_eca import UserError
+from mmdet_eca.engine.resuming import ResumableBatchSampler, SeededIndex, seed_items
 from mmdet_eca.pretraining import (
     CorruptImage,
     ImageFolder,
     ImagePreprocessor,
-    SeededSampler,
     collate_images,
 )
-from mmdet_eca.pretraining.seeded_index import SeededIndex
 from tests.conftest import write_images
 
 TRAIN = [
@@ -56,14 +53,21 @@ def test_wrong_folders_are_named(root, tmp_path):
         ImageFolder(str(root), VAL)
 
 
+def seeded(folder, seed, epoch):
+    """Batches of five indices, as a run has them in that epoch."""
+    seed_items(folder)
+    batches = ResumableBatchSampler(DefaultSampler(folder, seed=seed), 5, seed)
+    batches.sampler.set_epoch(epoch)
+    batches.start_at(epoch, 0)
+    return batches
+
+
 def load(folder, seed, epoch, num_workers=0):
-    sampler = SeededSampler(folder, seed=seed)
-    sampler.set_epoch(epoch)
+    batches = seeded(folder, seed, epoch)
     return list(
         DataLoader(
             folder,
-            5,
-            sampler=sampler,
+            batch_sampler=batches,
             collate_fn=collate_images,
             num_workers=num_workers,
         )
@@ -129,9 +133,7 @@ def test_wrapped_images_are_augmented_as_those_of_the_folder(
         unaugmented = [dict(folder, pipeline=VAL) for folder in (one, more)]
         plain = DATASETS.build(WRAPPERS[name](*unaugmented))
     assert wrapped.metainfo['classes'] == ('a', 'b', 'c')
-    sampler = SeededSampler(wrapped, seed=1)
-    sampler.set_epoch(3)
-    places = [key.index for key in sampler]
+    places = [key.index for batch in seeded(wrapped, 1, 3) for key in batch]
     batches = load(wrapped, 1, 3, num_workers)
     images = torch.cat([batch['inputs'] for batch in batches])
     labels = torch.cat([batch['data_samples'] for batch in batches])
@@ -146,40 +148,11 @@ def test_wrapped_images_are_augmented_as_those_of_the_folder(
     assert len(origin) == 10 + 9
     for place, image, label in zip(places, images, labels):
         folder, i = origin[plain[place]['inputs'].tobytes()]
-        direct = folder[SeededIndex(i, (1, 3, place))]
+        seed_items(folder)
+        (direct,) = folder.__getitems__([SeededIndex(i, (1, 3, place))])
         np.testing.assert_array_equal(image, direct['inputs'])
         assert label == direct['data_samples'] == folder.labels[i]
     assert len({image.numpy().tobytes() for image in images}) == len(wrapped)
-
-
-def test_a_seeded_index_is_a_number_that_seeds():
-    """For whatever a wrapper computes with it or looks up, in any process."""
-    np.random.seed(hash((1, 2, 3)) % 2**32)
-    expected = np.random.random()
-    key = pickle.loads(pickle.dumps(SeededIndex(7, (1, 2, 3))))
-    uses = [
-        (lambda: key % 4, 3),
-        (lambda: key // 4, 1),
-        (lambda: key - 5, 2),
-        (lambda: 10 - key, 3),
-        (lambda: key + 1, 8),
-        (lambda: 1 + key, 8),
-        (lambda: key * 2, 14),
-        (lambda: -key, -7),
-        (lambda: int(key), 7),
-        (lambda: divmod(key, 4), (1, 3)),
-        (lambda: range(20)[key], 7),
-        (lambda: list(range(20))[key], 7),
-        (lambda: np.arange(20)[key], 7),
-        (lambda: torch.arange(20)[key], 7),
-        (lambda: Subset(range(9, 30), range(20))[key], 16),
-    ]
-    for use, result in uses:
-        np.random.seed(0)
-        assert use() == result
-        assert np.random.random() == expected
-    assert key == 7 and key != 8 and 6 < key < 8 and key >= 7 and key <= 7
-    assert bisect_right([3, 7, 9], key) == 2 and {key: 1}[7] == 1
 
 
 def test_corrupt_images_are_left_out_and_named(root):

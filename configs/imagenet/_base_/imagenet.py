@@ -13,7 +13,7 @@ train_dataloader = dict(
     **_loader,
     batch_size=64,
     drop_last=True,
-    sampler=dict(type='SeededSampler', shuffle=True),
+    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='ImageFolder',
         root='data/imagenet/train',

@@ -1,6 +1,12 @@
 """Hooks that a detector's config may name."""
 
 from .channels_last_hook import ChannelsLastHook, to_channels_last
+from .iter_seed_hook import IterSeedHook
 from .whole_checkpoint_hook import WholeCheckpointHook
 
-__all__ = ['ChannelsLastHook', 'WholeCheckpointHook', 'to_channels_last']
+__all__ = [
+    'ChannelsLastHook',
+    'IterSeedHook',
+    'WholeCheckpointHook',
+    'to_channels_last',
+]
