@@ -188,7 +188,7 @@ def test_resume_goes_on(trained, digits, tmp_path):
 
 
 def first_step(coco, work_dir, processes, per_process):
-    """Loss and weights after one step of the paper's RetinaNet."""
+    """Loss and weights after one step of the paper's RetinaNet, made narrow."""
     work_dir.mkdir()
     config = work_dir / 'retinanet.py'
     config.write_text(
@@ -204,6 +204,11 @@ def first_step(coco, work_dir, processes, per_process):
             **{
                 'val_evaluator.ann_file': f'{coco}/annotations/instances_val2017.json',
                 'model.backbone.init_cfg': 'None',
+                'model.backbone.base_channels': 16,
+                'model.neck.in_channels': '[64,128,256,512]',
+                'model.neck.out_channels': 32,
+                'model.bbox_head.in_channels': 32,
+                'model.bbox_head.feat_channels': 32,
                 'train_dataloader.batch_size': per_process,
                 'train_dataloader.sampler.shuffle': 'False',
                 'train_dataloader.dataset.pipeline.2.scale': '(160,128)',
