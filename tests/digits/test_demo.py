@@ -2,15 +2,14 @@
 
 import json
 import os.path as osp
-import sys
 
 import pytest
 import torch
 from mmengine.config import Config
 
 from mmdet_eca import UserError, config_path
-from mmdet_eca.digits import demo, run_demo
-from tests.conftest import ROOT, run
+from mmdet_eca.digits import demo, make_digits, run_demo
+from tests.tools.in_process import call
 
 
 class Interrupted(Exception):
@@ -175,15 +174,21 @@ def test_digits_configs_train_with_every_torch(name):
     assert arguments.pop('type') == 'AdamW' and 'fused' not in arguments
 
 
-def in_folder(folder, *command, **options):
-    """Runs a command in another folder than the repository's root."""
-    return run('env', '-C', folder, f'PYTHONPATH={ROOT}', *command, **options)
+def test_demo_runs_in_any_folder(tmp_path, monkeypatch, capsys):
+    """From the data on to its results, but on few images, in one epoch, and with no
+    bar."""
+    run = demo._run
 
+    def short(cfg, work_dir, seed):
+        cfg.train_cfg.max_epochs = 1
+        cfg.train_dataloader.batch_size = 4
+        return run(cfg, work_dir, seed)
 
-def test_demo_runs_in_any_folder(tmp_path):
-    """From the data on to its results, with most of the training left out."""
-    (tmp_path / 'short.py').write_text(SHORT)
-    done = in_folder(tmp_path, sys.executable, 'short.py')
+    monkeypatch.setattr(demo, '_run', short)
+    monkeypatch.setattr(demo, 'make_digits', lambda out: make_digits(out, 16, 12))
+    monkeypatch.setattr(demo, 'MIN_AP', dict(bbox=-1, segm=-1))
+    monkeypatch.chdir(tmp_path)
+    call('demo', '--seed', 5)
     assert (tmp_path / 'work_dirs' / 'demo' / 'predictions.png').exists()
     assert (tmp_path / 'work_dirs' / 'demo' / 'curves.png').exists()
     results = json.loads((tmp_path / 'work_dirs' / 'demo' / 'results.json').read_text())
@@ -192,28 +197,6 @@ def test_demo_runs_in_any_folder(tmp_path):
         results['config'], config_path('digits/mask_rcnn_eca_r50_digits.py')
     )
     # What the report says to type can be typed there.
-    again = done.stdout.split('Again')[1].replace('\\\n', ' ').split()[:4]
+    again = capsys.readouterr().out.split('Again')[1].replace('\\\n', ' ').split()[:4]
     assert [osp.isfile(tmp_path / word) for word in again[1:]] == [True] * 3
     assert not list((tmp_path / 'work_dirs').glob('*/*.tmp'))
-
-
-# The demo itself, but on few images, in one epoch, and with no bar.
-SHORT = f"""
-import runpy
-import sys
-from mmengine.config import Config
-from mmdet_eca.digits import demo
-
-demo.MIN_AP = dict(bbox=-1, segm=-1)
-make_digits, run = demo.make_digits, demo._run
-demo.make_digits = lambda out: make_digits(out, 16, 12)
-
-def short(cfg, work_dir, seed):
-    cfg.train_cfg.max_epochs = 1
-    cfg.train_dataloader.batch_size = 4
-    return run(cfg, work_dir, seed)
-
-demo._run = short
-sys.argv = ['{ROOT}/tools/demo.py', '--seed', '5']
-runpy.run_path(sys.argv[0], run_name='__main__')
-"""
