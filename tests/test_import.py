@@ -1,4 +1,7 @@
+import json
 import sys
+
+import pytest
 
 from tests.conftest import run
 
@@ -16,15 +19,14 @@ def test_importing_brings_in_nothing_heavy_that_mmdet_does_not():
     assert not any(name.startswith('matplotlib.pyplot') for name in added)
 
 
-def test_importing_prints_nothing():
-    """What tools print is read by others; the fork's mmdet prints too."""
-    assert run(sys.executable, '-c', 'import mmdet_eca').stdout == ''
-
-
-def test_importing_loads_no_wing_and_registers_none_of_their_names():
-    """Names as general as ImageFolder are not for everybody who wants attention."""
+@pytest.fixture(scope='module')
+def imported():
+    """What a process prints that imports this package before anything else, and
+    the names that it then has."""
     code = """
-import sys
+import mmdet_eca
+print('imported')
+import json, sys
 import mmdet.registry as registries
 from mmengine.registry import Registry
 
@@ -34,21 +36,27 @@ def registered():
             for name, module in registry.module_dict.items()
             if module.__module__.startswith('mmdet_eca.')}
 
-import mmdet_eca
-wings = ('benchmark', 'digits', 'pretraining', 'tables')
-print([name for name in sys.modules if name.startswith('mmdet_eca.')
-       and name.split('.')[1] in wings])
+modules = [name for name in sys.modules if name.startswith('mmdet_eca.')]
 core = registered()
-print([name for name, module in core.items()
-       if module.split('.')[1] not in ('models', 'legacy', 'engine')])
-print('ECAResNet' in core, 'InclusiveCocoMetric' in core, 'ChannelsLastHook' in core)
 import mmdet_eca.pretraining
-print({'ImageFolder', 'PackImage', 'TopAccuracy', 'ImageClassifier',
-       'CorruptImagesHook'} <= registered().keys() - core.keys())
+print(json.dumps(dict(modules=modules, core=core, wing=registered())))
 """
-    assert run(sys.executable, '-c', code).stdout.splitlines() == [
-        '[]',
-        '[]',
-        'True True True',
-        'True',
-    ]
+    *printed, found = run(sys.executable, '-c', code).stdout.splitlines()
+    return printed, json.loads(found)
+
+
+def test_importing_prints_nothing(imported):
+    """What tools print is read by others; the fork's mmdet prints too."""
+    assert imported[0] == ['imported']
+
+
+def test_importing_loads_no_wing_and_registers_none_of_their_names(imported):
+    """Names as general as ImageFolder are not for everybody who wants attention."""
+    modules, core, wing = imported[1].values()
+    wings = {'benchmark', 'digits', 'pretraining', 'tables'}
+    assert not wings & {name.split('.')[1] for name in modules}
+    places = {module.split('.')[1] for module in core.values()}
+    assert places == {'models', 'legacy', 'engine'}
+    assert {'ECAResNet', 'InclusiveCocoMetric', 'ChannelsLastHook'} <= core.keys()
+    names = {'ImageFolder', 'PackImage', 'TopAccuracy', 'ImageClassifier'}
+    assert {*names, 'CorruptImagesHook'} <= wing.keys() - core.keys()
