@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import os.path as osp
@@ -8,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine import config
+from mmengine.config import utils as config_utils
 
 from mmdet_eca.digits import make_digits
 
@@ -143,6 +146,16 @@ def device(request):
     matmul.allow_bf16_reduced_precision_reduction = False
     with torch.device(request.param) as made:
         yield made
+
+
+@pytest.fixture(autouse=True, scope='session')
+def _configs_take_no_seconds():
+    """mmengine reads mmdet's whole index for every config, and has yapf lay out each
+    config that it writes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config_utils, 'load', functools.cache(config_utils.load))
+        patch.setattr(config.config, 'FormatCode', lambda text, **style: (text, True))
+        yield
 
 
 @pytest.fixture(autouse=True)

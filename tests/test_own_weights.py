@@ -4,7 +4,6 @@ Only the address is another one: a server of this process, with files that have
 the names and shapes of the real ones.
 """
 
-import functools
 import glob
 import os.path as osp
 import re
@@ -13,7 +12,6 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
-from mmengine.config import utils as config_utils
 from mmengine.registry import DefaultScope
 from safetensors.torch import save_file
 
@@ -36,15 +34,6 @@ STARTS = [
     'fcos_eca_r50_fpn_gn-head_1x.py',
     'dino_eca_r50_4scale_12e.py',
 ]
-
-
-@pytest.fixture(autouse=True, scope='module')
-def _mmdets_index_is_read_once():
-    """By mmengine: else it takes most of the time, once for every config."""
-    read = config_utils.load
-    config_utils.load = functools.lru_cache(None)(read)
-    yield
-    config_utils.load = read
 
 
 def load(config):
