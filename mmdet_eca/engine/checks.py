@@ -1,8 +1,6 @@
 """Finds a user's mistakes before a run writes anything."""
 
 import copy
-import json
-import mmap
 import os.path as osp
 from collections.abc import Iterator
 from typing import Any, Optional
@@ -18,6 +16,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..checkpoints import local_path
+from ..datasets import read_categories
 from ..errors import UserError, first_few
 from .config import dataset_metainfo, innermost_datasets, tool_path, values_of
 
@@ -136,7 +135,7 @@ def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
         )
     if not (isinstance(dataset_class, type) and issubclass(dataset_class, CocoDataset)):
         return  # another file format; and trackers detect only some of the classes
-    found = _read_categories(ann_file)
+    found = read_categories(ann_file)
     missing = [name for name in classes if name not in found]
     if missing or (in_config is None and len(found) != len(classes)):
         raise UserError(
@@ -144,6 +143,13 @@ def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
             f'config {len(classes)} ({first_few(classes)}): set '
             'dataset.metainfo=dict(classes=...) and num_classes='
             f'{len(found)} in the heads'
+        )
+    in_order = [name for name in found if name in set(classes)]
+    if dataset_class is CocoDataset and in_order != list(classes):
+        raise UserError(
+            f'metainfo.classes ({first_few(classes)}) have another order than in '
+            f'{ann_file} ({first_few(in_order)}): MMDetection numbers them by the '
+            'order of the file, so they would get wrong names'
         )
     for name, num_classes in _heads(model):
         if num_classes not in _allowed_num_classes(metainfo):
@@ -186,41 +192,3 @@ def _allowed_num_classes(metainfo: dict) -> set[int]:
         stuff = len(metainfo['stuff_classes'])
         counts |= {len(metainfo['thing_classes']), stuff, stuff + 1}
     return counts
-
-
-def _read_categories(ann_file: str) -> list[str]:
-    """Reads the names of the categories of a COCO annotation file.
-
-    Finds the list from the end of the file, where COCO has it, in less than a
-    millisecond; of 500 MB, json and pycocotools parse all and take 3 GB of
-    memory, and ijson takes 17 s.
-
-    Raises:
-        UserError: If the file has no such list.
-    """
-    with open(ann_file, 'rb') as file:
-        try:
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-                key = text.rfind(b'"categories"')
-                start = text.find(b'[', max(key, 0))
-                if key >= 0 and start >= 0:
-                    return [c['name'] for c in _read_list(text, start)]
-        except (ValueError, KeyError, TypeError):
-            pass
-    raise UserError(
-        f'{ann_file} is not a COCO annotation file: it has no list '
-        '"categories" of ids and names'
-    )
-
-
-def _read_list(text: mmap.mmap, start: int) -> list:
-    """Parses the JSON list at ``start``, and reads on until it is whole."""
-    size = 2**22
-    while True:
-        piece = text[start : start + size].decode(errors='ignore')
-        try:
-            return json.JSONDecoder().raw_decode(piece)[0]
-        except json.JSONDecodeError:
-            if start + size >= len(text):
-                raise
-            size *= 4

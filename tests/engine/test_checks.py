@@ -9,6 +9,7 @@ import sys
 
 import mmdet
 import pytest
+from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.model import PretrainedInit
@@ -176,6 +177,23 @@ def test_a_subset_of_the_classes_may_be_chosen(cfg):
     cfg.model.roi_head.bbox_head.num_classes = 2
     cfg.model.roi_head.mask_head.num_classes = 2
     check_config(cfg, TRAIN)
+
+
+def test_classes_in_another_order_than_in_the_file(cfg):
+    """With which MMDetection's own CocoDataset gives the wrong names."""
+    dataset = cfg.train_dataloader.dataset
+    dataset.metainfo.classes = ('7', '1')
+    built = CocoDataset(
+        ann_file=f'{dataset.data_root}/{dataset.ann_file}',
+        metainfo=dict(classes=('7', '1')),
+        data_prefix=dict(img=''),
+        lazy_init=True,
+    )
+    built.load_data_list()
+    assert built.cat2label == {2: 0, 8: 1}  # the file has the id 2 for '1'
+    cfg.model.roi_head.bbox_head.num_classes = 2
+    cfg.model.roi_head.mask_head.num_classes = 2
+    assert error_of(cfg).startswith('metainfo.classes (7, 1) have another order')
 
 
 def test_categories_are_found_wherever_they_stand(cfg, digits, tmp_path):
