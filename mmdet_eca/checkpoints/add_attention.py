@@ -120,8 +120,8 @@ def _find_blocks(path: str, weights: StateDict) -> Iterator[_Block]:
     for name in weights:
         found = pattern.match(name)
         if found and found['prefix'] in _PREFIXES:
-            block = found['prefix'], found[0]
-            blocks.setdefault(block, []).append(name[found.end() :])
+            key = found['prefix'], found[0]
+            blocks.setdefault(key, []).append(name[found.end() :])
     for (prefix, block), parts in blocks.items():
         foreign = _foreign_part(weights, prefix, block, parts)
         if foreign is not None:
@@ -133,8 +133,8 @@ def _find_blocks(path: str, weights: StateDict) -> Iterator[_Block]:
             norm = next((n for n in parts if re.fullmatch(norm_pattern, n)), None)
             if conv in parts and norm:
                 channels = len(weights[block + norm])
-                name = block + norm[: -len('.weight')]
-                yield _Block(prefix, block, name, channels)
+                last_norm = block + norm[: -len('.weight')]
+                yield _Block(prefix, block, last_norm, channels)
                 break
 
 
