@@ -4,7 +4,6 @@ import textwrap
 from typing import Any, Optional
 
 from mmengine.config import Config
-from yapf.yapflib.yapf_api import FormatCode
 
 from ..datasets import CocoFile
 from ..engine.config import PREFIX
@@ -12,11 +11,6 @@ from .scale import BASE, Scale, resize_pipeline
 from .schedule import Schedule
 
 COLUMNS = 88
-_STYLE = dict(
-    based_on_style='pep8',  # as mmengine writes configs
-    column_limit=COLUMNS,
-    split_before_expression_after_opening_paren=True,
-)
 # mmdet's palette of COCO has as many colours; its visualizer wants one for each class.
 _COLOURS = 80
 
@@ -25,6 +19,13 @@ class _Code(str):
     """Python that stands in a config as it is, such as the name of a variable."""
 
     __slots__ = ()
+
+
+class _Updated(dict):
+    """What a config changes in a dict of its base, as ``dict(base, key=value)``."""
+
+    def __init__(self, base: str, **changes: Any) -> None:
+        super().__init__({'': _Code(base)}, **changes)
 
 
 def config_text(
@@ -86,8 +87,7 @@ def config_text(
         _assign('optim_wrapper', dict(optimizer=dict(lr=schedule.lr))),
         _assign('auto_scale_lr', dict(enable=True, base_batch_size=schedule.total)),
     ]
-    text, _ = FormatCode('\n'.join(lines) + '\n', style_config=_STYLE)
-    return text
+    return '\n'.join(lines) + '\n'
 
 
 def _train_loader(
@@ -99,9 +99,7 @@ def _train_loader(
         # Else these images would be left out.
         dataset['filter_cfg'] = dict(_plain(filter_cfg), min_size=1)
     if schedule.times > 1:
-        inner = _Code(
-            f'dict(_base_.train_dataloader.dataset, {_code(dataset)[len("dict(") :]}'
-        )
+        inner = _Updated('_base_.train_dataloader.dataset', **dataset)
         dataset = dict(
             _delete_=True, type='RepeatDataset', times=schedule.times, dataset=inner
         )
@@ -181,21 +179,50 @@ def _plain(value: Any) -> Any:
 
 
 def _assign(name: str, value: Any) -> str:
-    return f'{name} = {_code(value)}'
+    return f'{name} = {_code(value, taken=len(name) + 3)}'
 
 
-def _code(value: Any) -> str:
-    if isinstance(value, _Code):
-        return str(value)
+def _code(value: Any, indent: int = 0, taken: int = 0) -> str:
+    """Python for a value: on one line if it fits, else a part a line.
+
+    The same by yapf, with which mmengine formats configs, takes seconds.
+
+    Args:
+        value (Any): Nested dicts, lists and tuples of what ``repr`` can write.
+        indent (int): Columns before the line that it begins on.
+        taken (int): Columns before and behind it on that line.
+    """
+    opening, parts, closing = _parts(value)
+    flat = opening + ', '.join(name + _code(part) for name, part in parts) + closing
+    if indent + taken + len(flat) <= COLUMNS or not parts:
+        return flat
+    indent += 4
+    lines = [''] if isinstance(value, (list, tuple)) else []
+    for name, part in parts:
+        text = name + _code(part, indent, len(name) + len(closing))
+        # Short values, such as names of classes, side by side.
+        is_short = lines and not isinstance(part, (dict, list))
+        if is_short and indent + len(lines[-1]) + len(text) + 2 <= COLUMNS:
+            lines[-1] += f' {text},' if lines[-1] else f'{text},'
+        else:
+            lines.append(f'{text},')
+    margin = f'\n{" " * indent}'
+    body = margin + margin.join(line for line in lines if line)
     if isinstance(value, dict):
-        return (
-            f'dict({", ".join(f"{key}={_code(part)}" for key, part in value.items())})'
-        )
+        return opening + body[:-1] + closing  # as mmengine closes a dict
+    return f'{opening}{body}{margin[:-4]}{closing}'
+
+
+def _parts(value: Any) -> tuple[str, list[tuple[str, Any]], str]:
+    """Opening, (what stands before a part, the part) and closing."""
+    if isinstance(value, dict):
+        named = [(f'{key}=' if key else '', part) for key, part in value.items()]
+        return 'dict(', named, ')'
     if isinstance(value, list):
-        return f'[{", ".join(map(_code, value))}]'
+        return '[', [('', part) for part in value], ']'
     if isinstance(value, tuple):
-        return f'({", ".join(map(_code, value))}{"," * (len(value) == 1)})'
-    return _literal(value)
+        return '(', [('', part) for part in value], ',)' if len(value) == 1 else ')'
+    return (value if isinstance(value, _Code) else _literal(value)), [], ''
 
 
 def _literal(value: Any) -> str:
