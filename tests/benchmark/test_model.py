@@ -12,17 +12,17 @@ from mmdet_eca.benchmark import benchmark_model
 from mmdet_eca.benchmark.memory import saved_bytes
 from mmdet_eca.benchmark.rows import build_row
 from mmdet_eca.benchmark.steps import Batch, Step, make_samples
-from tests.conftest import every_amp, run
+from tests.conftest import every_amp
+from tests.tools.in_process import call
 
 PLAIN = 'configs/mask_rcnn_r50_fpn_1x.py'
 ECA = 'configs/mask_rcnn_eca_r50_fpn_1x.py'
 DIGITS = 'configs/digits/mask_rcnn_eca_r50_digits.py'
 
 
-def test_tool_compares_backbones(tmp_path):
-    done = run(
-        'python',
-        'tools/benchmark.py',
+def test_tool_compares_backbones(tmp_path, capsys):
+    call(
+        'benchmark',
         'model',
         PLAIN,
         f'{PLAIN}@efficient_conv_bn_eval',
@@ -41,12 +41,13 @@ def test_tool_compares_backbones(tmp_path):
     saved = [row['saved activations'] for row in results.values()]
     assert saved[3] < saved[0] < saved[2]
     assert saved[3] < saved[1]  # which folds where the weights are larger too
-    cells = [cell.strip() for cell in done.stdout.split('|')]
+    printed = capsys.readouterr().out
+    cells = [cell.strip() for cell in printed.split('|')]
     assert f'{saved[3] / saved[0]:.3f}' in cells
     for row in results.values():
         assert row['training step']['seconds'] > 0
         assert len(row['inference, one image']['ratios']) == 1
-    assert (tmp_path / 'model.txt').read_text().strip() in done.stdout
+    assert (tmp_path / 'model.txt').read_text().strip() in printed
     assert (tmp_path / 'model.png').stat().st_size > 10000
 
 

@@ -21,6 +21,7 @@ from tests.checkpoints.small_detectors import (
     with_numbers,
 )
 from tests.conftest import run
+from tests.tools.in_process import call, log, mistake
 
 
 @pytest.mark.parametrize('detector', DETECTORS)
@@ -57,21 +58,15 @@ def test_a_converted_detector_detects_the_same(detector, tmp_path):
     assert ('masks' in expected[0]) == (detector == 'mask_rcnn')
 
 
-def test_a_converted_detector_is_evaluated(coco, tmp_path):
+def test_a_converted_detector_is_evaluated(coco, tmp_path, capsys):
     """The commands of docs/legacy.md, on a folder laid out as COCO's."""
     config = small_config('mask_rcnn', tmp_path)
     old = as_in_1x(with_numbers(build(config)).state_dict())
     out = tmp_path / 'out.pth'
-    done = run(
-        sys.executable,
-        'tools/convert_checkpoint.py',
-        save_as_in_1x(old, tmp_path / 'authors.pth'),
-        out,
-    )
-    assert 'mask_rcnn_eca_r50_fpn_1x.py' in done.stdout.splitlines()[-1]
-    done = run(
-        sys.executable,
-        'tools/test.py',
+    call('convert-checkpoint', save_as_in_1x(old, tmp_path / 'authors.pth'), out)
+    assert 'mask_rcnn_eca_r50_fpn_1x.py' in capsys.readouterr().out.splitlines()[-1]
+    call(
+        'test',
         config,
         out,
         '--work-dir',
@@ -83,8 +78,8 @@ def test_a_converted_detector_is_evaluated(coco, tmp_path):
         'test_dataloader.dataset.pipeline.1.scale=(160,128)',
         f'test_evaluator.ann_file={coco}/annotations/instances_val2017.json',
     )
-    assert 'coco/segm_mAP' in done.stdout
-    assert 'not match exactly' not in done.stdout
+    assert 'coco/segm_mAP' in log(tmp_path / 'work')
+    assert 'not match exactly' not in log(tmp_path / 'work')
 
 
 @pytest.mark.parametrize(
@@ -266,19 +261,8 @@ def test_versions_that_are_not_said_or_do_not_fit(tmp_path):
     torch.save(dict(state_dict=fill(detr), meta=V2), path)
     with pytest.raises(UserError, match='MMDetection 3.x has rebuilt the DETRs'):
         convert_checkpoint(path, out)
-    done = run(
-        sys.executable,
-        '-W',
-        'ignore',
-        'tools/convert_checkpoint.py',
-        path,
-        out,
-        '--mmdet-version',
-        '1.2.0',
-        check=False,
-    )
-    assert done.returncode == 1
-    assert 'leave --mmdet-version out' in done.stderr.splitlines()[-1]
+    line = mistake('convert-checkpoint', path, out, '--mmdet-version', '1.2.0')
+    assert 'leave --mmdet-version out' in line
 
 
 @pytest.mark.parametrize('detector', DETECTORS)

@@ -1,5 +1,4 @@
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from mmdet_eca.pretraining import (
     collate_images,
 )
 from mmdet_eca.pretraining.benchmark import MEAN, STD, PlainPipeline, write_jpegs
-from tests.conftest import run
+from tests.tools.in_process import call
 
 
 def test_both_pipelines_give_the_same_image(tmp_path):
@@ -34,13 +33,11 @@ def test_both_pipelines_give_the_same_image(tmp_path):
         assert grey_levels.max() < 1.01
 
 
-def test_tool_prints_a_table():
-    done = run(
-        sys.executable, 'tools/benchmark.py', 'data', '--num-images', 2, '--rounds', 1
-    )
+def test_tool_prints_a_table(capsys):
+    call('benchmark', 'data', '--num-images', 2, '--rounds', 1)
     table = [
         [cell.strip() for cell in line.strip('|').split('|')]
-        for line in done.stdout.splitlines()
+        for line in capsys.readouterr().out.splitlines()
         if line.startswith('|')
     ]
     header, *rows = table
