@@ -169,6 +169,7 @@ def whole_file(path: str, unfinished: Optional[str] = None) -> Iterator[str]:
 
     ``torch.save``, mmengine's ``dump`` and its ``save_checkpoint`` write into the
     file itself: whoever reads it meanwhile, or after an interruption, gets a part.
+    It is on the disk when the block has ended, so that a power cut does not undo it.
 
     Args:
         path (str): The file.
@@ -181,10 +182,21 @@ def whole_file(path: str, unfinished: Optional[str] = None) -> Iterator[str]:
     unfinished = unfinished or f'{path}.{uuid.uuid4().hex}.tmp'
     try:
         yield unfinished
+        _sync(unfinished)
         os.replace(unfinished, path)
+        if os.name == 'posix':  # where a folder can be opened
+            _sync(osp.dirname(osp.abspath(path)))
     finally:
         with contextlib.suppress(OSError):
             os.remove(unfinished)
+
+
+def _sync(path: str) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def sha256(path: str) -> str:

@@ -5,14 +5,18 @@ draws other random numbers, so that the run becomes another one.
 """
 
 from .batches import ResumableBatchSampler, SeededIndex, make_seeded, seed_items
+from .finding import find_newest_checkpoint
 from .loops import ResumableEpochLoop
 from .runner import ResumableRunner
+from .safe_checkpoint_hook import SafeCheckpointHook
 
 __all__ = [
     'ResumableBatchSampler',
     'ResumableEpochLoop',
     'ResumableRunner',
+    'SafeCheckpointHook',
     'SeededIndex',
+    'find_newest_checkpoint',
     'make_seeded',
     'seed_items',
 ]

@@ -1,12 +1,15 @@
 from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch import nn
 
 from .batches import make_seeded, seed_items
 
+EVALUATED = 'evaluated_epoch'  # in the message hub, and so in checkpoints
+
 
 class ResumableEpochLoop(EpochBasedTrainLoop):
-    """mmengine's loop over epochs, with batches that do not depend on interruptions.
+    """mmengine's loop over epochs, which can be left and entered at any iteration.
 
     Args:
         runner (Runner): The runner.
@@ -18,8 +21,23 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         super().__init__(runner, make_seeded(dataloader, runner.seed), **settings)
         seed_items(self.dataloader.dataset)
 
+    def run(self) -> nn.Module:
+        """Trains to the end.
+
+        An epoch is evaluated after its checkpoint has been written. If the run was
+        interrupted in between, the evaluation is done first.
+        """
+        self.runner.call_hook('before_train')
+        if self.epoch and self.iter == self.epoch * len(self.dataloader):
+            self._evaluate()
+        while self.epoch < self.max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._evaluate()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
     def run_epoch(self) -> None:
-        """Runs the rest of the current epoch."""
+        """Runs what is left of the current epoch."""
         done = self.iter - self.epoch * len(self.dataloader)
         self.dataloader.batch_sampler.start_at(self.epoch, done)
         self.runner.call_hook('before_train_epoch')
@@ -28,3 +46,17 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             self.run_iter(batch_idx, batch)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
+
+    def _evaluate(self) -> None:
+        """Evaluates the epoch that has ended if it is due and not done yet."""
+        self._decide_current_val_interval()
+        hub = self.runner.message_hub
+        if (
+            self.runner.val_loop is not None
+            and self.epoch >= self.val_begin
+            and (self.epoch % self.val_interval == 0 or self.epoch == self.max_epochs)
+            and hub.runtime_info.get(EVALUATED) != self.epoch
+        ):
+            # Before it, since the best checkpoint is written while it runs.
+            hub.update_info(EVALUATED, self.epoch)
+            self.runner.val_loop.run()

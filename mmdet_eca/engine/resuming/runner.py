@@ -1,22 +1,37 @@
+import os
+import os.path as osp
 from typing import Any, Optional, Union
 
-from mmengine.hooks import Hook
-from mmengine.registry import LOOPS
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.dist import broadcast_object_list, is_main_process, master_only
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.registry import HOOKS, LOOPS
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 from torch import nn
 
-from ...checkpoints.files import read_checkpoint
+from ...checkpoints.files import read_checkpoint, whole_file
 from ..hooks.iter_seed_hook import IterSeedHook
+from .finding import WITHIN_EPOCH, Found, find_newest_checkpoint
 from .loops import ResumableEpochLoop
+from .safe_checkpoint_hook import SafeCheckpointHook
+
+UNFINISHED = 'checkpoint.tmp'
 
 
 class ResumableRunner(Runner):
     """mmengine's runner for trainings that an interruption does not change.
 
     It takes every config of mmengine's. A training loop that is not mmengine's over
-    epochs stays as it is.
+    epochs stays as it is, and so does a checkpoint hook that is not mmengine's.
     """
+
+    _resume: bool
+
+    def register_hook(self, hook: Any, priority: Any = None) -> None:
+        """Registers a hook, ours in place of mmengine's CheckpointHook."""
+        if isinstance(hook, dict) and _class(HOOKS, hook) is CheckpointHook:
+            hook = dict(hook, type=SafeCheckpointHook)
+        super().register_hook(hook, priority)
 
     def register_hooks(
         self,
@@ -35,14 +50,72 @@ class ResumableRunner(Runner):
         return super().build_train_loop(loop)
 
     def train(self) -> nn.Module:
-        """Trains, with the seed of the run that is resumed.
+        """Trains, from the newest checkpoint that is whole if the run is resumed.
 
-        mmengine takes it over when the order of the images has been drawn already.
+        The seed is taken from it. mmengine does so when the order of the images has
+        been drawn already.
         """
-        if self._resume and self._load_from is not None:
-            meta = read_checkpoint(self._load_from).get('meta', {})
-            self._take_seed(meta.get('seed'))
+        if self._resume:
+            found: list[Optional[Found]] = [None]
+            if is_main_process():
+                found = [self._find_checkpoint()]
+            broadcast_object_list(found)
+            if found[0] is None:
+                self._resume = False
+                self.logger.warning(
+                    f'{self.work_dir} has no checkpoint: the training starts anew'
+                )
+            else:
+                self._load_from = found[0].path
+                self._take_seed(found[0].meta.get('seed'))
         return super().train()
+
+    def may_save_within_epoch(self) -> bool:
+        """Whether a run can go on from here, between two iterations.
+
+        Not in the middle of an accumulation of gradients, and not in a loop over
+        epochs of somebody else, which would begin the epoch anew.
+        """
+        return isinstance(
+            self.train_loop, (ResumableEpochLoop, IterBasedTrainLoop)
+        ) and all(
+            wrapper.should_update()
+            for wrapper in getattr(
+                self.optim_wrapper, 'optim_wrappers', {'': self.optim_wrapper}
+            ).values()
+        )
+
+    @master_only
+    def save_checkpoint(
+        self, out_dir: str, filename: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Writes a checkpoint, whole or not at all; the arguments are mmengine's.
+
+        Raises:
+            OSError: If it cannot be written, such as on a full disk.
+        """
+        if '://' in str(out_dir):
+            super().save_checkpoint(out_dir, filename, *args, **kwargs)
+            return
+        os.makedirs(out_dir, exist_ok=True)
+        # One name, so that a killed process leaves one unfinished file at most.
+        unfinished = osp.join(out_dir, UNFINISHED)
+        with whole_file(osp.join(out_dir, filename), unfinished):
+            super().save_checkpoint(out_dir, UNFINISHED, *args, **kwargs)
+
+    def _find_checkpoint(self) -> Optional[Found]:
+        if self._load_from is not None:
+            meta = read_checkpoint(self._load_from).get('meta', {})
+            return Found(self._load_from, meta)
+        hook = next((h for h in self.hooks if isinstance(h, CheckpointHook)), None)
+        folder, names = self.work_dir, ['epoch_{}.pth', 'iter_{}.pth', WITHIN_EPOCH]
+        if hook is not None:
+            names.append(hook.filename_tmpl)
+            if hook.out_dir is not None:
+                folder = osp.join(hook.out_dir, osp.basename(self.work_dir))
+        return find_newest_checkpoint(
+            self.work_dir, folder, [name.format('*') for name in names], self.logger
+        )
 
     def _take_seed(self, seed: Optional[int]) -> None:
         configured = self._randomness_cfg.get('seed')
@@ -57,11 +130,14 @@ class ResumableRunner(Runner):
         self.set_randomness(**self._randomness_cfg)
 
 
+def _class(registry: Any, config: dict) -> Any:
+    kind = config.get('type')
+    return registry.get(kind) if isinstance(kind, str) else kind
+
+
 def _is_over_epochs(loop: Any) -> bool:
     """Whether a config of a training loop means exactly mmengine's over epochs."""
     if not isinstance(loop, dict):
         return False
-    kind = loop.get('type')
-    if isinstance(kind, str):
-        kind = LOOPS.get(kind)
+    kind = _class(LOOPS, loop)
     return kind is EpochBasedTrainLoop or bool(kind is None and loop.get('by_epoch'))

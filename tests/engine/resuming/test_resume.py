@@ -1,23 +1,37 @@
 """A run that is killed and resumed logs what the uninterrupted one has logged."""
 
 import pytest
+import torch
 
 from tests.engine.resuming.runs import logged, train
+from tests.tools.in_process import log
+
+EVERY_ITERATION = dict(default_hooks__checkpoint__minutes=0)
+AVERAGE = "custom_hooks.append(dict(type='EMAHook', momentum=0.1))\n"
 
 
 @pytest.mark.parametrize(
-    'name',
-    [
-        'faster_rcnn_eca_r50_digits',
-        'mask_rcnn_eca_r50_digits',
-        'retinanet_eca_r50_digits',
-    ],
+    'name', ['faster_rcnn_eca_r50', 'mask_rcnn_eca_r50', 'retinanet_eca_r50']
 )
-def test_after_an_epoch(name, digits, tmp_path):
-    """Bit by bit: samplers, augmentation, schedules and optimiser included."""
-    config = f'digits/{name}'
-    train(config, digits, tmp_path / 'whole')
-    train(config, digits, tmp_path / 'killed', stop=6)
-    train(config, digits, tmp_path / 'killed', '--resume')
-    assert list(logged(tmp_path / 'whole')) == list(range(1, 9))
-    assert logged(tmp_path / 'killed') == logged(tmp_path / 'whole')
+def test_killed_within_an_epoch_and_after_one(name, digits, tmp_path):
+    """Bit by bit: sampling, augmentation, schedules, optimiser and averages."""
+    config, whole, killed = (
+        f'digits/{name}_digits',
+        tmp_path / 'whole',
+        tmp_path / 'killed',
+    )
+    train(config, digits, whole, text=AVERAGE)
+    train(config, digits, killed, stop=3, text=AVERAGE, **EVERY_ITERATION)
+    assert (killed / 'within_epoch_iter_3.pth').exists()
+    assert not (killed / 'within_epoch_iter_2.pth').exists()
+    train(config, digits, killed, '--resume', stop=6, text=AVERAGE)
+    assert 'resumed epoch: 0, iter: 3' in log(killed)
+    train(config, digits, killed, '--resume', text=AVERAGE)
+    assert 'resumed epoch: 1, iter: 4' in log(killed)
+    assert list(logged(whole)) == list(range(1, 9))
+    assert logged(killed) == logged(whole)
+    one, other = (torch.load(folder / 'epoch_2.pth') for folder in (whole, killed))
+    for key in ('state_dict', 'ema_state_dict'):
+        for weight, value in one[key].items():
+            assert torch.equal(other[key][weight], value), weight
+    assert sorted(path.name for path in killed.glob('*.pth')) == ['epoch_2.pth']

@@ -1,0 +1,87 @@
+"""Which checkpoint of a folder a run goes on from."""
+
+import glob
+import os
+import os.path as osp
+from collections.abc import Sequence
+from logging import Logger
+from typing import NamedTuple, Optional
+
+from ...checkpoints.files import read_checkpoint
+from ...errors import UserError
+
+POINTER = 'last_checkpoint'  # mmengine's file with the path of the newest checkpoint
+WITHIN_EPOCH = 'within_epoch_iter_{}.pth'
+
+
+class Found(NamedTuple):
+    """A checkpoint that is whole, and what it says of itself."""
+
+    path: str
+    meta: dict
+
+
+def find_newest_checkpoint(
+    work_dir: str, folder: str, names: Sequence[str], logger: Logger, since: float = 0
+) -> Optional[Found]:
+    """Finds the newest checkpoint of a run that is whole.
+
+    It is the one that mmengine's file ``last_checkpoint`` points to, unless a later one
+    was written after it, or it is not whole: then the one that was written last.
+
+    Args:
+        work_dir (str): Where ``last_checkpoint`` is.
+        folder (str): Where the checkpoints are.
+        names (Sequence[str]): Patterns of their names: 'epoch_*.pth'.
+        logger (Logger): Says what is passed over, and why.
+        since (float): Files that were written before it, in seconds since 1970, are
+            those of another run.
+
+    Returns:
+        Found, optional: None if there is none.
+    """
+    pointed = _read(_pointed_path(work_dir, folder, logger), logger)
+    paths = {path for name in names for path in glob.glob(osp.join(folder, name))}
+    oldest = os.stat(pointed.path).st_mtime_ns if pointed else 0
+    if pointed and os.stat(pointed.path).st_mtime < since:
+        pointed, oldest = None, 0
+    newer = sorted(
+        (-os.stat(path).st_mtime_ns, path)
+        for path in paths
+        if os.stat(path).st_mtime_ns > oldest and os.stat(path).st_mtime >= since
+    )
+    for _, path in newer:
+        found = _read(path, logger)
+        if found and (pointed is None or found.meta['iter'] > pointed.meta['iter']):
+            return found
+    return pointed
+
+
+def _pointed_path(work_dir: str, folder: str, logger: Logger) -> Optional[str]:
+    pointer = osp.join(work_dir, POINTER)
+    if not osp.isfile(pointer):
+        return None
+    with open(pointer, errors='replace') as file:
+        path = file.read().strip()
+    moved = osp.join(folder, osp.basename(path))
+    for candidate in (path, moved):  # the folder may have been moved
+        if candidate and '\0' not in candidate and osp.isfile(candidate):
+            return candidate
+    logger.warning(f'{pointer} points to {path!r}, which is no file')
+    return None
+
+
+def _read(path: Optional[str], logger: Logger) -> Optional[Found]:
+    """Reads a checkpoint to its end; None if it is not one that a run goes on from."""
+    if path is None:
+        return None
+    try:
+        checkpoint = read_checkpoint(path)
+    except UserError as error:
+        logger.warning(f'passed over: {error}')
+        return None
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    if not isinstance(meta, dict) or not {'epoch', 'iter'} <= meta.keys():
+        logger.warning(f'passed over: {path} has no epoch and iter in its meta')
+        return None
+    return Found(path, meta)

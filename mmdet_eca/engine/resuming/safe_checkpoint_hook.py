@@ -1,0 +1,205 @@
+import contextlib
+import os
+import os.path as osp
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from mmdet.registry import HOOKS
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from ...checkpoints.files import whole_file
+from .finding import POINTER, WITHIN_EPOCH
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """mmengine's CheckpointHook, which always leaves a checkpoint to go on from.
+
+    mmengine removes an old file before it has written the new one. Here every file
+    appears whole, and an old one is removed when the new one is on the disk. If there
+    is no room for it, the run says so, keeps the old ones and goes on. A checkpoint is
+    written within an epoch too, of which the newest is kept until the epoch's own.
+
+    Args:
+        minutes (float, optional): The longest time between two checkpoints; with None
+            there are none within an epoch.
+        **settings: As for mmengine's.
+    """
+
+    file_backend: Any
+    keep_ckpt_ids: deque
+
+    def __init__(self, minutes: Optional[float] = 15, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.minutes = minutes
+        self.saved_at = 0.0
+        self.within_epoch: list[str] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Takes up what an earlier process has left."""
+        super().before_train(runner)
+        self.saved_at = time.monotonic()
+        self.within_epoch = list(
+            runner.message_hub.runtime_info.get('within_epoch', ())
+        )
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Optional[dict] = None,
+    ) -> None:
+        """Writes mmengine's checkpoints, and one if the last is too old."""
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        if (
+            self.minutes is not None
+            and is_main_process()
+            and time.monotonic() - self.saved_at >= 60 * self.minutes
+            and runner.may_save_within_epoch()
+        ):
+            self.save_within_epoch(runner)
+
+    def save_within_epoch(self, runner: Runner) -> bool:
+        """Writes a checkpoint of the iteration that has just been done.
+
+        Returns:
+            bool: Whether it could be written.
+        """
+        meta = dict(epoch=runner.epoch, iter=runner.iter + 1)
+        name = WITHIN_EPOCH.format(meta['iter'])
+        # With its own name, so that a later process removes what this one cannot.
+        kept = [*self.within_epoch, name]
+        runner.message_hub.update_info('within_epoch', kept)
+        runner.logger.info(f'Saving checkpoint at {meta["iter"]} iterations')
+        if not self._write(runner, name, meta):
+            return False
+        self._remove([old for old in self.within_epoch if old != name])
+        self.within_epoch = [name]
+        return True
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        """Writes the checkpoint of an epoch, or of an interval of iterations."""
+        kept, outdated = [], []
+        if self.max_keep_ckpts > 0:
+            kept = [old for old in self.keep_ckpt_ids if old != step] + [step]
+            outdated = kept[: -self.max_keep_ckpts]
+            kept = kept[-self.max_keep_ckpts :]
+            runner.message_hub.update_info('keep_ckpt_ids', kept)
+        name = self.filename_tmpl.format(step)
+        path = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info('last_ckpt', path)
+        if self._write(runner, name, meta):
+            self.last_ckpt = path
+            if self.max_keep_ckpts > 0:
+                self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
+            old_names = [self.filename_tmpl.format(old) for old in outdated]
+            self._remove(old_names + self.within_epoch)
+            self.within_epoch = []
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        hub = runner.message_hub
+        before = {
+            name: value
+            for name, value in hub.runtime_info.items()
+            if name.startswith('best_')
+        }
+        paths = getattr(self, 'best_ckpt_path', None)
+        by_metric = dict(getattr(self, 'best_ckpt_path_dict', {}))
+        try:
+            with self._removing_last():
+                super()._save_best_checkpoint(runner, metrics)
+        except OSError as error:
+            self._complain(runner, 'best checkpoint', error)
+            for name in [name for name in hub.runtime_info if name.startswith('best_')]:
+                hub.pop_info(name)
+            for name, value in before.items():
+                hub.update_info(name, value)
+            if by_metric:
+                self.best_ckpt_path_dict = by_metric
+            else:
+                self.best_ckpt_path = paths
+
+    @contextlib.contextmanager
+    def _removing_last(self) -> Iterator[None]:
+        """Puts off what mmengine removes until the block has ended well."""
+        backend, later = self.file_backend, _RemoveLater(self.file_backend)
+        self.file_backend = later
+        try:
+            yield
+        finally:
+            self.file_backend = backend
+        later.remove_now()
+
+    def _write(self, runner: Runner, name: str, meta: dict) -> bool:
+        try:
+            runner.save_checkpoint(
+                self.out_dir,
+                name,
+                self.file_client_args,
+                save_optimizer=self.save_optimizer,
+                save_param_scheduler=self.save_param_scheduler,
+                meta=meta,
+                by_epoch=self.by_epoch,
+                backend_args=self.backend_args,
+                **self.args,
+            )
+            if is_main_process():
+                pointer = osp.join(runner.work_dir, POINTER)
+                with whole_file(pointer) as unfinished, open(unfinished, 'w') as file:
+                    file.write(self.file_backend.join_path(self.out_dir, name))
+        except OSError as error:
+            self._complain(runner, name, error)
+            return False
+        finally:
+            self.saved_at = time.monotonic()
+        return True
+
+    def _complain(self, runner: Runner, name: str, error: OSError) -> None:
+        runner.logger.error(
+            f'{name} could not be written, and the older checkpoints are kept: {error}'
+        )
+
+    def _remove(self, names: list[str]) -> None:
+        if not is_main_process():
+            return
+        for name in names:
+            path = self.file_backend.join_path(self.out_dir, name)
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+            elif self.file_backend.isdir(path):  # by deepspeed
+                self.file_backend.rmtree(path)
+
+
+class _RemoveLater:
+    """A file backend that removes nothing yet.
+
+    A path may have been written anew since; then it is kept.
+    """
+
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
+        self.removals: list[tuple[Any, str, Optional[os.stat_result]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.backend, name)
+
+    def remove(self, path: str) -> None:
+        self.removals.append((self.backend.remove, path, _stat(path)))
+
+    def rmtree(self, path: str) -> None:
+        self.removals.append((self.backend.rmtree, path, _stat(path)))
+
+    def remove_now(self) -> None:
+        for remove, path, before in self.removals:
+            now = _stat(path)
+            if now is None or before is None or now.st_ino == before.st_ino:
+                remove(path)
+
+
+def _stat(path: str) -> Optional[os.stat_result]:
+    return os.stat(path) if osp.exists(path) else None

@@ -1,0 +1,123 @@
+"""Whatever happens while one is written, there is a whole one to go on from."""
+
+import errno
+import os
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.engine.resuming.toy import ToyWatch, toy_losses, toy_train
+
+SEED = dict(seed=3)
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    return toy_losses(tmp_path_factory.mktemp('whole'), randomness=SEED)
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """A run that was killed in its third epoch of 4 iterations, after a checkpoint of
+    each epoch and one of iteration 9."""
+    ToyWatch.losses = {}
+    toy_train(tmp_path, stop=9, randomness=SEED, checkpoint=dict(minutes=0))
+    return tmp_path
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def newest(folder):
+    return folder / 'within_epoch_iter_9.pth'
+
+
+@pytest.mark.parametrize(
+    ('harm', 'iteration'),
+    [
+        (lambda folder: None, 9),
+        (lambda folder: cut(newest(folder)), 8),
+        (lambda folder: newest(folder).unlink(), 8),
+        (lambda folder: (cut(newest(folder)), cut(folder / 'epoch_2.pth')), 4),
+        (lambda folder: (folder / 'last_checkpoint').unlink(), 9),
+        (lambda folder: (folder / 'last_checkpoint').write_text(''), 9),
+        (lambda folder: (folder / 'last_checkpoint').write_bytes(b'\xff\0'), 9),
+        (lambda folder: (folder / 'last_checkpoint').write_text('/none.pth'), 9),
+        (lambda folder: (folder / 'last_checkpoint').write_text('epoch_2.pth'), 9),
+        (lambda folder: torch.save({'a': 1}, folder / 'epoch_9.pth'), 9),
+        (lambda folder: [path.unlink() for path in folder.glob('*.pth')], 0),
+    ],
+)
+def test_the_newest_whole_one_is_found(killed, harm, iteration, whole):
+    harm(killed)
+    ToyWatch.losses = {}
+    toy_train(killed, resume=True, randomness=SEED)
+    assert ToyWatch.losses == {i: whole[i] for i in range(iteration, 12)}
+
+
+def test_files_of_an_earlier_run_are_not_newer(killed):
+    """The folder was used again: its new run has come to its first epoch only."""
+    toy_train(killed, stop=5, randomness=SEED)
+    ToyWatch.losses = {}
+    toy_train(killed, resume=True, randomness=SEED)
+    assert min(ToyWatch.losses) == 4
+
+
+def test_a_full_disk_leaves_the_old_ones_and_the_training(tmp_path, whole, monkeypatch):
+    """From the second epoch to the end no checkpoint of the third can be written."""
+    written = []
+
+    def fsync(opened, sync=os.fsync):
+        path = os.readlink(f'/proc/self/fd/{opened}')
+        if path.endswith('checkpoint.tmp'):
+            written.append(path)
+            if len(written) > 2:
+                raise OSError(errno.ENOSPC, 'No space left on device')
+        sync(opened)
+
+    monkeypatch.setattr(os, 'fsync', fsync)
+    losses = toy_losses(tmp_path, randomness=SEED, checkpoint=dict(max_keep_ckpts=1))
+    assert losses == whole
+    assert [path.name for path in tmp_path.glob('*.pth*')] == ['epoch_2.pth']
+    assert not list(tmp_path.glob('*.tmp'))
+    assert (tmp_path / 'last_checkpoint').read_text() == f'{tmp_path}/epoch_2.pth'
+    (path,) = tmp_path.glob('*/*.log')
+    assert re.search(r'ERROR - .*epoch_3.pth could not be .*No space', path.read_text())
+
+
+def test_an_old_one_is_removed_after_the_new_one_is_written(tmp_path, monkeypatch):
+    """Of every kind: at each removal, the pointer leads to a file that is whole."""
+    removed = []
+
+    def remove(path, remove=os.remove):
+        if str(path).endswith('.pth'):
+            target = Path((tmp_path / 'last_checkpoint').read_text())
+            assert torch.load(target)['meta']['iter'] > 0 and target != Path(path)
+            removed.append(Path(path).name)
+        remove(path)
+
+    monkeypatch.setattr(os, 'remove', remove)
+    toy_train(tmp_path, checkpoint=dict(max_keep_ckpts=1, minutes=0))
+    within = [f'within_epoch_iter_{i}.pth' for i in range(1, 13)]
+    epochs = ['epoch_1.pth', 'epoch_2.pth']
+    assert sorted(removed) == sorted(within + epochs)
+    assert [path.name for path in tmp_path.glob('*.pth*')] == ['epoch_3.pth']
+
+
+def test_not_while_gradients_accumulate(tmp_path):
+    """Of two iterations each: checkpoints come after the second of them only."""
+    wrapper = dict(
+        type='OptimWrapper', accumulative_counts=2, optimizer=dict(type='SGD', lr=0.1)
+    )
+    settings = dict(optim_wrapper=wrapper, randomness=SEED)
+    whole = toy_losses(tmp_path / 'whole', **settings)
+    ToyWatch.losses = {}
+    folder = tmp_path / 'killed'
+    toy_train(folder, stop=7, checkpoint=dict(minutes=0), **settings)
+    names = sorted(path.name for path in folder.glob('*.pth'))
+    assert names == ['epoch_1.pth', 'within_epoch_iter_6.pth']
+    toy_train(folder, resume=True, **settings)
+    assert ToyWatch.losses == whole

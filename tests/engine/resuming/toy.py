@@ -1,0 +1,145 @@
+"""A training that takes milliseconds: one linear layer on numbers, drawn at random."""
+
+import random
+from collections import OrderedDict
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import torch
+from mmdet.visualization import DetLocalVisualizer
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.hooks import Hook
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.model import BaseModel
+from mmengine.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
+from mmengine.visualization import Visualizer
+from torch import nn
+
+from mmdet_eca.engine.resuming import ResumableRunner
+from tests.engine.resuming.runs import Killed
+
+
+@DATASETS.register_module()
+class ToyNumbers(BaseDataset):
+    """Samples 0 to size - 1, wide and high ones by turns."""
+
+    METAINFO = dict(classes=('even', 'odd'))
+
+    def __init__(self, size=7, **settings):
+        self.size = size
+        super().__init__(serialize_data=False, **settings)
+
+    def load_data_list(self):
+        return [
+            dict(img_path=f'images/{i}.jpg', width=3 + i % 3, height=4)
+            for i in range(self.size)
+        ]
+
+    def get_cat_ids(self, index):
+        return [0 if index else 1]
+
+
+@TRANSFORMS.register_module()
+class ToyNoise:
+    """Draws from each source of random numbers that transforms use."""
+
+    def __call__(self, results):
+        noise = [random.random(), np.random.random(), torch.rand(1).item()]
+        mixed = sum(image['sample_idx'] for image in results.get('mix_results', ()))
+        inputs = torch.tensor([results['sample_idx'] + mixed, *noise])
+        return dict(results, inputs=inputs)
+
+    def get_indexes(self, dataset):
+        return [random.randint(0, len(dataset) - 1)]
+
+
+@TRANSFORMS.register_module()
+class ToyPack:
+    def __call__(self, results):
+        return dict(inputs=results['inputs'], data_samples=results['img_path'])
+
+
+@MODELS.register_module()
+class ToyModel(BaseModel):
+    """Its loss depends on its weights, on what it is given, and on dropout."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        outputs = nn.functional.dropout(self.linear(torch.stack(inputs) / 10), 0.3)
+        if mode != 'loss':
+            return [outputs]
+        return dict(loss_cls=outputs.square().mean(), loss_bbox=outputs.abs().mean())
+
+
+@HOOKS.register_module()
+class ToyWatch(Hook):
+    """Keeps each iteration's loss, and stops the training before one of them."""
+
+    losses = {}  # of all runs since it was emptied
+
+    def __init__(self, stop=None):
+        self.stop = stop
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.stop:
+            raise Killed
+        assert batch_idx == runner.iter - runner.epoch * len(runner.train_dataloader)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.losses[runner.iter] = outputs['loss'].item()
+
+
+PIPELINE = [dict(type='ToyNoise'), dict(type='ToyPack')]
+NUMBERS = dict(type='ToyNumbers', pipeline=PIPELINE)
+
+
+def toy_config(work_dir, **changes):
+    """The config of a run of three epochs; ``changes`` replace parts of it."""
+    checkpoint = dict(interval=1, **changes.pop('checkpoint', {}))
+    loader = dict(
+        batch_size=2,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=True),
+        dataset=NUMBERS,
+    )
+    loader.update(changes.pop('loader', {}))
+    config = dict(
+        model=dict(type='ToyModel'),
+        work_dir=str(work_dir),
+        train_dataloader=loader,
+        train_cfg=dict(by_epoch=True, max_epochs=3),
+        optim_wrapper=dict(
+            type='OptimWrapper', optimizer=dict(type='Adam', lr=0.1), clip_grad=None
+        ),
+        param_scheduler=dict(
+            type='CosineAnnealingLR', T_max=3, convert_to_iter_based=True
+        ),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', **checkpoint)),
+        custom_hooks=[dict(type='ToyWatch', stop=changes.pop('stop', None))],
+        default_scope='mmdet',
+        launcher='none',
+        log_level='WARNING',
+    )
+    return Config({**config, **changes})
+
+
+def toy_losses(work_dir, **changes):
+    """Trains, and returns the losses by iteration."""
+    ToyWatch.losses = {}
+    toy_train(work_dir, **changes)
+    return ToyWatch.losses
+
+
+def toy_train(work_dir, **changes):
+    """Trains until the end or the stop."""
+    with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+        for kind in (Visualizer, DetLocalVisualizer, MMLogger, MessageHub):
+            # mmengine names them after the second.
+            patch.setattr(kind, '_instance_dict', OrderedDict())
+        runner = ResumableRunner.from_cfg(toy_config(work_dir, **changes))
+        runner.train()
