@@ -169,6 +169,8 @@ def _weights(cfg: Config, load_from: Optional[str]) -> tuple[dict, str]:
             'All weights that fit are of load_from; layers that count classes are new.'
             + (' Attention that it lacks starts as the identity.' if attends else ''),
         )
+    if backbone.init_cfg is None:  # of a base that starts from a whole detector
+        return {}, f'All weights that fit start from {cfg.load_from}.'
     path = local_path(backbone.init_cfg.checkpoint)
     if path is None or osp.isfile(path):
         return {}, f'The backbone starts from {backbone.init_cfg.checkpoint!r}.'

@@ -1,6 +1,5 @@
 """A config for somebody's data: written, loaded, checked, built, trained."""
 
-import functools
 import json
 import os
 import shutil
@@ -13,7 +12,6 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.visualization.palette import get_palette
 from mmengine.config import Config
-from mmengine.config import utils as config_utils
 from mmengine.registry import DefaultScope
 
 from mmdet_eca import UserError
@@ -29,15 +27,6 @@ from tests.tools.in_process import call, log, mistake
 # How many heads count the classes.
 NUMBERS = dict(mask_r=2, cascad=3)
 NAMES = ("it's", '"zwei"', '三', 'vier vier', 'a{{ fileDirname }}', *'56789')
-
-
-@pytest.fixture(autouse=True, scope='module')
-def _mmdets_index_is_read_once():
-    """By mmengine: else it takes most of the time, once for every config."""
-    read = config_utils.load
-    config_utils.load = functools.lru_cache(None)(read)
-    yield
-    config_utils.load = read
 
 
 @pytest.fixture(scope='module')
