@@ -2,7 +2,8 @@
 # make test:    the tests
 # make lint:    style, types, spelling, and which part of the package imports which (1 minute)
 # make coverage: the tests, and which lines and branches of the package they do not reach
-# make drop-in: our backbones in every config of mmdet (12 minutes)
+# make drop-in: our backbones, and weights with attention, in every config of mmdet
+#               (12 minutes)
 # make demo:    Digits-COCO: data, training, evaluation, pictures (6 minutes)
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
 # make gpu:     on a machine with a GPU: tests, benchmarks and demo on it
@@ -41,7 +42,8 @@ lint: install
 
 # Two processes: their tests print what they count, which xdist would not show.
 DROP_IN = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m slow \
-	tests/models/backbones/test_drop_in.py
+	tests/models/backbones/test_drop_in.py \
+	tests/models/backbones/test_add_attention_drop_in.py
 
 drop-in: install
 	$(DROP_IN) -k 'not losses' & others=$$!; $(DROP_IN) -k losses && wait $$others

@@ -1,26 +1,30 @@
 """Ours in the place of mmdet's own, in every config that mmdet ships."""
 
 import copy
-import glob
 import hashlib
 import itertools
 import json
 import os.path as osp
 import traceback
 
-import mmdet
 import pytest
 import torch
 from mmdet.registry import DATASETS, MODELS
 from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config, ConfigDict
-from mmengine.model import BaseModule
 from mmengine.registry import DefaultScope
 
 from mmdet_eca import UserError
-from mmdet_eca.checkpoints import schemes
 from mmdet_eca.engine.checks import check_config
+from tests.models.backbones.mmdets_models import (
+    CONFIGS,
+    backbones,
+    distinct_models,
+    key,
+    read_models,
+)
 
+pytestmark = pytest.mark.usefixtures('_surroundings')
 OURS = {'ResNet': 'ECAResNet', 'ResNetV1d': 'ECAResNetV1d', 'ResNeXt': 'ECAResNeXt'}
 # The other systems, which have mmdet's ResNet alone, in their form for detection.
 SYSTEMS = (
@@ -54,35 +58,6 @@ CLASS_COUNTS = (
     'scnet',
     'soft_teacher',
 )
-CONFIGS = osp.join(osp.dirname(mmdet.__file__), '.mim', 'configs')
-
-
-def backbones(node, kinds=OURS):
-    """The config dicts of the backbones of these kinds."""
-    if isinstance(node, dict):
-        for name, value in node.items():
-            if (
-                name == 'backbone'
-                and isinstance(value, dict)
-                and value.get('type') in kinds
-            ):
-                yield value
-            else:
-                yield from backbones(value, kinds)
-    elif isinstance(node, (list, tuple)):
-        for value in node:
-            yield from backbones(value, kinds)
-
-
-def key(node):
-    """Equal for models that differ only in weights and number of classes."""
-    if isinstance(node, dict):
-        return {
-            name: key(value)
-            for name, value in node.items()
-            if name not in ('init_cfg', 'pretrained', 'num_classes')
-        }
-    return [key(v) for v in node] if isinstance(node, (list, tuple)) else node
 
 
 @pytest.fixture(
@@ -98,49 +73,14 @@ def every_config(request):
 @pytest.fixture(scope='module')
 def models(every_config):
     """Pairs of a model's config and the names of the files that have it."""
-    found, folders = {}, set()
-    for path in sorted(glob.glob(f'{CONFIGS}/**/*.py', recursive=True)):
-        name = osp.relpath(path, CONFIGS)
-        folder = name.split('/')[0]
-        if folder == '_base_' or (
-            not every_config and ('r50' not in name or folder in folders)
-        ):
-            continue
-        folders.add(folder)
-        try:
-            model = Config.fromfile(path).get('model')
-        except (ImportError, FileNotFoundError):
-            # Imports mmpretrain, or inherits from a file that is not shipped:
-            # mmdet cannot read it either.
-            continue
-        if any(True for _ in backbones(model)):
-            text = json.dumps(key(model.to_dict()), sort_keys=True, default=str)
-            found.setdefault(text, (model, []))[1].append(name)
+    found = distinct_models(read_models(every_config), OURS)
     assert len(found) > (300 if every_config else 60)
-    return list(found.values())
-
-
-@pytest.fixture(scope='module', autouse=True)
-def surroundings():
-    """A process group, which SyncBN asks for, and no downloads of teachers."""
-
-    def refuse(url):
-        raise ConnectionError(f'needs {url}')
-
-    torch.distributed.init_process_group(
-        'gloo', store=torch.distributed.HashStore(), rank=0, world_size=1
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(osp.dirname(CONFIGS))  # teachers' configs are found here
-        patch.setattr(schemes, 'download', refuse)
-        patch.setattr(BaseModule, '_dump_init_info', lambda self: None)
-        yield
-    torch.distributed.destroy_process_group()
+    return found
 
 
 def with_eca(model):
     model = copy.deepcopy(model)
-    for backbone in list(backbones(model)):
+    for backbone in list(backbones(model, OURS)):
         backbone['type'] = OURS[backbone['type']]
     return model
 
@@ -251,7 +191,7 @@ def test_every_config_builds_and_its_backbone_gives_the_same_shapes(models, caps
     passed, impossible = compare(check, models)
     report(capsys, 'built with ECA', passed, impossible)
     assert passed > 0.9 * len(models)
-    distinct = {str(list(backbones(key(model)))): model for model, _ in models}
+    distinct = {str(list(backbones(key(model), OURS))): model for model, _ in models}
     with torch.device('meta'):
         for model in distinct.values():
             assert shapes(with_eca(model), OURS.values()) == shapes(model, OURS)
