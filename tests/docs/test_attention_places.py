@@ -13,9 +13,7 @@ SMALL = dict(num_classes=3, in_channels=16, feat_channels=16, stacked_convs=1)
 @pytest.fixture
 def head():
     """Of that class, as it starts."""
-    (block,) = (
-        b for b in read_blocks('docs/attention_places.md') if 'Head)' in b.text
-    )
+    (block,) = (b for b in read_blocks('docs/attention_places.md') if 'Head)' in b.text)
     exec(compile(block.text, block.place, 'exec'), {'__name__': 'example'})
     head = MODELS.build(dict(type='AttentionRetinaHead', **SMALL))
     head.init_weights()
