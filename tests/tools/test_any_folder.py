@@ -1,12 +1,14 @@
-"""The commands in another folder than the repository's root."""
+"""The commands in another folder than the repository's root.
+
+The launchers: test_train.py and test_launchers.py.
+"""
 
 import os
 
 import pytest
 
-from tests.conftest import ROOT, run
+from tests.conftest import ROOT
 from tests.tools.in_process import call, mistake
-from tests.tools.test_train import free_port
 
 TOOLS = f'{ROOT}/tools'
 
@@ -71,21 +73,3 @@ def test_plan_names_tools_that_run_here(tmp_path, capsys):
     for tool, config, *_ in commands:
         assert os.access(tmp_path / tool, os.X_OK)
         assert os.path.isfile(tmp_path / config)
-
-
-def test_launcher_finds_configs_of_the_package(tmp_path):
-    done = run(
-        'env',
-        '-C',
-        tmp_path,
-        f'PYTHONPATH={ROOT}',
-        f'{TOOLS}/dist_train.sh',
-        'configs/retinanet_r50_fpn_1x.py',
-        1,
-        '--cfg-options',
-        'load_from=none.pth',
-        check=False,
-        PORT=str(free_port()),
-    )
-    assert done.returncode == 1
-    assert 'checkpoint none.pth does not exist' in done.stderr

@@ -297,13 +297,18 @@ def test_a_users_mistake_is_one_line(command, message, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_users_mistake_is_one_line_of_many_processes(tmp_path):
+def test_launcher_finds_configs_of_the_package_and_a_mistake_is_one_line(tmp_path):
+    """In another folder. Which of several processes speaks: tests/test_errors.py."""
     done = run(
-        'tools/dist_train.sh',
-        'configs/none.py',
-        2,
-        '--work-dir',
+        'env',
+        '-C',
         tmp_path,
+        f'PYTHONPATH={ROOT}',
+        f'{ROOT}/tools/dist_train.sh',
+        'configs/retinanet_r50_fpn_1x.py',
+        1,
+        '--cfg-options',
+        'load_from=none.pth',
         check=False,
         PORT=str(free_port()),
     )
@@ -311,9 +316,9 @@ def test_a_users_mistake_is_one_line_of_many_processes(tmp_path):
     (message,) = [
         line
         for line in done.stderr.splitlines()
-        if 'config configs/none.py does not exist' in line
+        if 'checkpoint none.pth does not exist' in line
     ]
-    assert re.search(r'train\.py: error \(rank [01]\): config', message)
+    assert message.startswith(f'{ROOT}/tools/train.py: error: checkpoint')
     assert 'Traceback' not in done.stderr
 
 
