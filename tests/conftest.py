@@ -45,9 +45,13 @@ def pytest_report_header():
     )
 
 
+# Folders and files that take more than half a minute a file.
+LONGEST = {'tools', 'test_install', 'test_every_backbone'}
+
+
 def pytest_collection_modifyitems(items):
     """The longest first, so that several workers end together."""
-    items.sort(key=lambda item: item.path.parent.name != 'tools')
+    items.sort(key=lambda item: not {item.path.parent.name, item.path.stem} & LONGEST)
 
 
 def run(*command, check=True, **variables):
