@@ -68,6 +68,8 @@ setup(
         # mmdet, too, names its own requirements so.
         mim=['mmcv==2.1.0', 'mmengine>=0.10.7,<0.11', 'mmdet==3.3.0'],
         timm=['safetensors>=0.5.3', 'huggingface_hub>=0.36.2,<3'],
+        # Cuts large images and merges what is found in the parts.
+        slices=['sahi'],
         demo=['scikit-learn', 'matplotlib'],
         docs=[
             'mkdocs-material>=9.5,<10',
@@ -85,6 +87,7 @@ setup(
             'onnx',
             'onnxruntime',
             'onnxscript',
+            'sahi',
         ],
         # For make lint, on Python 3.10 or later. Another release may find other
         # mistakes or format otherwise: one is chosen here, for people and for CI.

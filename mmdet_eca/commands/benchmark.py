@@ -3,6 +3,7 @@
 import argparse
 
 from ..benchmark import benchmark_model, benchmark_tail
+from ..inference import benchmark_predict
 from ..pretraining import benchmark_data
 
 
@@ -11,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_model(commands)
     _add_tail(commands)
     _add_data(commands)
+    _add_predict(commands)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -85,6 +87,32 @@ def _add_tail(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(
         measure=lambda args: benchmark_tail(
             args.batch_size, tuple(args.size), args.rounds, args.out, args.device
+        )
+    )
+
+
+def _add_predict(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        'predict',
+        help='what reading, drawing and writing cost beside the network alone',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument('config', help="the detector's config")
+    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument('inputs', nargs='+', metavar='IMAGE|FOLDER|GLOB')
+    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument('--rounds', type=int, default=3, help='of each of the two')
+    parser.add_argument(
+        '--device', help='cpu, cuda or cuda:N; by default the GPU, if any'
+    )
+    parser.set_defaults(
+        measure=lambda args: benchmark_predict(
+            args.config,
+            args.checkpoint,
+            args.inputs,
+            args.batch_size,
+            args.rounds,
+            args.device,
         )
     )
 

@@ -1,0 +1,65 @@
+"""Mixed precision for inference."""
+
+from collections.abc import Iterator
+from functools import wraps
+from typing import Any, Callable
+
+import torch
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.detectors import BaseDetector
+from mmdet.models.roi_heads.bbox_heads import BBoxHead
+from mmdet.models.roi_heads.mask_heads import FCNMaskHead
+from torch import Tensor, nn
+
+
+def use_mixed_precision(model: BaseDetector) -> None:
+    """Lets a detector's convolutions and products run in half precision.
+
+    That is float16 on a GPU and bfloat16 on a CPU. Autocast is on in the forward
+    passes of backbone, neck and heads only, and what leaves them is float32 again:
+    mmcv's RoIAlign and NMS take no bfloat16, and boxes in images of a thousand
+    pixels need more than its 8 bits. A part that has mmcv's own operators inside,
+    such as deformable convolutions, stays in float32.
+
+    Args:
+        model (BaseDetector): Changed in place.
+    """
+    device = next(model.parameters()).device.type
+    dtype = torch.bfloat16 if device == 'cpu' else torch.float16
+    for module in _networks(model):
+        if not any(
+            type(part).__module__.startswith('mmcv.ops') for part in module.modules()
+        ):
+            module.forward = _autocast(module.forward, device, dtype)
+
+
+def has_bfloat16() -> bool:
+    """Whether torch's convolutions on this CPU compute in bfloat16."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _networks(model: BaseDetector) -> Iterator[nn.Module]:
+    for name in ('backbone', 'neck'):
+        if getattr(model, name, None) is not None:
+            yield getattr(model, name)
+    for module in model.modules():
+        if isinstance(module, (BaseDenseHead, BBoxHead, FCNMaskHead)):
+            yield module
+
+
+def _autocast(forward: Callable, device: str, dtype: torch.dtype) -> Callable:
+    @wraps(forward)
+    def mixed(*args: Any, **kwargs: Any) -> Any:
+        with torch.autocast(device, dtype):
+            outputs = forward(*args, **kwargs)
+        return _to_float32(outputs)
+
+    return mixed
+
+
+def _to_float32(outputs: Any) -> Any:
+    if isinstance(outputs, Tensor):
+        return outputs.float() if outputs.is_floating_point() else outputs
+    if isinstance(outputs, (list, tuple)):
+        return type(outputs)(map(_to_float32, outputs))
+    return outputs

@@ -1,0 +1,146 @@
+"""Results in COCO's format, which pycocotools reads."""
+
+import json
+import os.path as osp
+from typing import Any, Union
+
+from mmdet.datasets import CocoDataset
+from mmengine.config import Config
+
+from ..checkpoints.files import whole_file
+from ..datasets import iterate_lists
+from ..errors import UserError
+from .sources import Images, Video
+
+# COCO's 80 categories have the numbers 1 to 90 but for these.
+_NOT_IN_COCO = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+PREDICTIONS = 'predictions.json'
+IMAGES = 'images.json'
+
+
+class CocoResults:
+    """Collects detections, and writes them as two files.
+
+    ``predictions.json`` is the list that ``COCO.loadRes`` takes, ``images.json`` the
+    images and categories, which ``COCO`` takes.
+
+    The ids of categories and images are those of the annotation file of the config's
+    test data set, if it is there. Else the categories are numbered from 1, or as in
+    COCO if they are COCO's, and the images from 1.
+
+    Args:
+        cfg (Config): The detector's config with ``test_dataloader``.
+        classes (tuple[str]): The names of the classes.
+        source (Images | Video): The images.
+
+    Attributes:
+        category_ids (list[int]): For each label.
+        origin (str): Where they come from, for a message.
+    """
+
+    def __init__(
+        self, cfg: Config, classes: tuple[str, ...], source: Union[Images, Video]
+    ) -> None:
+        self.classes = classes
+        self.source = source
+        self.images: list[dict] = []
+        self.detections: list[dict] = []
+        known = _read_annotations(cfg.test_dataloader.dataset)
+        self.category_ids, self.origin = _category_ids(known, classes)
+        self._ids = _image_ids(known, source)
+
+    def add(self, index: int, found: dict, height: int, width: int) -> None:
+        """Adds an image and what was found in it.
+
+        Args:
+            index (int): The number of the image in the source.
+            found (dict): Lists 'bboxes' (left, top, right, bottom), 'scores',
+                'labels', and perhaps 'masks' (RLE).
+            height (int): Of the image in pixels.
+            width (int): Of the image in pixels.
+        """
+        image_id = self._ids.get(index, index + 1)
+        image = dict(
+            id=image_id, file_name=self.source.name(index), height=height, width=width
+        )
+        if self.source.video:
+            image.update(video_id=1, frame_id=index)
+        self.images.append(image)
+        masks = found.get('masks')
+        for i, (left, top, right, bottom) in enumerate(found['bboxes']):
+            detection = dict(
+                image_id=image_id,
+                category_id=self.category_ids[found['labels'][i]],
+                bbox=[left, top, right - left, bottom - top],
+                score=found['scores'][i],
+            )
+            if masks is not None:
+                detection['segmentation'] = masks[i]
+            self.detections.append(detection)
+
+    def write(self, folder: str) -> None:
+        """Writes both files, each whole or not at all."""
+        categories = [
+            dict(id=category_id, name=name)
+            for category_id, name in zip(self.category_ids, self.classes)
+        ]
+        images: dict = dict(images=self.images, annotations=[], categories=categories)
+        if self.source.video:
+            name = osp.basename(self.source.video.path)
+            images['videos'] = [dict(id=1, name=name)]
+        # Last the one by which a later run sees that there are results.
+        for name, content in ((IMAGES, images), (PREDICTIONS, self.detections)):
+            with (
+                whole_file(osp.join(folder, name)) as unfinished,
+                open(unfinished, 'w') as file,
+            ):
+                json.dump(content, file)
+
+
+def _read_annotations(dataset: Config) -> dict:
+    """What is in the annotation file of a data set, with the folder of its images.
+
+    Empty if it has none that is there, or that is not COCO's.
+    """
+    root = dataset.get('data_root') or ''
+    path = osp.join(root, dataset.get('ann_file') or '')
+    if not path.endswith('.json') or not osp.isfile(path):
+        return {}
+    prefix = (dataset.get('data_prefix') or {}).get('img', '')
+    known: dict = dict(path=path, folder=osp.join(root, prefix))
+    known.update(images=[], categories=[])
+    try:
+        for key, item in iterate_lists(path):
+            if key in ('images', 'categories'):
+                known[key].append(item)
+    except UserError:
+        return {}
+    return known
+
+
+def _category_ids(known: dict, classes: tuple[str, ...]) -> tuple[list[int], str]:
+    # In the order of the file, as mmdet's CocoDataset and CocoMetric number labels.
+    ids = [c['id'] for c in known.get('categories', []) if c['name'] in classes]
+    if len(ids) == len(classes):
+        return ids, f'of {known["path"]}'
+    if tuple(classes) == CocoDataset.METAINFO['classes']:
+        return [i for i in range(1, 91) if i not in _NOT_IN_COCO], 'of COCO'
+    return list(range(1, len(classes) + 1)), f'1 to {len(classes)}, in their order'
+
+
+def _image_ids(known: dict, source: Union[Images, Video]) -> dict[int, Any]:
+    """The ids of the images that are the data set's; others follow after its own."""
+    if isinstance(source, Video) or not known.get('images'):
+        return {}
+    folder = osp.realpath(known['folder'])
+    of_path = {
+        osp.join(folder, osp.normpath(image['file_name'])): image['id']
+        for image in known['images']
+    }
+    ids = [of_path.get(osp.realpath(path)) for path in source.paths]
+    if not any(image_id is not None for image_id in ids):
+        return {}
+    after = max(of_path.values()) + 1
+    return {
+        i: after + i if image_id is None else image_id for i, image_id in enumerate(ids)
+    }

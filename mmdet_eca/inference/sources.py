@@ -1,0 +1,140 @@
+"""What a user names: images, or a video."""
+
+import itertools
+import mimetypes
+import os
+import os.path as osp
+from collections.abc import Iterable, Sequence
+from typing import Callable, Optional, Union
+
+import mmcv
+import numpy as np
+
+from ..engine import find_images
+from ..errors import UserError, first_few
+
+Read = Callable[[str], np.ndarray]
+
+
+def open_source(inputs: Sequence[str]) -> Union['Images', 'Video']:
+    """Opens images, or one video.
+
+    Args:
+        inputs (Sequence[str]): As for :func:`find_images`, or the path of a video.
+
+    Raises:
+        UserError: If an input is none, a folder or pattern has no images, or a video
+            has company or no frames.
+    """
+    videos = [name for name in inputs if is_video(name)]
+    if not videos:
+        return Images(inputs)
+    if len(inputs) > 1:
+        raise UserError(
+            f'{videos[0]} is a video: predict on it alone, not with {len(inputs) - 1} '
+            'other inputs'
+        )
+    return Video(videos[0])
+
+
+def is_video(name: str) -> bool:
+    """Whether a file's name ends as that of a video."""
+    return (mimetypes.guess_type(name)[0] or '').startswith('video/')
+
+
+class Images:
+    """Image files.
+
+    Attributes:
+        names (list[str]): Their paths below the folder that all of them are in.
+        failures (list[str]): Those that could not be read, with the reasons.
+    """
+
+    unit = 'image'
+    workers = min(4, os.cpu_count() or 1)
+    video: Optional['Video'] = None
+
+    def __init__(self, inputs: Sequence[str]) -> None:
+        self.paths = find_images(inputs)
+        folder = osp.commonpath([osp.dirname(osp.abspath(path)) for path in self.paths])
+        self.names = [osp.relpath(path, folder) for path in self.paths]
+        self.failures: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def indices(self) -> Iterable[int]:
+        """The numbers of the images."""
+        return range(len(self))
+
+    def name(self, index: int) -> str:
+        """What an image is called in the results."""
+        return self.names[index]
+
+    def read(self, index: int, read: Read) -> Optional[np.ndarray]:
+        """Reads an image by ``read``; a failure is noted, and gives None."""
+        try:
+            return read(self.paths[index])
+        except ValueError as error:
+            self.failures.append(f'{self.paths[index]} ({error})')
+            return None
+
+    def explain(self, done: int) -> str:
+        """What to say of the failures when ``done`` images have gone well."""
+        return (
+            f'{len(self.failures)} of {len(self)} files could not be read: '
+            f'{first_few(sorted(self.failures))}'
+        )
+
+
+class Video:
+    """The frames of a video, read in their order.
+
+    Attributes:
+        frames_per_second (float): As the file says.
+        failures (list[str]): Not empty if it has ended early.
+    """
+
+    unit = 'frame'
+    workers = 1
+
+    def __init__(self, path: str) -> None:
+        if not osp.isfile(path):
+            raise UserError(f'video {path} does not exist: check its path')
+        self.path = path
+        self.reader = mmcv.VideoReader(path)
+        if not self.reader.opened or self.reader.frame_cnt < 1:
+            raise UserError(f'{path} has no frames, or is no video that OpenCV reads')
+        self.frames_per_second = self.reader.fps or 25.0
+        self.failures: list[str] = []
+
+    @property
+    def video(self) -> 'Video':
+        """Itself: what is drawn becomes a video again."""
+        return self
+
+    def __len__(self) -> int:
+        return self.reader.frame_cnt
+
+    def indices(self) -> Iterable[int]:
+        """The numbers of the frames, on and on: the file's count may be wrong."""
+        return itertools.count()
+
+    def name(self, index: int) -> str:
+        """What a frame is called in the results."""
+        return f'{osp.basename(self.path)}/{index:06d}'
+
+    def read(self, index: int, read: Read) -> Optional[np.ndarray]:
+        """Reads the next frame; after the last one gives None.
+
+        It has ended early if more than one frame is missing: some formats store no
+        count, and OpenCV's estimate may be one too many.
+        """
+        frame = self.reader.read()
+        if frame is None and index < len(self) - 1 and not self.failures:
+            self.failures.append(self.path)
+        return frame
+
+    def explain(self, done: int) -> str:
+        """What to say when it has ended after ``done`` frames."""
+        return f'{self.path} ends after {done} of its {len(self)} frames'
