@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ def figure(
     size: tuple[float, float],
     share_y: bool = False,
     legend_outside: bool = False,
+    columns: Optional[int] = None,
 ) -> Iterator[Sequence['Axes']]:
     """Opens a figure of panels side by side, and writes it when the block ends.
 
@@ -29,6 +30,8 @@ def figure(
         share_y (bool): Whether the panels have one vertical axis.
         legend_outside (bool): Whether one legend of all panels stands on their
             right, where it hides nothing.
+        columns (int, optional): Panels in a row, by default all. The rows are filled
+            from above, and what the last one has too many is left empty.
 
     Yields:
         Sequence[matplotlib.axes.Axes]: The panels, from left to right.
@@ -36,9 +39,14 @@ def figure(
     from matplotlib.figure import Figure  # half a second to import
 
     picture = Figure(figsize=size, dpi=120, layout='constrained')
-    axes = picture.subplots(1, panels, sharey=share_y, squeeze=False)[0]
-    yield axes
-    for panel in axes:
+    columns = columns or panels
+    rows = -(-panels // columns)
+    grid = picture.subplots(rows, columns, sharey=share_y, squeeze=False)
+    axes = list(grid.flat)
+    for panel in axes[panels:]:
+        panel.remove()
+    yield axes[:panels]
+    for panel in axes[:panels]:
         panel.set_axisbelow(True)
         panel.grid(alpha=0.3)
         if not legend_outside and panel.get_legend_handles_labels()[0]:
