@@ -71,6 +71,8 @@ setup(
         # Cuts large images and merges what is found in the parts.
         slices=['sahi'],
         demo=['scikit-learn', 'matplotlib'],
+        # Brings torchvision: beside torch==X, name torch==X for pip to take its own.
+        explain=['grad-cam>=1.5.7', 'matplotlib'],
         docs=[
             'mkdocs-material>=9.5,<10',
             'mkdocstrings[python]>=0.30,<2',

@@ -133,7 +133,10 @@ say "installing mmdet and what the demo and the tests use"
 # shellcheck disable=SC2086
 pip_install $OPENMMLAB
 # Without mmcv, which may still be compiling.
-pip_install --no-build-isolation --use-pep517 --editable '.[demo,test,timm]'
+extras=demo,test,timm
+# grad-cam needs torchvision, which does not import beside a torch for the CPU alone.
+[ "$(run -c 'import torch; print(torch.version.cuda)')" = None ] || extras+=,explain
+pip_install --no-build-isolation --use-pep517 --editable ".[$extras]"
 [ -z "$build" ] || wait_for_mmcv
 
 check_operators() { # where they are to run
