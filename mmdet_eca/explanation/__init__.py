@@ -1,0 +1,56 @@
+"""What attention does in a trained detector: gates, class-activation maps, differences.
+
+``show_attention`` does all of it. The parts are functions, too: the weights of the
+channels (``gates.py``), where the evidence for a detection lies
+(``activation_maps.py``), and what only one of two detectors finds
+(``differences.py``), each with its pictures.
+"""
+
+from .activation_maps import METHODS, ActivationMap, activation_maps
+from .activation_pictures import draw_activation_maps
+from .difference_pictures import draw_differences
+from .differences import Compared, compare, match
+from .gate_pictures import draw_distances, draw_gates
+from .gates import (
+    Distance,
+    Gates,
+    Layer,
+    attention_layers,
+    channel_weights,
+    distance,
+    distances,
+    recorded_gates,
+    stack_gates,
+)
+from .inputs import Input, Objects, detect, read_dataset, read_images
+from .show_attention import PARTS, Settings, show_attention
+
+__all__ = [
+    'METHODS',
+    'PARTS',
+    'ActivationMap',
+    'Compared',
+    'Distance',
+    'Gates',
+    'Input',
+    'Layer',
+    'Objects',
+    'Settings',
+    'activation_maps',
+    'attention_layers',
+    'channel_weights',
+    'compare',
+    'detect',
+    'distance',
+    'distances',
+    'draw_activation_maps',
+    'draw_differences',
+    'draw_distances',
+    'draw_gates',
+    'match',
+    'read_dataset',
+    'read_images',
+    'recorded_gates',
+    'show_attention',
+    'stack_gates',
+]

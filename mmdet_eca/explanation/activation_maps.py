@@ -1,0 +1,228 @@
+"""Class-activation maps of single detections, by the package grad-cam."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple, Optional
+
+import mmcv
+import numpy as np
+import torch
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.detectors import BaseDetector
+from mmengine.dataset import pseudo_collate
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from ..errors import UserError
+from .inputs import Objects, found_in
+
+# Those of grad-cam's methods that need a gradient at one map, and nothing else. All but
+# the last multiply each place by its own gradient. GradCAM takes the mean gradient of
+# the map: right for a whole image, but it lights up places that the head has not read
+# for the detection.
+METHODS = ('GradCAMElementWise', 'HiResCAM', 'LayerCAM', 'GradCAM')
+
+
+class ActivationMap(NamedTuple):
+    """Where the evidence for a detection's score lies.
+
+    Attributes:
+        heat (np.ndarray): 0 to 1, of the size (H, W) of the image file; 0 everywhere
+            if nothing on the map raises the score.
+        level (int): Number of the feature map, from 0, that the head has read.
+        inside (float): Share of the heat within the detection's box; NaN without heat.
+    """
+
+    heat: np.ndarray
+    level: int
+    inside: float
+
+
+def activation_maps(
+    detector: BaseDetector, data: dict, number: int, method: str
+) -> tuple[Objects, list[ActivationMap]]:
+    """Class-activation maps of the detections with the highest scores in an image.
+
+    The map is that of the neck's output which the detection comes from. What is
+    explained is the logit of the score, computed by the detector's own prediction
+    from these outputs: of a two-stage detector its second stage on the fixed proposal,
+    of a one-stage detector the location that the detection comes from.
+
+    Args:
+        detector (BaseDetector): In evaluation mode.
+        data (dict): An image, from the detector's test pipeline.
+        number (int): How many detections, or all if there are fewer.
+        method (str): One of ``METHODS``, a class of grad-cam.
+
+    Returns:
+        tuple[Objects, list[ActivationMap]]: The detections and their maps.
+
+    Raises:
+        UserError: If grad-cam cannot be imported, or the detector's scores have no
+            gradient.
+    """
+    cam_class = require_grad_cam(method)
+    batch = detector.data_preprocessor(pseudo_collate([data]), False)
+    scores = _Scores(detector, batch)
+    image = batch['inputs']
+    found, maps = scores.found, []
+    for index in range(min(number, len(found))):
+        scores.watch(index)
+        cam = cam_class(model=scores, target_layers=[scores.watched])
+        try:
+            (heat,) = cam(input_tensor=image, targets=[lambda out, i=index: out[i]])
+        finally:
+            cam.activations_and_grads.release()
+        maps.append(_on_the_image(heat, scores, index))
+    detector.zero_grad()
+    return found, maps
+
+
+def require_grad_cam(method: str) -> type:
+    """Returns a class of the package grad-cam.
+
+    Raises:
+        UserError: If the package is not installed, or does not run here.
+    """
+    try:
+        import pytorch_grad_cam
+    except ImportError as error:
+        raise UserError(
+            f'class-activation maps need a package ({error}): pip install grad-cam '
+            f'torch=={torch.__version__.partition("+")[0]}, where torch chooses the '
+            'torchvision; or leave the maps out: --show gates'
+        ) from None
+    except Exception as error:  # what torchvision raises beside a torch it cannot use
+        raise UserError(
+            'class-activation maps need torchvision, which does not run beside this '
+            f'torch {torch.__version__} ({str(error).splitlines()[0]}): install the '
+            'torchvision that belongs to it from the same index, or leave the maps '
+            'out: --show gates'
+        ) from None
+    cam_class: type = getattr(pytorch_grad_cam, method)
+    return cam_class
+
+
+class _Scores(nn.Module):
+    """The logits of a detector's scores, as a function of one of its feature maps.
+
+    Args:
+        detector (BaseDetector): The detector.
+        batch (dict): One image, after the data preprocessor.
+    """
+
+    def __init__(self, detector: BaseDetector, batch: dict) -> None:
+        super().__init__()
+        self.detector = detector
+        self.samples = batch['data_samples']
+        self.watched = nn.Identity()  # grad-cam looks at what passes here
+        self.level = 0
+        with torch.no_grad():
+            self.features = [f.detach() for f in detector.extract_feat(batch['inputs'])]
+            self.found = found_in(self._predict(self.features))
+
+    def watch(self, index: int) -> None:
+        """Watches the feature map that a detection's score depends on most.
+
+        Raises:
+            UserError: If it depends on none.
+        """
+        features = [feature.clone().requires_grad_() for feature in self.features]
+        (logits,) = self._logits(features)
+        gradients: Sequence[Any] = [None]
+        if logits.requires_grad:
+            gradients = torch.autograd.grad(logits[index], features, allow_unused=True)
+        if all(gradient is None for gradient in gradients):
+            raise UserError(
+                f'the scores of this {type(self.detector).__name__} have no gradient '
+                'at its feature maps, so there is no class-activation map'
+            )
+        sums = [0.0 if g is None else float(g.abs().sum()) for g in gradients]
+        self.level = int(np.argmax(sums))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The logits of the detections' scores, shape (1, n), of the same image."""
+        features = [feature.clone() for feature in self.features]
+        features[self.level] = self.watched(features[self.level].requires_grad_())
+        return self._logits(features)
+
+    def _logits(self, features: Sequence[Tensor]) -> Tensor:
+        # Not the scores: near 1 their gradient vanishes. At 1 itself so does this.
+        scores: Tensor = self._predict(features).scores
+        return scores.logit(eps=1e-7)[None]
+
+    def _predict(self, features: Sequence[Tensor]) -> Any:
+        with _given_features(self.detector, tuple(features)):
+            (sample,) = self.detector.predict(None, self.samples)
+        return sample.pred_instances
+
+
+@contextmanager
+def _given_features(detector: BaseDetector, features: tuple) -> Iterator[None]:
+    """Lets a detector predict from these feature maps, with their gradients."""
+    head: Any = getattr(detector, 'bbox_head', None)
+    # Other functions than this one either keep the gradient or say that there is none.
+    detaches = (
+        getattr(type(head), 'predict_by_feat', None) is BaseDenseHead.predict_by_feat
+    )
+    # Attributes of the objects hide the methods of their classes for a while.
+    detector.extract_feat = lambda inputs: features
+    if detaches:
+        head.predict_by_feat = partial(_predict_by_feat, head)
+    try:
+        yield
+    finally:
+        del detector.extract_feat
+        if detaches:
+            del head.predict_by_feat
+
+
+def _predict_by_feat(
+    head: BaseDenseHead,
+    cls_scores: Sequence[Tensor],
+    bbox_preds: Sequence[Tensor],
+    score_factors: Optional[Sequence[Tensor]] = None,
+    batch_img_metas: Sequence[dict] = (),
+    rescale: bool = False,
+) -> list[InstanceData]:
+    """``BaseDenseHead.predict_by_feat`` of one image, which detaches the scores."""
+    factors = (
+        [None] * len(cls_scores) if score_factors is None else _first(score_factors)
+    )
+    priors = head.prior_generator.grid_priors(
+        [scores.shape[-2:] for scores in cls_scores],
+        dtype=cls_scores[0].dtype,
+        device=cls_scores[0].device,
+    )
+    return [
+        head._predict_by_feat_single(
+            cls_score_list=_first(cls_scores),
+            bbox_pred_list=_first(bbox_preds),
+            score_factor_list=factors,
+            mlvl_priors=priors,
+            img_meta=batch_img_metas[0],
+            cfg=head.test_cfg,
+            rescale=rescale,
+        )
+    ]
+
+
+def _first(maps: Sequence[Tensor]) -> list[Tensor]:
+    """The maps of the first image of a batch."""
+    return [one[0] for one in maps]
+
+
+def _on_the_image(heat: np.ndarray, scores: _Scores, index: int) -> ActivationMap:
+    """Takes a map of the padded input (H, W) to the image file's size."""
+    metainfo = scores.samples[0].metainfo
+    height, width = metainfo['img_shape'][:2]
+    heat = heat[:height, :width]
+    height, width = metainfo['ori_shape'][:2]
+    heat = mmcv.imresize(heat, (width, height))
+    if heat.max() > 0:
+        heat = heat / heat.max()
+    x1, y1, x2, y2 = scores.found.boxes[index].round().astype(int).clip(0)
+    total = heat.sum()
+    inside = float(heat[y1:y2, x1:x2].sum() / total) if total > 0 else float('nan')
+    return ActivationMap(heat, scores.level, inside)

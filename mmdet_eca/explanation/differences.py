@@ -1,0 +1,105 @@
+"""The detections that one of two detectors has and the other has not."""
+
+from typing import NamedTuple, Optional
+
+import numpy as np
+import torch
+from mmdet.structures.bbox import bbox_overlaps
+
+from .inputs import Objects
+
+
+class Compared(NamedTuple):
+    """The detections of one detector beside another's.
+
+    Attributes:
+        found (Objects): The detections.
+        shared (np.ndarray): Whether the other has each of them, shape (n,).
+        right (list[bool | None]): Whether an annotated object is there. None if
+            nothing is annotated, or the detection lies in an ignored region.
+    """
+
+    found: Objects
+    shared: np.ndarray
+    right: list[Optional[bool]]
+
+    def only_here(self) -> dict[Optional[bool], int]:
+        """Numbers of those that the other has not: right, wrong and unknown (None)."""
+        verdicts = [r for r, shared in zip(self.right, self.shared) if not shared]
+        return {value: verdicts.count(value) for value in (True, False, None)}
+
+
+def compare(
+    first: Objects,
+    second: Objects,
+    truth: Optional[Objects],
+    ignored: np.ndarray,
+    iou: float = 0.5,
+) -> tuple[Compared, Compared]:
+    """Puts the detections of two detectors in an image side by side.
+
+    Args:
+        first (Objects): Of one detector.
+        second (Objects): Of the other.
+        truth (Objects, optional): What is annotated.
+        ignored (np.ndarray): Boxes of ignored regions, shape (m, 4).
+        iou (float): From which overlap on two boxes of a class are the same.
+
+    Returns:
+        tuple[Compared, Compared]: Of the first and of the second.
+    """
+    partners = match(first, second, iou)
+    has_partner = np.isin(np.arange(len(second)), partners)
+    return (
+        Compared(first, partners >= 0, _verdicts(first, truth, ignored, iou)),
+        Compared(second, has_partner, _verdicts(second, truth, ignored, iou)),
+    )
+
+
+def match(found: Objects, others: Objects, iou: float = 0.5) -> np.ndarray:
+    """Pairs objects of the same class, each with at most one, as COCO does.
+
+    In the order of their scores, each takes the one that it overlaps most of those
+    that are left, if the overlap is at least ``iou``.
+
+    Args:
+        found (Objects): n objects in descending order of scores.
+        others (Objects): m objects.
+        iou (float): Lowest intersection over union.
+
+    Returns:
+        np.ndarray: Index of the other one, or -1, shape (n,).
+    """
+    overlaps = _overlaps(found.boxes, others.boxes, 'iou')
+    overlaps[found.labels[:, None] != others.labels] = -1
+    partners = np.full(len(found), -1)
+    if len(others):
+        for index, row in enumerate(overlaps):
+            best = int(row.argmax())
+            if row[best] >= iou:
+                partners[index] = best
+                overlaps[:, best] = -1
+    return partners
+
+
+def _verdicts(
+    found: Objects, truth: Optional[Objects], ignored: np.ndarray, iou: float
+) -> list[Optional[bool]]:
+    if truth is None:
+        return [None] * len(found)
+    right = match(found, truth, iou) >= 0
+    in_ignored = _overlaps(found.boxes, ignored, 'iof').max(1, initial=0) >= iou
+    return [
+        True if is_right else None if is_ignored else False
+        for is_right, is_ignored in zip(right, in_ignored)
+    ]
+
+
+def _overlaps(boxes: np.ndarray, others: np.ndarray, mode: str) -> np.ndarray:
+    """Overlaps (n, m) of boxes (n, 4) with others (m, 4)."""
+    tensors = [
+        torch.as_tensor(array, dtype=torch.float64).reshape(-1, 4)
+        for array in (boxes, others)
+    ]
+    overlaps: np.ndarray = bbox_overlaps(*tensors, mode=mode).numpy()
+    return overlaps

@@ -1,0 +1,229 @@
+"""How much each attention layer weighs every channel, over images and classes."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmcv.cnn.bricks import NonLocal2d
+from mmdet.models.detectors import BaseDetector
+from torch import Tensor, nn
+
+from ..errors import UserError
+from ..models.attention import (
+    AttentionLayer,
+    AugmentedConv2d,
+    ChannelAttention,
+    GatherExcite,
+    GSoP,
+)
+
+
+class Layer(NamedTuple):
+    """An attention layer of a detector.
+
+    Attributes:
+        name (str): Its place, such as 'backbone.layer1.0'.
+        kind (str): Its class.
+        has_gate (bool): Whether it weighs each channel by one number. If not, its
+            weights are the factors that come closest to what it does.
+    """
+
+    name: str
+    kind: str
+    has_gate: bool
+
+
+@dataclass
+class Gates:
+    """The weights of the channels in every attention layer, image by image.
+
+    Attributes:
+        layers (list[Layer]): In the order in which the detector holds them.
+        weights (list[np.ndarray]): One a layer, shape (images, C).
+        present (np.ndarray): Whether an image has a class, shape (images, classes).
+        class_names (Sequence[str]): Of the classes.
+    """
+
+    layers: list[Layer]
+    weights: list[np.ndarray]
+    present: np.ndarray
+    class_names: Sequence[str]
+
+    def class_means(self, layer: int) -> dict[int, np.ndarray]:
+        """Means (C,) over the images that have a class, by the class's number."""
+        return {
+            int(label): self.weights[layer][self.present[:, label]].mean(0)
+            for label in np.flatnonzero(self.present.any(0))
+        }
+
+
+class Distance(NamedTuple):
+    """How far an attention layer is from doing nothing.
+
+    A gate that is one constant does nothing, since the norm before it can multiply by
+    a constant. So the distance is the standard deviation of the gate over channels and
+    images, as a share of its mean. Its square is the sum of the squares of the first
+    two parts.
+
+    Attributes:
+        mean (float): Of the gate over channels and images.
+        channels (float): Standard deviation over channels of the mean over images.
+        images (float): Standard deviation over images, root mean square over channels.
+        classes (float): The same over the classes' means, each class counted once.
+        total (float): The distance.
+    """
+
+    mean: float
+    channels: float
+    images: float
+    classes: float
+    total: float
+
+
+def attention_layers(detector: BaseDetector) -> dict[Layer, nn.Module]:
+    """The attention layers of a detector, of which the weights can be shown.
+
+    Raises:
+        UserError: If there are none.
+    """
+    layers: dict[Layer, nn.Module] = {}
+    for name, module in detector.named_modules():
+        if isinstance(module, (AttentionLayer, NonLocal2d)):
+            place, _, own_name = name.rpartition('.')
+            name = name if own_name.isdigit() else place
+            layers[Layer(name, type(module).__name__, _has_gate(module))] = module
+    if layers:
+        return layers
+    augmented = any(isinstance(m, AugmentedConv2d) for m in detector.modules())
+    reason = (
+        'attention-augmented convolutions make new channels and rescale none'
+        if augmented
+        else 'it has no attention layer'
+    )
+    raise UserError(
+        f'the {type(detector.backbone).__name__} of this {type(detector).__name__} has '
+        f'no gates to show: {reason}. Name a detector with attention first and '
+        'the plain one with --plain, or leave the gates out with --show'
+    )
+
+
+@contextmanager
+def recorded_gates(detector: BaseDetector) -> Iterator[dict[Layer, list[np.ndarray]]]:
+    """Records the weights that the attention layers give inside of the block.
+
+    A layer with a hook is not folded into the convolution before it, so each layer
+    sees its input.
+
+    Yields:
+        dict[Layer, list[np.ndarray]]: To each layer the weights (N, C) of each call.
+    """
+    layers = attention_layers(detector)
+    recorded: dict[Layer, list[np.ndarray]] = {layer: [] for layer in layers}
+
+    def record(layer: Layer, module: nn.Module, x: Tensor, y: Tensor) -> None:
+        weights = channel_weights(module, x.detach(), y.detach())
+        recorded[layer].append(weights.float().cpu().numpy())
+
+    handles = [
+        module.register_forward_hook(
+            lambda module, inputs, out, layer=layer: record(
+                layer, module, inputs[0], out
+            )
+        )
+        for layer, module in layers.items()
+    ]
+    try:
+        yield recorded
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.no_grad()
+def channel_weights(module: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """The factors by which a layer rescales the channels.
+
+    Of a member of ECA's family it is the gate, Equation (1) of ECA-Net. Of other layers
+    it is the factor w that makes ``|y - w x|`` smallest over the positions, which is
+    the gate if there is one for each channel.
+
+    Args:
+        module (nn.Module): The layer.
+        x (Tensor): Its input, shape (N, C, H, W).
+        y (Tensor): Its output, of the same shape.
+
+    Returns:
+        Tensor: Shape (N, C); NaN in channels that are 0 everywhere, of other layers.
+    """
+    if isinstance(module, ChannelAttention):
+        return module.gate(x.mean(dim=(2, 3)))
+    return (x * y).sum((2, 3)) / (x * x).sum((2, 3))
+
+
+def distance(weights: np.ndarray, class_means: Sequence[np.ndarray]) -> Distance:
+    """How far weights are from one constant, see :class:`Distance`.
+
+    Args:
+        weights (np.ndarray): Shape (images, C). Channels with a NaN are left out.
+        class_means (Sequence[np.ndarray]): One of shape (C,) for each class.
+
+    Returns:
+        Distance: Shares of the mean.
+    """
+    known = ~np.isnan(weights).any(0)
+    weights = weights[:, known].astype(np.float64)
+    mean = weights.mean()
+    channels = weights.mean(0).std()
+    images = np.sqrt(weights.var(0).mean())
+    classes = 0.0
+    if len(class_means):
+        by_class = np.stack(class_means)[:, known].astype(np.float64)
+        classes = np.sqrt(by_class.var(0).mean())
+    total = weights.std()
+    parts = (float(part / mean) for part in (channels, images, classes, total))
+    return Distance(float(mean), *parts)
+
+
+def distances(gates: Gates) -> list[Distance]:
+    """The distance of each layer."""
+    return [
+        distance(weights, list(gates.class_means(layer).values()))
+        for layer, weights in enumerate(gates.weights)
+    ]
+
+
+def stack_gates(
+    images: Sequence[dict[Layer, list[np.ndarray]]],
+    labels: Sequence[np.ndarray],
+    class_names: Sequence[str],
+) -> Gates:
+    """Puts together what was recorded of images, one at a time.
+
+    Args:
+        images (Sequence[dict]): What :func:`recorded_gates` gave for each image.
+        labels (Sequence[np.ndarray]): Numbers of the classes in each image.
+        class_names (Sequence[str]): Names of all classes.
+
+    Returns:
+        Gates: Weights of layers that ran several times in an image are averaged.
+    """
+    present = np.zeros((len(images), len(class_names)), dtype=bool)
+    for image, found in enumerate(labels):
+        present[image, found] = True
+    # A layer of a part that images passed by, such as a mask head without objects, is
+    # left out.
+    layers = [layer for layer in images[0] if all(image[layer] for image in images)]
+    weights = [
+        np.stack([np.concatenate(image[layer]).mean(0) for image in images])
+        for layer in layers
+    ]
+    return Gates(layers, weights, present, class_names)
+
+
+def _has_gate(module: nn.Module) -> bool:
+    if isinstance(module, GatherExcite):
+        return module.extent is None
+    return isinstance(module, (ChannelAttention, GSoP))
