@@ -10,7 +10,16 @@ import pytest
 from mmdet_eca.commands import demo, describe_commands, main
 from tests.conftest import ROOT, run
 
-WINGS = ('benchmark', 'digits', 'inference', 'new_config', 'pretraining', 'tables')
+WINGS = (
+    'benchmark',
+    'digits',
+    'explanation',
+    'export',
+    'inference',
+    'new_config',
+    'pretraining',
+    'tables',
+)
 
 
 def words_of_help(capsys, program):
