@@ -4,6 +4,7 @@
 # make coverage: the tests, and which lines and branches of the package they do not reach
 # make drop-in: our backbones, and weights with attention, in every config of mmdet
 #               (12 minutes)
+# make interruptions: killed and resumed trainings, in two processes too (8 minutes)
 # make demo:    Digits-COCO: data, training, evaluation, pictures (6 minutes)
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
 # make gpu:     on a machine with a GPU: tests, benchmarks and demo on it
@@ -48,6 +49,9 @@ DROP_IN = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m slow \
 drop-in: install
 	$(DROP_IN) -k 'not losses' & others=$$!; $(DROP_IN) -k losses && wait $$others
 
+interruptions: install
+	$(PYTEST) -m slow tests/engine/resuming
+
 demo: install
 	$(VENV)/bin/python tools/demo.py
 
@@ -72,4 +76,4 @@ docs: install
 check-docs: install
 	$(VENV)/bin/python -m tests.docs
 
-.PHONY: install test coverage lint drop-in demo tables benchmark gpu docs check-docs
+.PHONY: install test coverage lint drop-in interruptions demo tables benchmark gpu docs check-docs

@@ -13,13 +13,17 @@ expect() {
 
 # with_torchrun GPUS TOOL ARGUMENTS...: runs a tool in GPUS processes on this machine.
 # GPUS is a number, or torchrun's gpu, cpu or auto. For several machines NNODES,
-# NODE_RANK, MASTER_ADDR and PORT are set, as for torchrun.
+# NODE_RANK, MASTER_ADDR and PORT are set, as for torchrun. If a process fails, all are
+# started again, MAX_RESTARTS (0) times at most; a training goes on from its newest
+# checkpoint.
 with_torchrun() {
-    python "$TOOLS/torchrun.py" \
+    # In place of this shell, so that torchrun gets the signals which are sent to it.
+    exec python "$TOOLS/torchrun.py" \
         --nnodes="${NNODES:-1}" \
         --node-rank="${NODE_RANK:-0}" \
         --master-addr="${MASTER_ADDR:-127.0.0.1}" \
         --master-port="${PORT:-29500}" \
+        --max-restarts="${MAX_RESTARTS:-0}" \
         --nproc-per-node="$1" \
         "$TOOLS/$2" "${@:3}"
 }
@@ -39,4 +43,21 @@ with_srun() {
         --kill-on-bad-exit=1 \
         ${SRUN_ARGS:-} \
         python -u "$TOOLS/$3" "${@:4}"
+}
+
+# train_with_srun ARGUMENTS OF with_srun: goes on with a training that a signal has
+# interrupted (status 75): a batch job is put into the queue again, a training that was
+# started from outside of one asks for its nodes again.
+train_with_srun() {
+    local resume=() status
+    [ "${SLURM_RESTART_COUNT:-0}" = 0 ] || resume=(--resume)
+    while :; do
+        status=0
+        with_srun "$@" "${resume[@]}" || status=$?
+        [ "$status" = 75 ] || return "$status"
+        [ -z "${SLURM_JOB_ID:-}" ] || break
+        resume=(--resume)
+    done
+    scontrol requeue "$SLURM_JOB_ID"
+    return "$status"
 }

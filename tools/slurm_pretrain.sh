@@ -4,4 +4,4 @@
 source "$(dirname "$0")/launch.sh"
 
 expect 4 'PARTITION JOB_NAME CONFIG WORK_DIR [options of pretrain_imagenet.py]' "$@"
-with_srun "$1" "$2" pretrain_imagenet.py "$3" --work-dir="$4" --launcher=slurm "${@:5}"
+train_with_srun "$1" "$2" pretrain_imagenet.py "$3" --work-dir="$4" --launcher=slurm "${@:5}"

@@ -1,14 +1,20 @@
-"""torchrun that prints no traceback of its own when a worker has failed.
+"""torchrun that says in a line why it ends, if no worker has said so.
 
 torchrun's log options change the output of the workers only. It would also start
 more processes than the machine has GPUs, each of which then fails by itself.
 """
 
+import os
+import signal
 import sys
+import time
 
 import torch
 from torch.distributed import run
+from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+INTERRUPTED = 75  # what a training ends with at a signal, see docs/commands.md
 
 
 def main():
@@ -23,11 +29,21 @@ def main():
             f'error: {processes} processes, but {gpus} GPUs on '
             'this machine: start at most one process a GPU'
         )
+    # A training that is started again goes on from what it has written since now.
+    os.environ['MMDET_ECA_LAUNCHED'] = str(time.time())
+    # torchrun hands SIGTERM on, waits 30 s and kills; SIGUSR1 would end it alone.
+    signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     try:
         run.run(args)
+    except SignalException as error:
+        asked = error.sigval == signal.SIGTERM
+        sys.exit(INTERRUPTED if asked else 128 + error.sigval)
     except ChildFailedError as error:
-        _, failure = error.get_first_failure()
-        sys.exit(failure.exitcode if failure.exitcode > 0 else 1)
+        rank, failure = error.get_first_failure()
+        if failure.exitcode < 0:
+            name = signal.Signals(-failure.exitcode).name
+            sys.exit(f'error: rank {rank} was killed by {name}')
+        sys.exit(failure.exitcode)
 
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Optional
 
 from ..engine.distributed import end_process
+from ..engine.resuming import INTERRUPTED
 from ..errors import one_line_errors
 
 PROGRAM = 'mmdet-eca'
@@ -81,5 +82,10 @@ def _run_command(
     command.add_arguments(parser)
     args = parser.parse_args(arguments)
     with one_line_errors(program):
-        command.run(args)
+        try:
+            command.run(args)
+        except SystemExit as end:
+            if end.code == INTERRUPTED:
+                end_process(INTERRUPTED)
+            raise
         end_process()

@@ -37,12 +37,14 @@ def prepare_distributed(cfg: Config) -> None:
     mmengine's launchers put every process on a CUDA device, with gloo too, which
     fails without one. They leave a process group alone that is initialised
     already; DistributedDataParallel must then be given no device. On CUDA, NPU,
-    MLU and MUSA this function does nothing.
+    MLU and MUSA this function leaves that to them.
 
     Args:
         cfg (Config): The run's config with ``launcher``; ``model_wrapper_cfg`` is
             set in it.
     """
+    if cfg.launcher == 'pytorch':
+        _forget_earlier_start()
     if cfg.launcher == 'none' or has_accelerator():
         return
     default = dict(
@@ -63,20 +65,36 @@ def prepare_distributed(cfg: Config) -> None:
         torch.distributed.init_process_group('gloo')
 
 
-def end_process() -> None:
+def _forget_earlier_start() -> None:
+    """Makes processes that torchrun has started again meet in another place.
+
+    torchrun keeps the store of keys in which they have put their addresses, so that
+    now and then one of them would look for a process that is dead.
+    """
+    restarts = int(os.environ.get('TORCHELASTIC_RESTART_COUNT', '0'))
+    if restarts and os.environ.get('TORCHELASTIC_USE_AGENT_STORE') == 'True':
+        os.environ['TORCHELASTIC_USE_AGENT_STORE'] = 'False'
+        port = int(os.environ['MASTER_PORT']) + 100 * restarts
+        os.environ['MASTER_PORT'] = str(port if port < 2**16 else port - 2**15)
+
+
+def end_process(status: int = 0) -> None:
     """Ends a process of a distributed run on gloo that has done its work.
 
     While Python takes itself down, a thread of gloo now and then aborts the process
     ("terminate called without an active exception"), and torchrun reports a failure.
     So the process leaves after its exit handlers, without that. Elsewhere nothing
     happens.
+
+    Args:
+        status (int): The exit status.
     """
     if is_distributed() and torch.distributed.get_backend() == 'gloo':
         torch.distributed.barrier()  # nobody waits for this process any more
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(status)
 
 
 def _first_slurm_host() -> str:

@@ -10,7 +10,7 @@ printf '%s\\n' "${0##*/}" "$@" "PYTHONPATH=$PYTHONPATH"
 """
 TORCHRUN = (
     f'python {TOOLS}/torchrun.py --nnodes=2 --node-rank=0 --master-addr=127.0.0.1 '
-    f'--master-port=29500 --nproc-per-node=4 {TOOLS}/'
+    f'--master-port=29500 --max-restarts=0 --nproc-per-node=4 {TOOLS}/'
 )
 SRUN = (
     'srun -p part --job-name=name --gres=gpu:8 --ntasks=16 --ntasks-per-node=8 '
@@ -76,3 +76,42 @@ def test_too_few_arguments_are_answered_with_the_usage(launcher):
     done = run(f'tools/{launcher}', *arguments, check=False)
     assert done.returncode == 2 and not done.stdout
     assert done.stderr == f'usage: tools/{launcher} {USAGES[launcher]}\n'
+
+
+SRUN_OF_A_JOB = """#!/usr/bin/env bash
+echo "srun ${*: -1}" >> calls
+[ "$(grep -c srun calls)" -lt 3 ] && exit 75
+exit 3
+"""
+SCONTROL = """#!/usr/bin/env bash
+echo "scontrol $*" >> calls
+"""
+
+
+@pytest.mark.parametrize(
+    ('variables', 'calls', 'status'),
+    [
+        # From outside of a job: until it ends otherwise.
+        ([], ['srun LAST', 'srun --resume', 'srun --resume'], 3),
+        (['SLURM_JOB_ID=7'], ['srun LAST', 'scontrol requeue 7'], 75),
+        (
+            ['SLURM_JOB_ID=7', 'SLURM_RESTART_COUNT=1'],
+            ['srun --resume', 'scontrol requeue 7'],
+            75,
+        ),
+    ],
+)
+@pytest.mark.parametrize('launcher', ['slurm_train.sh', 'slurm_pretrain.sh'])
+def test_an_interrupted_training_is_queued_again(
+    launcher, variables, calls, status, tmp_path
+):
+    for name, text in (('srun', SRUN_OF_A_JOB), ('scontrol', SCONTROL)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    done = run(
+        *('env', '-C', tmp_path, f'PATH={tmp_path}:/usr/bin:/bin', *variables),
+        *(f'{TOOLS}/{launcher}', 'part', 'name', 'CONFIG', 'WORK_DIR', 'LAST'),
+        check=False,
+    )
+    assert (tmp_path / 'calls').read_text().splitlines() == calls
+    assert done.returncode == status

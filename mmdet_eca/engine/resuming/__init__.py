@@ -6,11 +6,14 @@ draws other random numbers, so that the run becomes another one.
 
 from .batches import ResumableBatchSampler, SeededIndex, make_seeded, seed_items
 from .finding import find_newest_checkpoint
+from .interruption import INTERRUPTED, InterruptionHook
 from .loops import ResumableEpochLoop
 from .runner import ResumableRunner
 from .safe_checkpoint_hook import SafeCheckpointHook
 
 __all__ = [
+    'INTERRUPTED',
+    'InterruptionHook',
     'ResumableBatchSampler',
     'ResumableEpochLoop',
     'ResumableRunner',

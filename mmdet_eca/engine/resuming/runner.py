@@ -8,14 +8,17 @@ from mmengine.registry import HOOKS, LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 from torch import nn
+from torch.utils.data import DataLoader
 
 from ...checkpoints.files import read_checkpoint, whole_file
 from ..hooks.iter_seed_hook import IterSeedHook
 from .finding import WITHIN_EPOCH, Found, find_newest_checkpoint
+from .interruption import InterruptionHook, outlive_signals
 from .loops import ResumableEpochLoop
 from .safe_checkpoint_hook import SafeCheckpointHook
 
 UNFINISHED = 'checkpoint.tmp'
+LAUNCHED = 'MMDET_ECA_LAUNCHED'  # the variable that tools/torchrun.py sets
 
 
 class ResumableRunner(Runner):
@@ -41,6 +44,20 @@ class ResumableRunner(Runner):
         """Registers the hooks of the config and those that resuming needs."""
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(IterSeedHook())
+        self.interruption = InterruptionHook()
+        self.register_hook(self.interruption)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: Union[DataLoader, dict],
+        seed: Optional[int] = None,
+        diff_rank_seed: bool = False,
+    ) -> DataLoader:
+        """Builds a data loader, whose workers leave signals to their parent."""
+        loader = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if isinstance(dataloader, dict):
+            outlive_signals(loader)
+        return loader
 
     def build_train_loop(self, loop: Union[BaseLoop, dict]) -> BaseLoop:
         """Builds the training loop, ours in place of mmengine's over epochs."""
@@ -55,20 +72,23 @@ class ResumableRunner(Runner):
         The seed is taken from it. mmengine does so when the order of the images has
         been drawn already.
         """
-        if self._resume:
+        since = _launched() if _is_restarted() else None
+        if self._resume or since is not None:
             found: list[Optional[Found]] = [None]
             if is_main_process():
-                found = [self._find_checkpoint()]
+                found = [self._find_checkpoint(since)]
             broadcast_object_list(found)
-            if found[0] is None:
+            if found[0] is not None:
+                self._resume = True
+                self._load_from = found[0].path
+                self._take_seed(found[0].meta.get('seed'))
+            else:
                 self._resume = False
                 self.logger.warning(
                     f'{self.work_dir} has no checkpoint: the training starts anew'
                 )
-            else:
-                self._load_from = found[0].path
-                self._take_seed(found[0].meta.get('seed'))
-        return super().train()
+        with self.interruption.listening():
+            return super().train()
 
     def may_save_within_epoch(self) -> bool:
         """Whether a run can go on from here, between two iterations.
@@ -103,10 +123,22 @@ class ResumableRunner(Runner):
         with whole_file(osp.join(out_dir, filename), unfinished):
             super().save_checkpoint(out_dir, UNFINISHED, *args, **kwargs)
 
-    def _find_checkpoint(self) -> Optional[Found]:
-        if self._load_from is not None:
+    def _find_checkpoint(self, since: Optional[float]) -> Optional[Found]:
+        """The checkpoint that was asked for, or the newest.
+
+        Args:
+            since (float, optional): When torchrun was launched, if it has restarted
+                this process: what the run has written since then goes first.
+        """
+        found = None
+        if since is not None or self._load_from is None:
+            found = self._find_newest(since or 0)
+        if found is None and self._resume and self._load_from is not None:
             meta = read_checkpoint(self._load_from).get('meta', {})
-            return Found(self._load_from, meta)
+            found = Found(self._load_from, meta)
+        return found or (self._find_newest(0) if self._resume else None)
+
+    def _find_newest(self, since: float) -> Optional[Found]:
         hook = next((h for h in self.hooks if isinstance(h, CheckpointHook)), None)
         folder, names = self.work_dir, ['epoch_{}.pth', 'iter_{}.pth', WITHIN_EPOCH]
         if hook is not None:
@@ -114,7 +146,11 @@ class ResumableRunner(Runner):
             if hook.out_dir is not None:
                 folder = osp.join(hook.out_dir, osp.basename(self.work_dir))
         return find_newest_checkpoint(
-            self.work_dir, folder, [name.format('*') for name in names], self.logger
+            self.work_dir,
+            folder,
+            [name.format('*') for name in names],
+            self.logger,
+            since,
         )
 
     def _take_seed(self, seed: Optional[int]) -> None:
@@ -128,6 +164,19 @@ class ResumableRunner(Runner):
             )
         self._randomness_cfg.update(seed=seed)
         self.set_randomness(**self._randomness_cfg)
+
+
+def _is_restarted() -> bool:
+    return int(os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')) > 0
+
+
+def _launched() -> Optional[float]:
+    """When tools/torchrun.py was started, in seconds since 1970.
+
+    Without it an older run's checkpoints could not be told from this one's.
+    """
+    launched = os.environ.get(LAUNCHED)
+    return float(launched) if launched else None
 
 
 def _class(registry: Any, config: dict) -> Any:

@@ -11,7 +11,12 @@ AVERAGE = "custom_hooks.append(dict(type='EMAHook', momentum=0.1))\n"
 
 
 @pytest.mark.parametrize(
-    'name', ['faster_rcnn_eca_r50', 'mask_rcnn_eca_r50', 'retinanet_eca_r50']
+    'name',
+    [
+        pytest.param('faster_rcnn_eca_r50', marks=pytest.mark.slow),
+        'mask_rcnn_eca_r50',
+        pytest.param('retinanet_eca_r50', marks=pytest.mark.slow),
+    ],
 )
 def test_killed_within_an_epoch_and_after_one(name, digits, tmp_path):
     """Bit by bit: sampling, augmentation, schedules, optimiser and averages."""

@@ -1,0 +1,146 @@
+"""What a run does when Slurm, torchrun or a user asks it to end."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Callable, Optional
+
+import torch
+from mmdet.registry import HOOKS
+from mmengine.dist import is_distributed, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import distributed
+from torch.utils.data import DataLoader
+
+from .safe_checkpoint_hook import SafeCheckpointHook
+
+INTERRUPTED = 75  # EX_TEMPFAIL in sysexits.h: try again later
+# Slurm's and torchrun's signal before they kill, and one that Slurm sends on request.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1') if hasattr(signal, name)
+)
+
+
+@HOOKS.register_module()
+class InterruptionHook(Hook):
+    """Ends a run after the next iteration, with a checkpoint of it, at a signal.
+
+    All processes end after the same iteration: in each one of them they tell each
+    other, while it runs, whether one has got a signal.
+    """
+
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.group: Optional[distributed.ProcessGroup] = None
+        self.told: Optional[tuple[torch.Tensor, Any]] = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Notes the signals that the process gets during the block."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # Python has no handlers there
+            return
+        before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note(self, number: int, frame: Any) -> None:
+        self.received = number
+
+    def before_train(self, runner: Runner) -> None:
+        """Opens a channel between the processes' CPUs."""
+        if is_distributed():
+            self.group = distributed.new_group(backend='gloo')
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Starts to tell the other processes."""
+        if self.group is not None:
+            number = torch.tensor([self.received])
+            work = distributed.all_reduce(
+                number, distributed.ReduceOp.MAX, self.group, async_op=True
+            )
+            self.told = number, work
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Optional[dict] = None,
+    ) -> None:
+        """Ends the run if a process has got a signal.
+
+        Raises:
+            SystemExit: With the status 75.
+        """
+        received = self.received
+        if self.told is not None:
+            number, work = self.told
+            work.wait()
+            received = int(number)
+        if received and runner.may_save_within_epoch():
+            _write_checkpoint(runner)
+            _leave(runner, received)
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: Any = None,
+    ) -> None:
+        """Ends the run; the evaluation is done anew when it is resumed.
+
+        Raises:
+            SystemExit: With the status 75.
+        """
+        if self.received:
+            _leave(runner, self.received)
+
+
+def _write_checkpoint(runner: Runner) -> None:
+    for hook in runner.hooks:
+        if isinstance(hook, SafeCheckpointHook) and is_main_process():
+            hook.save_within_epoch(runner)
+
+
+def _leave(runner: Runner, number: int) -> None:
+    runner.logger.warning(
+        f'ends with status {INTERRUPTED} at {signal.Signals(number).name}: '
+        '--resume goes on from here'
+    )
+    raise SystemExit(INTERRUPTED)
+
+
+def outlive_signals(loader: DataLoader) -> None:
+    """Makes a data loader's workers live on when the whole job gets a signal.
+
+    torch ends the run at once if one of them is killed.
+    """
+    if hasattr(signal, 'sigwaitinfo'):  # not on macOS
+        loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)
+
+
+def _start_worker(init: Optional[Callable[[int], None]], worker: int) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if init is not None:
+        init(worker)
+
+
+def _end_with_parent() -> None:
+    """Obeys a signal only if the parent has sent it, as torch does in the end."""
+    while signal.sigwaitinfo(SIGNALS).si_pid != os.getppid():
+        pass
+    os._exit(0)

@@ -1,0 +1,125 @@
+"""The same in two processes, which torchrun starts."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from tests.conftest import ONE_THREAD, ROOT, run
+from tests.engine.resuming.runs import logged
+from tests.engine.resuming.toy import toy_config
+from tests.tools.test_train import free_port
+
+
+@HOOKS.register_module()
+class ToyAccident(Hook):
+    """Kills a process, the first time that torchrun has started it."""
+
+    def __init__(self, rank, iteration):
+        self.rank = rank
+        self.iteration = iteration
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if (
+            runner.rank == self.rank
+            and runner.iter == self.iteration
+            and os.environ['TORCHELASTIC_RESTART_COUNT'] == '0'
+        ):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@HOOKS.register_module()
+class ToyPause(Hook):
+    """Shows that an iteration has begun, and makes it last."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 5:
+            open(f'{runner.work_dir}/started', 'w').close()
+            time.sleep(5)
+
+
+def command(work_dir, *hooks):
+    """The arguments of dist_train.sh for three epochs of four iterations each."""
+    work_dir.mkdir()
+    config = toy_config(
+        work_dir,
+        randomness=dict(seed=3),
+        loader=dict(batch_size=1),
+        checkpoint=dict(minutes=0),
+        custom_hooks=list(hooks),
+        log_level='INFO',
+    )
+    config.default_hooks.logger = dict(type='LoggerHook', interval=1)
+    modules = ['tests.engine.resuming.toy', 'tests.engine.resuming.test_processes']
+    config.custom_imports = dict(imports=modules)
+    config.dump(work_dir / 'config.py')
+    return f'{ROOT}/tools/dist_train.sh', work_dir / 'config.py', 2
+
+
+def variables(**more):
+    return dict(PORT=str(free_port()), PYTHONPATH=ROOT, **more)
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('processes') / 'whole'
+    run(*command(folder), **variables())
+    assert list(logged(folder)) == list(range(1, 13))
+    return folder
+
+
+def assert_same(folder, whole):
+    assert logged(folder) == logged(whole)
+    one, other = (torch.load(path / 'epoch_3.pth') for path in (folder, whole))
+    for name, value in one['state_dict'].items():
+        assert torch.equal(value, other['state_dict'][name]), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('rank', [0, 1])
+def test_torchrun_starts_a_killed_one_again(rank, whole, tmp_path):
+    hook = dict(type='ToyAccident', rank=rank, iteration=5)
+    folder = tmp_path / 'killed'
+    done = run(*command(folder, hook), **variables(MAX_RESTARTS='1'))
+    assert 'resumed epoch: 1, iter: 5' in done.stdout
+    assert_same(folder, whole)
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_named_within_a_minute(tmp_path):
+    hook = dict(type='ToyAccident', rank=1, iteration=5)
+    begin = time.monotonic()
+    done = run(*command(tmp_path / 'killed', hook), check=False, **variables())
+    assert 'error: rank 1 was killed by SIGKILL' in done.stderr
+    assert done.returncode == 1
+    assert time.monotonic() - begin < 120  # with the start of two processes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_the_launcher(number, whole, tmp_path):
+    folder = tmp_path / 'interrupted'
+    words = [str(word) for word in command(folder, dict(type='ToyPause'))]
+    path = f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
+    environment = {**os.environ, **ONE_THREAD, **variables(PATH=path)}
+    with open(tmp_path / 'output', 'w') as output:
+        launcher = subprocess.Popen(
+            words, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT
+        )
+        while not (folder / 'started').exists():
+            assert launcher.poll() is None
+            time.sleep(0.1)
+        launcher.send_signal(number)
+        assert launcher.wait(timeout=60) == 75
+    text = (tmp_path / 'output').read_text()
+    assert re.search('ends with status 75 at SIGTERM: --resume goes on', text)
+    os.remove(folder / 'started')
+    run(*words, '--resume', **variables())
+    assert_same(folder, whole)
