@@ -144,7 +144,8 @@ def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
             'dataset.metainfo=dict(classes=...) and num_classes='
             f'{len(found)} in the heads'
         )
-    in_order = [name for name in found if name in set(classes)]
+    chosen = set(classes)
+    in_order = [name for name in found if name in chosen]
     if dataset_class is CocoDataset and in_order != list(classes):
         raise UserError(
             f'metainfo.classes ({first_few(classes)}) have another order than in '

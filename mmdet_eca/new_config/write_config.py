@@ -2,7 +2,7 @@
 
 import contextlib
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Optional
 
@@ -79,7 +79,7 @@ def write_config(
         check_same_classes(train[0], val_set[0])
     for data, _ in (train, val_set or train):
         _check_masks(cfg, short_name(base), data)
-    with contextlib.ExitStack() as files:
+    with _writing(out), contextlib.ExitStack() as files:
         unfinished = files.enter_context(whole_file(out))
         if val_set:
             comment = 'for validation.'
@@ -122,6 +122,15 @@ def write_config(
         f'{out} is written. Train: {_command(out, schedule)}',
     ]
     return '\n'.join(lines)
+
+
+@contextlib.contextmanager
+def _writing(path: str) -> Iterator[None]:
+    """Says that a folder cannot be written to, or a disk is full, in one line."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f'{path} cannot be written: {error}') from None
 
 
 def _read(annotations: str, images: str) -> tuple[DataSet, list[str]]:

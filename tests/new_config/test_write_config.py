@@ -216,6 +216,19 @@ def test_nothing_is_replaced(digits, tmp_path, exists):
     assert os.listdir(tmp_path) == [exists]
 
 
+def test_a_full_disk(digits, tmp_path, monkeypatch):
+    """While the second of three files is written."""
+    given = arguments(digits)
+
+    def dumps(value):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('mmdet_eca.new_config.split.json.dumps', dumps)
+    with pytest.raises(UserError, match=r'mine.py cannot be written: .* No space left'):
+        write_config(given['annotations'], given['images'], f'{tmp_path}/mine.py')
+    assert os.listdir(tmp_path) == []
+
+
 def test_weights_to_start_from(digits, tmp_path, monkeypatch):
     """torchvision's, unless the user has the authors' or names a checkpoint."""
     monkeypatch.chdir(tmp_path)
