@@ -280,8 +280,8 @@ def test_a_diverged_training_is_no_success(images, tmp_path):
         'pretrain-imagenet', *command(images, tmp_path, '--cfg-options', *settings)
     )
     assert re.search(
-        r'error: scores after training iteration 20 are not finite, '
-        rf'of {images}/val/0/0.jpg, .*, ...: the training has div',
+        rf'error: loss=(nan|inf) in iteration \d \(epoch 1\) of {images}/train/\S+, '
+        '.*: the training has diverged',
         line,
     )
 

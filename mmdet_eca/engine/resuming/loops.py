@@ -20,6 +20,24 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     def __init__(self, runner: Runner, dataloader: dict, **settings: Any) -> None:
         super().__init__(runner, make_seeded(dataloader, runner.seed), **settings)
         seed_items(self.dataloader.dataset)
+        self.done = 0  # iterations of the current epoch
+
+    def progress(self) -> dict[str, int]:
+        """How far the epoch is after the current iteration, for ``meta``."""
+        return dict(done=self.done + 1, steps=len(self.dataloader))
+
+    def enter(self, meta: dict) -> None:
+        """Goes on within an epoch where a checkpoint was written.
+
+        With another number of processes or another batch size, the part of the epoch
+        is the same.
+
+        Args:
+            meta (dict): With what :meth:`progress` has given, or without for a
+                checkpoint of an epoch's end.
+        """
+        steps = len(self.dataloader)
+        self.done = meta.get('done', 0) * steps // meta.get('steps', steps)
 
     def run(self) -> nn.Module:
         """Trains to the end.
@@ -28,7 +46,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         interrupted in between, the evaluation is done first.
         """
         self.runner.call_hook('before_train')
-        if self.epoch and self.iter == self.epoch * len(self.dataloader):
+        if self.epoch and not self.done:
             self._evaluate()
         while self.epoch < self.max_epochs and not self.stop_training:
             self.run_epoch()
@@ -38,12 +56,13 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
     def run_epoch(self) -> None:
         """Runs what is left of the current epoch."""
-        done = self.iter - self.epoch * len(self.dataloader)
-        self.dataloader.batch_sampler.start_at(self.epoch, done)
+        self.dataloader.batch_sampler.start_at(self.epoch, self.done)
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
-        for batch_idx, batch in enumerate(self.dataloader, done):
-            self.run_iter(batch_idx, batch)
+        for batch in self.dataloader:
+            self.run_iter(self.done, batch)
+            self.done += 1
+        self.done = 0
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
 

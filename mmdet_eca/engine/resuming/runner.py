@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ...checkpoints.files import read_checkpoint, whole_file
+from ..hooks.divergence_hook import DivergenceHook
 from ..hooks.iter_seed_hook import IterSeedHook
 from .finding import WITHIN_EPOCH, Found, find_newest_checkpoint
 from .interruption import InterruptionHook, outlive_signals
@@ -29,6 +30,7 @@ class ResumableRunner(Runner):
     """
 
     _resume: bool
+    _resumed_meta: dict = {}
 
     def register_hook(self, hook: Any, priority: Any = None) -> None:
         """Registers a hook, ours in place of mmengine's CheckpointHook."""
@@ -41,11 +43,13 @@ class ResumableRunner(Runner):
         default_hooks: Optional[dict[str, Union[Hook, dict]]] = None,
         custom_hooks: Optional[list[Union[Hook, dict]]] = None,
     ) -> None:
-        """Registers the hooks of the config and those that resuming needs."""
+        """Registers the hooks of the config and those of every training."""
         super().register_hooks(default_hooks, custom_hooks)
         self.register_hook(IterSeedHook())
         self.interruption = InterruptionHook()
         self.register_hook(self.interruption)
+        if not any(isinstance(hook, DivergenceHook) for hook in self.hooks):
+            self.register_hook(DivergenceHook())
 
     @staticmethod
     def build_dataloader(
@@ -81,6 +85,7 @@ class ResumableRunner(Runner):
             if found[0] is not None:
                 self._resume = True
                 self._load_from = found[0].path
+                self._resumed_meta = found[0].meta
                 self._take_seed(found[0].meta.get('seed'))
             else:
                 self._resume = False
@@ -89,6 +94,12 @@ class ResumableRunner(Runner):
                 )
         with self.interruption.listening():
             return super().train()
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Resumes, within an epoch too; the arguments are mmengine's."""
+        super().resume(filename, *args, **kwargs)
+        if isinstance(self.train_loop, ResumableEpochLoop):
+            self.train_loop.enter(self._resumed_meta)
 
     def may_save_within_epoch(self) -> bool:
         """Whether a run can go on from here, between two iterations.

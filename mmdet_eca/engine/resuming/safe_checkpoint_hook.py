@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 
 from ...checkpoints.files import whole_file
 from .finding import POINTER, WITHIN_EPOCH
+from .loops import ResumableEpochLoop
 
 
 @HOOKS.register_module()
@@ -71,6 +72,8 @@ class SafeCheckpointHook(CheckpointHook):
             bool: Whether it could be written.
         """
         meta = dict(epoch=runner.epoch, iter=runner.iter + 1)
+        if isinstance(runner.train_loop, ResumableEpochLoop):
+            meta.update(runner.train_loop.progress())
         name = WITHIN_EPOCH.format(meta['iter'])
         # With its own name, so that a later process removes what this one cannot.
         kept = [*self.within_epoch, name]

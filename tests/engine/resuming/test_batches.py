@@ -40,6 +40,15 @@ def test_resumed_within_an_epoch(name, tmp_path):
     assert ToyWatch.losses == whole and len(set(whole.values())) == 3 * steps
 
 
+def test_resumed_with_another_batch_size(tmp_path):
+    """Half of an epoch stays half of it: its second half follows."""
+    seed = dict(seed=3)
+    toy_losses(tmp_path, stop=6, randomness=seed, checkpoint=dict(minutes=0))
+    loader = dict(batch_size=1, drop_last=True)
+    losses = toy_losses(tmp_path, resume=True, randomness=seed, loader=loader)
+    assert list(losses) == list(range(6, 6 + 7 - 3 + 7))
+
+
 def test_the_same_seed_gives_the_same_run(tmp_path):
     """Whatever the number of workers, and the seed chosen at random too."""
     one = toy_losses(tmp_path / 'one', randomness=dict(seed=1))

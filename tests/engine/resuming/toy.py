@@ -14,6 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
+from mmengine.structures import BaseDataElement
 from mmengine.visualization import Visualizer
 from torch import nn
 
@@ -58,7 +59,9 @@ class ToyNoise:
 @TRANSFORMS.register_module()
 class ToyPack:
     def __call__(self, results):
-        return dict(inputs=results['inputs'], data_samples=results['img_path'])
+        path = results['img_path']
+        sample = BaseDataElement(metainfo=dict(img_path=path))
+        return dict(inputs=results['inputs'], data_samples=sample)
 
 
 @MODELS.register_module()
@@ -76,6 +79,25 @@ class ToyModel(BaseModel):
         return dict(loss_cls=outputs.square().mean(), loss_bbox=outputs.abs().mean())
 
 
+@MODELS.register_module()
+class ToySpoiled(ToyModel):
+    """With one image its loss, or the gradient alone, is not finite."""
+
+    def __init__(self, image, gradient=False):
+        super().__init__()
+        self.image = image
+        self.gradient = gradient
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        losses = super().forward(inputs, data_samples, mode)
+        if self.image in [sample.img_path for sample in data_samples]:
+            # The root's derivative at 0 is infinite.
+            zero = (self.linear.bias * 0).sum()
+            bad = zero.abs().sqrt() if self.gradient else zero / 0
+            losses['loss_bbox'] = losses['loss_bbox'] + bad
+        return losses
+
+
 @HOOKS.register_module()
 class ToyWatch(Hook):
     """Keeps each iteration's loss, and stops the training before one of them."""
@@ -88,7 +110,7 @@ class ToyWatch(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter == self.stop:
             raise Killed
-        assert batch_idx == runner.iter - runner.epoch * len(runner.train_dataloader)
+        assert 0 <= batch_idx < len(runner.train_dataloader)
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         self.losses[runner.iter] = outputs['loss'].item()
