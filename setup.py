@@ -70,6 +70,8 @@ setup(
         timm=['safetensors>=0.5.3', 'huggingface_hub>=0.36.2,<3'],
         # Cuts large images and merges what is found in the parts.
         slices=['sahi'],
+        export=['onnx', 'onnxruntime'],
+        openvino=['openvino'],
         demo=['scikit-learn', 'matplotlib'],
         # Brings torchvision: beside torch==X, name torch==X for pip to take its own.
         explain=['grad-cam>=1.5.7', 'matplotlib'],
@@ -85,11 +87,12 @@ setup(
             'coverage>=7.10',  # follows the commands that tests start
             'scikit-learn',  # the digits
             'matplotlib',
-            # Exported backbones are compared with what onnxruntime computes.
+            # What is exported is compared with what onnxruntime and OpenVINO compute.
             'onnx',
             'onnxruntime',
             'onnxscript',
             'sahi',
+            'openvino',
         ],
         # For make lint, on Python 3.10 or later. Another release may find other
         # mistakes or format otherwise: one is chosen here, for people and for CI.

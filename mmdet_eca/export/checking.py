@@ -1,0 +1,191 @@
+"""An exported detector beside the one that it was exported from."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import mmcv
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmdet.models.detectors import BaseDetector
+from mmdet.structures.bbox import bbox_overlaps
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.dataset import pseudo_collate
+from mmengine.structures import InstanceData
+from tqdm import tqdm
+
+from ..errors import UserError
+from .onnx_detector import OnnxDetector
+
+# More would be another result, not the same one in another order of sums.
+MAX_BOX_DIFFERENCE = 0.1  # pixels of the image
+MAX_SCORE_DIFFERENCE = 1e-3
+MIN_MASK_IOU = 0.9  # a pixel of a small mask may be on the threshold
+# Overlaps and scores that are equal up to rounding decide some suppressions otherwise.
+MAX_UNMATCHED = 0.02
+# How many images are timed, and how often.
+TIMED_IMAGES, ROUNDS = 20, 3
+
+
+@dataclass
+class Checked:
+    """How far two detectors differ, and how long each takes.
+
+    Attributes:
+        images (int): How many were compared.
+        detections (int): torch's.
+        unmatched (int): Detections that only one of both has.
+        boxes (float): The largest difference of a coordinate, in pixels.
+        scores (float): The largest difference of a score.
+        mask_iou (float, optional): The smallest overlap of a mask with the other
+            one's, if there are masks.
+        torch_ms (float): Median time of an image with torch, in milliseconds.
+        onnx_ms (float): The same with onnxruntime.
+        threads (int): How many each of them used.
+    """
+
+    images: int = 0
+    detections: int = 0
+    unmatched: int = 0
+    boxes: float = 0.0
+    scores: float = 0.0
+    mask_iou: Optional[float] = None
+    torch_ms: float = 0.0
+    onnx_ms: float = 0.0
+    threads: int = 1
+
+    def agrees(self) -> bool:
+        """Whether the differences are those of rounding."""
+        return (
+            self.boxes <= MAX_BOX_DIFFERENCE
+            and self.scores <= MAX_SCORE_DIFFERENCE
+            and (self.mask_iou is None or self.mask_iou >= MIN_MASK_IOU)
+            and self.unmatched <= MAX_UNMATCHED * self.detections
+        )
+
+    def differences(self) -> str:
+        """The largest ones, in one line."""
+        masks = ''
+        if self.mask_iou is not None:
+            masks = f'smallest IoU of masks {self.mask_iou:.4f}, '
+        return (
+            f'boxes {self.boxes:.2g} px, scores {self.scores:.2g}, {masks}'
+            f'{self.unmatched} found by only one'
+        )
+
+
+def check(model: BaseDetector, detector: OnnxDetector, paths: Sequence[str]) -> Checked:
+    """Compares what both find in images, and measures both beside each other.
+
+    Args:
+        model (BaseDetector): The detector in torch.
+        detector (OnnxDetector): The same, exported.
+        paths (Sequence[str]): Images; random ones of two sizes, if there are none.
+
+    Raises:
+        UserError: If an image cannot be read, or the results differ by more than
+            rounding; the message has the largest differences.
+    """
+    pipeline = Compose(
+        [dict(type='mmdet.LoadImageFromNDArray')]
+        + [
+            step
+            for step in get_test_pipeline_cfg(model.cfg)[1:]
+            if step.type != 'LoadAnnotations'
+        ]
+    )
+    both = (model, detector)
+    checked, times = Checked(threads=torch.get_num_threads()), []
+    for pixels in tqdm(
+        map(_read, paths) if paths else _random_images(),
+        'compared with torch',
+        len(paths) or 2,
+        unit='image',
+    ):
+        data = pseudo_collate([pipeline(dict(img=pixels, img_id=0))])
+        ours, theirs = (_timed(each, data)[1] for each in both)
+        compare(ours, theirs, checked, detector.metadata['score_threshold'])
+        if checked.images <= TIMED_IMAGES:
+            times += [[_timed(each, data)[0] for each in both] for _ in range(ROUNDS)]
+    checked.torch_ms, checked.onnx_ms = 1000 * np.median(times, axis=0)
+    if not checked.agrees():
+        raise UserError(
+            'onnxruntime does not find what torch finds, so nothing is written; '
+            f'largest differences: {checked.differences()}, of {checked.detections} '
+            f'detections in {checked.images} images'
+        )
+    return checked
+
+
+def compare(
+    ours: InstanceData, theirs: InstanceData, checked: Checked, score_threshold: float
+) -> None:
+    """Adds the differences between two results on one image.
+
+    Args:
+        ours (InstanceData): torch's ``pred_instances``.
+        theirs (InstanceData): onnxruntime's.
+        checked (Checked): What to add to.
+        score_threshold (float): Detections this near to it may be of only one.
+    """
+    checked.images += 1
+    checked.detections += len(ours)
+    left = torch.ones(len(theirs), dtype=torch.bool)
+    alone = []
+    for i, score in enumerate(ours.scores):
+        overlaps = bbox_overlaps(ours.bboxes[i : i + 1], theirs.bboxes)[0]
+        overlaps[~left | (theirs.labels != ours.labels[i])] = -1
+        # Two of the same place differ in their scores.
+        near = overlaps > 0.9
+        if not near.any():
+            alone.append(score)
+            continue
+        far = (theirs.scores - score).abs().masked_fill(~near, torch.inf)
+        j = int(far.argmin())
+        left[j] = False
+        box = (ours.bboxes[i] - theirs.bboxes[j]).abs().max().item()
+        checked.boxes = max(checked.boxes, box)
+        checked.scores = max(checked.scores, far[j].item())
+        if 'masks' in ours:
+            iou = _mask_iou(ours.masks[i], theirs.masks[j])
+            known = 1.0 if checked.mask_iou is None else checked.mask_iou
+            checked.mask_iou = min(iou, known)
+    # The lowest that is returned: of equal ones each may take another.
+    lowest = score_threshold
+    if len(ours) and len(ours) == len(theirs):
+        lowest = max(lowest, ours.scores.min().item())
+    checked.unmatched += sum(
+        float(score) > lowest + MAX_SCORE_DIFFERENCE
+        for score in [*alone, *theirs.scores[left]]
+    )
+
+
+def _mask_iou(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    union = int((ours | theirs).sum())
+    return int((ours & theirs).sum()) / union if union else 1.0
+
+
+def _timed(detector: Any, data: dict) -> tuple[float, InstanceData]:
+    data = dict(data, data_samples=[sample.clone() for sample in data['data_samples']])
+    start = time.perf_counter()
+    with torch.no_grad():
+        (result,) = detector.test_step(data)
+    return time.perf_counter() - start, result.pred_instances
+
+
+def _read(path: str) -> np.ndarray:
+    pixels = mmcv.imread(path)
+    if pixels is None:
+        raise UserError(f'{path} is no image that can be read: leave it out')
+    return pixels
+
+
+def _random_images() -> list[np.ndarray]:
+    """Coarse patterns, upright and across: shapes more than noise."""
+    random = np.random.default_rng(0)
+    return [
+        mmcv.imresize(random.integers(0, 256, (*cells, 3), dtype=np.uint8), size)
+        for cells, size in (((12, 16), (640, 480)), ((16, 11), (427, 640)))
+    ]

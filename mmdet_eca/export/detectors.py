@@ -1,0 +1,240 @@
+"""Detectors as one function of tensors, from the image to boxes, labels and masks.
+
+MMDetection's own predictions go through lists of data samples and through choices
+in Python, which no exporter can follow. Here its parts (backbone, neck, heads, prior
+generators, box coders, test settings) are called in the order of its code.
+"""
+
+from typing import Any
+
+import torch
+from mmdet.models.dense_heads.anchor_head import AnchorHead
+from mmdet.models.detectors import BaseDetector
+from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .operators import largest, nms, roi_align
+
+
+class ExportableDetector(nn.Module):
+    """What all kinds of detectors begin with.
+
+    Args:
+        model (BaseDetector): A RetinaNet, Faster R-CNN or Mask R-CNN of MMDetection,
+            in evaluation mode.
+        raw (bool): Whether the input is the image as it is read from a file.
+    """
+
+    output_names: tuple[str, ...] = ('boxes', 'scores', 'labels')
+
+    def __init__(self, model: BaseDetector, raw: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.raw = raw
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Detects the objects in one image.
+
+        Args:
+            image (Tensor): Normalised, of shape (1, 3, H, W). If ``raw``, uint8 of
+                shape (H, W, 3), with the channels as the config's pipeline reads
+                them.
+
+        Returns:
+            tuple[Tensor, ...]: D detections from the highest score down: boxes x1,
+            y1, x2, y2 in pixels of the input, of shape (D, 4), scores (D,), labels
+            (D,) and, of Mask R-CNN, masks (D, h, w): the probability that a cell
+            of the box is the object.
+        """
+        image = self.normalise(image) if self.raw else image
+        size = image.shape[2], image.shape[3]
+        return self.detect(self.model.extract_feat(self.pad(image)), size)
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """As ``model.data_preprocessor``: (H, W, 3) uint8 to (1, 3, H, W) float."""
+        preprocessor = self.model.data_preprocessor
+        image = image.permute(2, 0, 1)[None]
+        if preprocessor._channel_conversion:
+            image = image.flip(1)
+        image = image.float()
+        if preprocessor._enable_normalize:
+            image = (image - preprocessor.mean) / preprocessor.std
+        return image
+
+    def pad(self, image: Tensor) -> Tensor:
+        """Pads (1, 3, H, W) right and below, as ``model.data_preprocessor`` does."""
+        preprocessor = self.model.data_preprocessor
+        divisor = preprocessor.pad_size_divisor
+        if divisor == 1:
+            return image
+        height, width = image.shape[2], image.shape[3]
+        right = (width + divisor - 1) // divisor * divisor - width
+        bottom = (height + divisor - 1) // divisor * divisor - height
+        return F.pad(image, (0, right, 0, bottom), value=preprocessor.pad_value)
+
+    def detect(
+        self, features: tuple[Tensor, ...], size: tuple[Any, Any]
+    ) -> tuple[Tensor, ...]:
+        """Detections from the neck's features; ``size`` is (H, W) of the image."""
+        raise NotImplementedError
+
+
+class ExportableRetinaNet(ExportableDetector):
+    """From the image to boxes, scores and labels."""
+
+    def detect(
+        self, features: tuple[Tensor, ...], size: tuple[Any, Any]
+    ) -> tuple[Tensor, ...]:
+        """As ``BaseDenseHead.predict``."""
+        head, cfg = self.model.bbox_head, self.model.bbox_head.test_cfg
+        boxes, scores, labels, _ = candidates(head, features, size, cfg)
+        return suppress(boxes, scores, labels, labels, cfg)
+
+
+class ExportableFasterRCNN(ExportableDetector):
+    """From the image to boxes, scores and labels."""
+
+    def detect(
+        self, features: tuple[Tensor, ...], size: tuple[Any, Any]
+    ) -> tuple[Tensor, ...]:
+        """As ``TwoStageDetector.predict`` with ``StandardRoIHead``."""
+        rpn_head, cfg = self.model.rpn_head, self.model.test_cfg.rpn
+        boxes, scores, labels, levels = candidates(rpn_head, features, size, cfg)
+        rois, *_ = suppress(boxes, scores, labels, levels, cfg)
+        return self.classify(features, rois, size)
+
+    def classify(
+        self, features: tuple[Tensor, ...], rois: Tensor, size: tuple[Any, Any]
+    ) -> tuple[Tensor, ...]:
+        """As ``BBoxHead.predict_by_feat`` on RoIs of shape (K, 4)."""
+        head, cfg = self.model.roi_head.bbox_head, self.model.test_cfg.rcnn
+        pooled = extract(self.model.roi_head.bbox_roi_extractor, features, rois)
+        logits, deltas = head(pooled)
+        scores = logits.softmax(-1)[:, :-1]
+        boxes = clip(head.bbox_coder.decode(rois, deltas), size, head)
+        boxes = boxes.reshape(-1, 1 if head.reg_class_agnostic else head.num_classes, 4)
+        roi, label = (scores > cfg.score_thr).nonzero(as_tuple=True)
+        box = torch.zeros_like(label) if head.reg_class_agnostic else label
+        scores = scores[roi, label]
+        boxes = boxes[roi, box]
+        keep = nms(boxes, scores, label, cfg.nms.iou_threshold, cfg.max_per_img)
+        return boxes[keep], scores[keep], label[keep]
+
+
+class ExportableMaskRCNN(ExportableFasterRCNN):
+    """From the image to boxes, scores, labels and masks."""
+
+    output_names = ('boxes', 'scores', 'labels', 'masks')
+
+    def detect(
+        self, features: tuple[Tensor, ...], size: tuple[Any, Any]
+    ) -> tuple[Tensor, ...]:
+        """As ``TwoStageDetector.predict`` with a ``FCNMaskHead``."""
+        boxes, scores, labels = super().detect(features, size)
+        roi_head = self.model.roi_head
+        pooled = extract(roi_head.mask_roi_extractor, features, boxes)
+        logits = roi_head.mask_head(pooled)
+        if roi_head.mask_head.class_agnostic:
+            labels_of_masks = torch.zeros_like(labels)
+        else:
+            labels_of_masks = labels
+        masks = logits[torch.arange(labels.shape[0]), labels_of_masks]
+        return boxes, scores, labels, masks.sigmoid()
+
+
+def candidates(
+    head: AnchorHead, features: tuple[Tensor, ...], size: tuple[Any, Any], cfg: Any
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The ``cfg.nms_pre`` highest scores of each level, with their boxes.
+
+    Args:
+        head (AnchorHead): A RetinaHead or RPNHead.
+        features (tuple[Tensor, ...]): Of each level, of shape (1, C, H, W).
+        size (tuple): Height and width of the image in pixels.
+        cfg (dict): The head's settings for tests.
+
+    Returns:
+        tuple[Tensor, Tensor, Tensor, Tensor]: Boxes of shape (N, 4), and scores,
+        labels and levels of shape (N,).
+    """
+    found = []
+    for level, (logits, deltas) in enumerate(zip(*head(features))):
+        height, width = logits.shape[2], logits.shape[3]
+        # By position, then anchor, then class, as MMDetection has them.
+        logits = logits.permute(0, 2, 3, 1).reshape(-1)
+        deltas = deltas.permute(0, 2, 3, 1).reshape(-1, 4)
+        # sigmoid keeps the order; so it needs to see the highest only.
+        logits, index = largest(logits, cfg.get('nms_pre', -1))
+        scores = logits.sigmoid()
+        if cfg.get('score_thr', 0) > 0:
+            above = (scores > cfg.score_thr).nonzero()[:, 0]
+            scores, index = scores[above], index[above]
+        anchor = index // head.cls_out_channels
+        priors = head.prior_generator.sparse_priors(
+            anchor, (height, width), level, scores.dtype, scores.device
+        )
+        boxes = head.bbox_coder.decode(priors, deltas[anchor])
+        labels = index - anchor * head.cls_out_channels
+        found.append((boxes, scores, labels, torch.full_like(labels, level)))
+    boxes, scores, labels, levels = map(torch.cat, zip(*found))
+    return clip(boxes, size, head), scores, labels, levels
+
+
+def suppress(
+    boxes: Tensor, scores: Tensor, labels: Tensor, groups: Tensor, cfg: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Leaves out boxes that are too small, and those that a higher score overlaps.
+
+    Args:
+        boxes (Tensor): Of shape (N, 4).
+        scores (Tensor): Of shape (N,).
+        labels (Tensor): Of shape (N,).
+        groups (Tensor): Boxes of different groups do not suppress each other.
+        cfg (dict): The head's settings for tests.
+
+    Returns:
+        tuple[Tensor, Tensor, Tensor]: Boxes, scores and labels that are left.
+    """
+    smallest = cfg.get('min_bbox_size', -1)
+    if smallest >= 0:
+        sides = boxes[:, 2:] - boxes[:, :2]
+        large = (sides.min(dim=1).values > smallest).nonzero()[:, 0]
+        boxes, scores, labels, groups = (
+            value[large] for value in (boxes, scores, labels, groups)
+        )
+    keep = nms(boxes, scores, groups, cfg.nms.iou_threshold, cfg.max_per_img)
+    return boxes[keep], scores[keep], labels[keep]
+
+
+def extract(
+    extractor: SingleRoIExtractor, features: tuple[Tensor, ...], rois: Tensor
+) -> Tensor:
+    """The features of RoIs (K, 4), each from the level that its size asks for."""
+    layers = extractor.roi_layers
+    if len(layers) == 1:
+        return roi_align(features[0], rois, layers[0])
+    levels = extractor.map_roi_levels(F.pad(rois, (1, 0)), len(layers))
+    of_level = [(levels == level).nonzero()[:, 0] for level in range(len(layers))]
+    pooled = [
+        roi_align(feature, rois[index], layer)
+        for feature, index, layer in zip(features, of_level, layers)
+    ]
+    # Back into the order of the RoIs.
+    order = torch.cat(of_level)
+    place = torch.zeros_like(order).scatter(0, order, torch.arange(order.shape[0]))
+    return torch.cat(pooled)[place]
+
+
+def clip(boxes: Tensor, size: tuple[Any, Any], head: Any) -> Tensor:
+    """Cuts boxes of shape (N, 4 C) off at the borders of an image (H, W).
+
+    The box coder's own way with numbers that are not known before is not there any
+    more in MMDetection 3.
+    """
+    if not head.bbox_coder.clip_border:
+        return boxes
+    height, width = (torch.as_tensor(side).to(boxes) for side in size)
+    ends = torch.stack([width, height, width, height])
+    corners = boxes.reshape(-1, 4)
+    return corners.clamp(min=0).minimum(ends).reshape(boxes.shape)

@@ -1,0 +1,180 @@
+"""Writes a detector as an ONNX file that has been checked."""
+
+import inspect
+import json
+import os.path as osp
+import warnings
+from collections.abc import Sequence
+from typing import Any, Optional, Union
+
+import torch
+from mmdet.models.detectors import BaseDetector
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
+
+from .. import __version__
+from ..checkpoints.files import whole_file
+from ..engine import find_images, load_detector
+from ..errors import UserError
+from .checking import check
+from .detectors import ExportableDetector, ExportableRetinaNet
+from .evaluation import check_data, evaluate
+from .kinds import exportable
+from .onnx_detector import OnnxDetector, require
+from .operators import LOWEST_OPSET, ROI_ALIGN_OPSET
+from .report import ExportReport
+
+# The highest that every torch writes which this package works with.
+HIGHEST_OPSET = 17
+
+
+def export_detector(
+    config: Union[str, Config],
+    checkpoint: str,
+    out: str,
+    raw: bool = False,
+    opset: int = HIGHEST_OPSET,
+    images: Sequence[str] = (),
+    with_evaluation: bool = False,
+) -> ExportReport:
+    """Writes a detector as an ONNX file and compares it with torch.
+
+    The file appears when onnxruntime has found in all images what torch has found.
+
+    Args:
+        config (str | Config): Of a RetinaNet, Faster R-CNN or Mask R-CNN.
+        checkpoint (str): Its weights.
+        out (str): The file to write.
+        raw (bool): Whether the file takes images as they are read, uint8 BGR of shape
+            (H, W, 3), instead of normalised ones, float32 of shape (1, 3, H, W).
+        opset (int): Version of ONNX's operators.
+        images (Sequence[str]): Images, folders and patterns to compare on; by default
+            random images of two sizes.
+        with_evaluation (bool): Whether to evaluate both on the config's data for
+            tests, too.
+
+    Returns:
+        ExportReport: The differences, the times and the metrics.
+
+    Raises:
+        UserError: If ``out`` exists, the detector cannot be exported, an image cannot
+            be read, or the results differ; nothing is left behind then.
+    """
+    if osp.lexists(out):
+        raise UserError(f'{out} exists: name another file, or delete it')
+    if not osp.isdir(osp.dirname(out) or '.'):
+        raise UserError(
+            f'folder {osp.dirname(out)} does not exist: {out} is to be in it'
+        )
+    require('onnx')
+    require('onnxruntime')
+    paths = find_images(images) if images else []
+    model = load_detector(config, checkpoint, 'cpu')
+    module = exportable(model, raw)
+    check_opset(module, opset)
+    if with_evaluation:
+        check_data(model.cfg)
+    with whole_file(out) as unfinished:
+        write_onnx(module, unfinished, opset)
+        detector = OnnxDetector(unfinished)
+        checked = check(model, detector, paths)
+        metrics = evaluate(model, detector) if with_evaluation else None
+    return ExportReport(out, detector.metadata, opset, checked, metrics)
+
+
+def check_opset(module: ExportableDetector, opset: int) -> None:
+    """Checks that a version of ONNX's operators has what a detector needs.
+
+    Raises:
+        UserError: If it has not, or torch does not write it.
+    """
+    lowest, reason = ROI_ALIGN_OPSET, "RoiAlign's coordinate_transformation_mode"
+    if isinstance(module, ExportableRetinaNet):
+        lowest, reason = LOWEST_OPSET, 'Min of whole numbers'
+    if not lowest <= opset <= HIGHEST_OPSET:
+        raise UserError(
+            f'opset {opset}: a {type(module.model).__name__} needs {lowest} to '
+            f'{HIGHEST_OPSET}; {lowest} is the first with {reason}'
+        )
+
+
+def write_onnx(module: ExportableDetector, path: str, opset: int) -> None:
+    """Writes a detector with what it says of itself as an ONNX file.
+
+    Args:
+        module (ExportableDetector): The detector.
+        path (str): The file.
+        opset (int): Version of ONNX's operators.
+    """
+    import onnx
+
+    options: dict[str, Any] = {}
+    # torch 2.5 and later have another exporter, too, which follows no custom functions.
+    if 'dynamo' in inspect.signature(torch.onnx.export).parameters:
+        options['dynamo'] = False
+    image = torch.linspace(0, 255, 96 * 128 * 3).reshape(96, 128, 3)
+    sizes = {0: 'height', 1: 'width'}
+    if module.raw:
+        image = image.to(torch.uint8)
+    else:
+        image = image.permute(2, 0, 1)[None] / 128 - 1
+        sizes = {2: 'height', 3: 'width'}
+    names = list(module.output_names)
+    with warnings.catch_warnings(), torch.no_grad():
+        # Of values that become constants, such as numbers of levels; whether a size
+        # has become one is checked by images of other sizes.
+        warnings.simplefilter('ignore')
+        torch.onnx.export(
+            module,
+            (image,),
+            path,
+            input_names=['image'],
+            output_names=names,
+            dynamic_axes=dict(
+                image=sizes, **{name: {0: 'detections'} for name in names}
+            ),
+            opset_version=opset,
+            **options,
+        )
+    file = onnx.load(path)
+    for name, value in describe(module).items():
+        file.metadata_props.add(key=name, value=json.dumps(value))
+    onnx.checker.check_model(file)
+    onnx.save(file, path)
+
+
+def describe(module: ExportableDetector) -> dict[str, Any]:
+    """What the file says of itself, so that who runs it needs no config.
+
+    Returns:
+        dict: ``mmdet_eca``, the version; ``detector``; ``classes``, their names by
+        label; ``input``, 'raw' or 'normalised'; ``channels`` of the input; ``mean`` and
+        ``std`` in the order of the normalised channels; ``resize``, the test
+        pipeline's scale (width, height) and whether it keeps the ratio, or None;
+        ``score_threshold``, below which nothing is returned; and ``mask_threshold``.
+    """
+    model, preprocessor = module.model, module.model.data_preprocessor
+    normalises = preprocessor._enable_normalize
+    swaps = preprocessor._channel_conversion
+    test_cfg = model.test_cfg.get('rcnn', model.test_cfg)
+    return dict(
+        mmdet_eca=__version__,
+        detector=type(model).__name__,
+        classes=list(model.dataset_meta.get('classes') or ()),
+        input='raw' if module.raw else 'normalised',
+        channels='RGB' if swaps and not module.raw else 'BGR',
+        mean=preprocessor.mean.flatten().tolist() if normalises else [0.0],
+        std=preprocessor.std.flatten().tolist() if normalises else [1.0],
+        resize=_resize(model),
+        score_threshold=test_cfg.score_thr,
+        mask_threshold=test_cfg.get('mask_thr_binary'),
+    )
+
+
+def _resize(model: BaseDetector) -> Optional[dict]:
+    for transform in get_test_pipeline_cfg(model.cfg):
+        if transform.type == 'Resize' and 'scale' in transform:
+            return dict(
+                scale=transform.scale, keep_ratio=transform.get('keep_ratio', False)
+            )
+    return None
