@@ -88,10 +88,12 @@ def require_grad_cam(method: str) -> type:
     try:
         import pytorch_grad_cam
     except ImportError as error:
+        # pip then chooses the torchvision that fits; PyPI's has no form for the CPU.
+        index = '' if torch.version.cuda else ', with the index that torch came from'
         raise UserError(
             f'class-activation maps need a package ({error}): pip install grad-cam '
-            f'torch=={torch.__version__.partition("+")[0]}, where torch chooses the '
-            'torchvision; or leave the maps out: --show gates'
+            f'torch=={torch.__version__.partition("+")[0]}{index}; or leave them out: '
+            '--show gates'
         ) from None
     except Exception as error:  # what torchvision raises beside a torch it cannot use
         raise UserError(
