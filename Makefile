@@ -4,7 +4,7 @@
 # make coverage: the tests, and which lines and branches of the package they do not reach
 # make drop-in: our backbones, and weights with attention, in every config of mmdet
 #               (12 minutes)
-# make interruptions: killed and resumed trainings, in two processes too (8 minutes)
+# make interruptions: trainings that are killed and resumed, in two processes too
 # make demo:    Digits-COCO: data, training, evaluation, pictures (6 minutes)
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
 # make gpu:     on a machine with a GPU: tests, benchmarks and demo on it
