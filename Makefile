@@ -39,6 +39,7 @@ lint: install
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/mypy
 	$(VENV)/bin/codespell
+	$(VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive mmdet_eca tools setup.py
 	$(VENV)/bin/shellcheck tools/*.sh .ci/run
 
 # Two processes: their tests print what they count, which xdist would not show.

