@@ -46,7 +46,7 @@ class ExportReport:
         measured = (
             f'onnxruntime takes {checked.onnx_ms:.1f} ms an image, torch '
             f'{checked.torch_ms:.1f} ms: {checked.onnx_ms / checked.torch_ms:.2f} of '
-            f'its time, {checked.threads} threads each'
+            f'its time, on {checked.threads} thread(s) each'
         )
         lines = [written, compared, measured]
         if self.metrics:

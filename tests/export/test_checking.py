@@ -128,7 +128,7 @@ def test_the_command_compares_on_images(mask_rcnn, digits, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert 'MaskRCNN of 10 classes, opset 17, takes normalised images' in printed
     assert 'objects in 4 images; onnxruntime differs by: boxes' in printed
-    assert 'of its time, 1 threads each' in printed
+    assert 'of its time, on 1 thread(s) each' in printed
     assert OnnxDetector(str(out)).metadata['detector'] == 'MaskRCNN'
     assert 'exists: name another file, or delete it' in mistake('export', *files, out)
 
