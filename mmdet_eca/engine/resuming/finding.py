@@ -39,8 +39,13 @@ def find_newest_checkpoint(
 
     Returns:
         Found, optional: None if there is none.
+
+    Raises:
+        UserError: If there are checkpoints, and none of them is whole. A process that
+            torchrun has started again begins anew instead.
     """
-    pointed = _read(_pointed_path(work_dir, folder, logger), logger)
+    damaged: list[str] = []
+    pointed = _read(_pointed_path(work_dir, folder, logger), damaged)
     paths = {path for name in names for path in glob.glob(osp.join(folder, name))}
     oldest = os.stat(pointed.path).st_mtime_ns if pointed else 0
     if pointed and os.stat(pointed.path).st_mtime < since:
@@ -51,9 +56,17 @@ def find_newest_checkpoint(
         if os.stat(path).st_mtime_ns > oldest and os.stat(path).st_mtime >= since
     )
     for _, path in newer:
-        found = _read(path, logger)
+        found = _read(path, damaged)
         if found and (pointed is None or found.meta['iter'] > pointed.meta['iter']):
-            return found
+            pointed = found
+            break
+    if damaged and pointed is None and not since:
+        raise UserError(
+            f'{damaged[0]}. {work_dir} has no other checkpoint to go on from; without '
+            '--resume the training starts anew'
+        )
+    for reason in damaged:
+        logger.warning(f'passed over: {reason}')
     return pointed
 
 
@@ -71,17 +84,22 @@ def _pointed_path(work_dir: str, folder: str, logger: Logger) -> Optional[str]:
     return None
 
 
-def _read(path: Optional[str], logger: Logger) -> Optional[Found]:
-    """Reads a checkpoint to its end; None if it is not one that a run goes on from."""
+def _read(path: Optional[str], damaged: list[str]) -> Optional[Found]:
+    """Reads a checkpoint to its end.
+
+    Returns:
+        Found, optional: None if it is not one that a run goes on from; the reason is
+        added to ``damaged``.
+    """
     if path is None:
         return None
     try:
         checkpoint = read_checkpoint(path)
     except UserError as error:
-        logger.warning(f'passed over: {error}')
+        damaged.append(str(error))
         return None
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     if not isinstance(meta, dict) or not {'epoch', 'iter'} <= meta.keys():
-        logger.warning(f'passed over: {path} has no epoch and iter in its meta')
+        damaged.append(f'{path} has no epoch and iter in its meta')
         return None
     return Found(path, meta)

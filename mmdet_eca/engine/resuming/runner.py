@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ...checkpoints.files import read_checkpoint, whole_file
+from ...errors import UserError
 from ..hooks.divergence_hook import DivergenceHook
 from ..hooks.iter_seed_hook import IterSeedHook
 from .finding import WITHIN_EPOCH, Found, find_newest_checkpoint
@@ -75,18 +76,19 @@ class ResumableRunner(Runner):
 
         The seed is taken from it. mmengine does so when the order of the images has
         been drawn already.
+
+        Raises:
+            UserError: If the checkpoint to resume from is not whole, or none of those
+                in the work directory is.
         """
         since = _launched() if _is_restarted() else None
         if self._resume or since is not None:
-            found: list[Optional[Found]] = [None]
-            if is_main_process():
-                found = [self._find_checkpoint(since)]
-            broadcast_object_list(found)
-            if found[0] is not None:
+            found = self._find_for_all(since)
+            if found is not None:
                 self._resume = True
-                self._load_from = found[0].path
-                self._resumed_meta = found[0].meta
-                self._take_seed(found[0].meta.get('seed'))
+                self._load_from = found.path
+                self._resumed_meta = found.meta
+                self._take_seed(found.meta.get('seed'))
             else:
                 self._resume = False
                 self.logger.warning(
@@ -133,6 +135,19 @@ class ResumableRunner(Runner):
         unfinished = osp.join(out_dir, UNFINISHED)
         with whole_file(osp.join(out_dir, filename), unfinished):
             super().save_checkpoint(out_dir, UNFINISHED, *args, **kwargs)
+
+    def _find_for_all(self, since: Optional[float]) -> Optional[Found]:
+        """Finds the checkpoint in the first process, for which the others wait."""
+        answer: list[Union[Found, UserError, None]] = [None]
+        if is_main_process():
+            try:
+                answer = [self._find_checkpoint(since)]
+            except UserError as error:
+                answer = [error]
+        broadcast_object_list(answer)
+        if isinstance(answer[0], UserError):
+            raise answer[0]
+        return answer[0]
 
     def _find_checkpoint(self, since: Optional[float]) -> Optional[Found]:
         """The checkpoint that was asked for, or the newest.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmdet_eca import UserError
 from tests.engine.resuming.toy import ToyWatch, toy_losses, toy_train
 
 SEED = dict(seed=3)
@@ -56,6 +57,17 @@ def test_the_newest_whole_one_is_found(killed, harm, iteration, whole):
     ToyWatch.losses = {}
     toy_train(killed, resume=True, randomness=SEED)
     assert ToyWatch.losses == {i: whole[i] for i in range(iteration, 12)}
+
+
+def test_a_training_does_not_start_anew_because_all_are_damaged(killed):
+    for path in killed.glob('*.pth'):
+        cut(path)
+    message = (
+        'within_epoch_iter_9.pth is cut off.* has no other checkpoint to go on from'
+    )
+    with pytest.raises(UserError, match=message):
+        toy_train(killed, resume=True, randomness=SEED)
+    assert len(list(killed.glob('*.pth'))) == 3  # as they were
 
 
 def test_files_of_an_earlier_run_are_not_newer(killed):
