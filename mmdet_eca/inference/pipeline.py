@@ -5,6 +5,9 @@ next images, and draw and write the last ones. Most of their work is in C and le
 Python to others meanwhile.
 """
 
+import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -72,14 +75,24 @@ def run_pipeline(
         parts = (image[top:bottom, left:right] for left, top, right, bottom in windows)
         return Picture(index, image, windows, [*map(inferencer.pipeline, parts)])
 
-    with (
-        ThreadPoolExecutor(source.workers) as readers,
-        ThreadPoolExecutor(source.workers) as writers,
-    ):
+    readers, writers = (
+        ThreadPoolExecutor(source.workers, initializer=_yield_cores) for _ in range(2)
+    )
+    with readers, writers:
         depth = _AHEAD * source.workers
         pictures = _ahead(readers, prepare, source.indices(), depth)
         found = _detect(inferencer, _existing(pictures, source), batch_size)
         yield from _ahead(writers, finish, found, depth)
+
+
+def _yield_cores() -> None:
+    """Lets this thread run when the network leaves a core to it.
+
+    The threads of an operation of torch wait for the slowest: one that shares its core
+    would hold up all of them. Linux has a priority for each thread.
+    """
+    if sys.platform == 'linux':
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 
 
 def _ahead(

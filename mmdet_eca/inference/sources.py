@@ -51,7 +51,7 @@ class Images:
     """
 
     unit = 'image'
-    workers = min(4, os.cpu_count() or 1)
+    workers = max(1, min(4, (os.cpu_count() or 1) // 4))  # beside the network's threads
     video: Optional['Video'] = None
 
     def __init__(self, inputs: Sequence[str]) -> None:
