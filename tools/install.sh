@@ -21,8 +21,10 @@ else
 fi
 # mmcv's build and mmengine import pkg_resources, which later releases lack.
 BASE="torch==$TORCH_VERSION setuptools<81"
+pins=
 case $TORCH_VERSION in
-    2.[012].*) BASE+=' numpy<2' ;; # compiled against numpy 1
+    # Compiled against numpy 1; later releases of sahi want an OpenCV for numpy 2.
+    2.[012].*) BASE+=' numpy<2' pins='sahi<0.12' ;;
 esac
 
 say() { echo "mmdet_eca: $*"; }
@@ -136,7 +138,8 @@ pip_install $OPENMMLAB
 extras=demo,test,timm
 # grad-cam needs torchvision, which does not import beside a torch for the CPU alone.
 [ "$(run -c 'import torch; print(torch.version.cuda)')" = None ] || extras+=,explain
-pip_install --no-build-isolation --use-pep517 --editable ".[$extras]"
+# shellcheck disable=SC2086
+pip_install --no-build-isolation --use-pep517 --editable ".[$extras]" $pins
 [ -z "$build" ] || wait_for_mmcv
 
 check_operators() { # where they are to run
