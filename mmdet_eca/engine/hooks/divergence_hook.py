@@ -113,15 +113,9 @@ class DivergenceHook(Hook):
             for name, parameter in _unwrapped(runner).named_parameters()
             if parameter.grad is not None
         ]
-        # The largest value of each, since a sum of squares may overflow; one transfer
-        # from the GPU.
-        largest = torch.stack(
-            [
-                torch.linalg.vector_norm(g.float(), torch.inf)
-                for _, g in named
-                if g.numel()
-            ]
-        )
+        # The largest value of each, since a sum of squares may overflow, and the norm
+        # of infinite order loses a NaN on torch 2.1; one transfer from the GPU.
+        largest = torch.stack([g.abs().amax().float() for _, g in named if g.numel()])
         if not bool(largest.isfinite().all()):
             self._check_losses(self.losses)  # the cause, if they are not finite either
             bad = [name for name, g in named if not bool(g.isfinite().all())]
