@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Optional, Union
 
 import torch
+from mmcv.ops import get_compiling_cuda_version
 from mmdet.models.detectors import BaseDetector
 from mmdet.registry import MODELS
 from mmengine.config import Config
@@ -30,7 +31,7 @@ def load_detector(
     Args:
         config (str | Config): A config, or its path as :func:`find_config` takes it.
         checkpoint (str): A checkpoint file, or an address that mmengine loads.
-        device (str, optional): 'cpu', 'cuda:0' and so on; the GPU, if there is one,
+        device (str, optional): 'cpu', 'cuda:0' and so on; the GPU, if mmcv can use it,
             by default.
 
     Returns:
@@ -42,7 +43,7 @@ def load_detector(
     """
     if isinstance(config, str):
         config = Config.fromfile(find_config(config))
-    device = _check_device(device or get_device())
+    device = _check_device(device or _default_device())
     init_default_scope(config.get('default_scope', 'mmdet'))
     model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(config.model)))
     loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
@@ -124,6 +125,14 @@ def _test_metainfo(config: Config) -> dict:
 
 def _lowercase_keys(metainfo: dict) -> dict:
     return {name.lower(): value for name, value in metainfo.items()}
+
+
+def _default_device() -> str:
+    """The GPU, unless mmcv was compiled without operators for it."""
+    device = get_device()
+    if device == 'cuda' and get_compiling_cuda_version() == 'not available':
+        return 'cpu'
+    return device
 
 
 def _check_device(name: str) -> str:

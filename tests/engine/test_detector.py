@@ -6,7 +6,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 
 from mmdet_eca import UserError, config_path
-from mmdet_eca.engine import load_detector
+from mmdet_eca.engine import detector, load_detector
 
 CONFIG = 'digits/retinanet_eca_r50_digits.py'
 CLASSES = tuple('0123456789')
@@ -54,6 +54,13 @@ def test_weights_of_several_gpus_and_configs_in_memory_load(trained, tmp_path):
     loaded = load_detector(config, path, 'cpu')
     assert torch.equal(loaded.backbone.conv1.weight, model.backbone.conv1.weight)
     assert config.to_dict() == before.to_dict()
+
+
+def test_a_gpu_that_mmcv_has_no_operators_for_is_left_alone(trained, monkeypatch):
+    monkeypatch.setattr(detector, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(detector, 'get_compiling_cuda_version', lambda: 'not available')
+    loaded = load_detector(CONFIG, trained[1])
+    assert next(loaded.parameters()).device.type == 'cpu'
 
 
 def test_what_does_not_fit_is_one_clear_error(trained, tmp_path):
