@@ -1,5 +1,6 @@
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
 import torch
@@ -9,6 +10,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
+from torch.optim import Optimizer
 
 from ...errors import UserError, first_few
 
@@ -40,9 +42,7 @@ class DivergenceHook(Hook):
         """Looks at the gradients from now on, before each step of an optimiser."""
         _unwrapped(runner).register_forward_hook(self._note_losses)
         for wrapper in _wrappers(runner):
-            wrapper.optimizer.register_step_pre_hook(
-                lambda *_: self._check_gradients(runner) if self.looks else None
-            )
+            _call_before_step(wrapper.optimizer, lambda: self._check_gradients(runner))
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
@@ -108,6 +108,8 @@ class DivergenceHook(Hook):
             raise UserError(_explain(f'{named} {self.where}'))
 
     def _check_gradients(self, runner: Runner) -> None:
+        if not self.looks:
+            return
         named = [
             (name, parameter.grad)
             for name, parameter in _unwrapped(runner).named_parameters()
@@ -129,6 +131,18 @@ def _explain(what: str) -> str:
         f'{what}: the training has diverged, and the checkpoints are those before it. '
         'Look at these images and their annotations, or lower the learning rate'
     )
+
+
+def _call_before_step(optimizer: Optimizer, call: Callable[[], None]) -> None:
+    """Calls it before each step; torch.compile in torch 2.1 drops torch's own hooks."""
+    step = optimizer.step
+
+    @functools.wraps(step)  # with the attributes that schedulers leave on it
+    def step_after_call(*args: Any, **kwargs: Any) -> Any:
+        call()
+        return step(*args, **kwargs)
+
+    optimizer.step = step_after_call  # type: ignore[method-assign]
 
 
 def _unwrapped(runner: Runner) -> nn.Module:
