@@ -32,10 +32,10 @@ def call(*words) -> None:
             main([str(word) for word in words])
     finally:
         torch.set_num_threads(threads)
-        _end_workers()
+        end_workers()
 
 
-def _end_workers() -> None:
+def end_workers() -> None:
     """Ends the processes of data loaders that keep them.
 
     When Python deletes a whole run, the queues go first: the message that ends a

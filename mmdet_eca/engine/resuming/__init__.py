@@ -4,18 +4,26 @@ mmengine resumes weights, optimiser and schedules, at the end of an epoch. After
 draws other random numbers, so that the run becomes another one.
 """
 
-from .batches import ResumableBatchSampler, SeededIndex, make_seeded, seed_items
+from .batches import (
+    EndlessBatchSampler,
+    ResumableBatchSampler,
+    SeededIndex,
+    make_seeded,
+    seed_items,
+)
 from .finding import find_newest_checkpoint
 from .interruption import INTERRUPTED, InterruptionHook
-from .loops import ResumableEpochLoop
+from .loops import ResumableEpochLoop, ResumableIterLoop
 from .runner import ResumableRunner
 from .safe_checkpoint_hook import SafeCheckpointHook
 
 __all__ = [
     'INTERRUPTED',
+    'EndlessBatchSampler',
     'InterruptionHook',
     'ResumableBatchSampler',
     'ResumableEpochLoop',
+    'ResumableIterLoop',
     'ResumableRunner',
     'SafeCheckpointHook',
     'SeededIndex',

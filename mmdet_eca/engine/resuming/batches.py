@@ -6,12 +6,13 @@ depends on the images that it has read before.
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import Any, NamedTuple, Optional
 
 from mmdet.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler, Dataset, Sampler
 
+from ...errors import UserError
 from ..seeding import seed_process
 
 
@@ -78,16 +79,56 @@ class ResumableBatchSampler(Sampler):
         return len(self.batch_sampler)
 
 
-def make_seeded(dataloader: dict, seed: int) -> dict:
+class EndlessBatchSampler(ResumableBatchSampler):
+    """Batches for a loop over iterations: when they end, they begin anew.
+
+    That is what mmengine's loop does with a data loader that ends, but this one keeps
+    its workers. InfiniteSampler never ends by itself.
+
+    The seed is (seed, iteration, index, how often the index is in the batch before).
+    An epoch has no meaning here: InfiniteSampler has none, each process comes to the
+    end of the images in another iteration, and an index comes again and again.
+    """
+
+    def __iter__(self) -> Iterator[list[SeededIndex]]:
+        batches = islice(self._passes(), self.skipped, None)
+        for iteration, batch in enumerate(batches, self.skipped):
+            yield [
+                SeededIndex(
+                    index, (self.seed, iteration, index, batch[:i].count(index))
+                )
+                for i, index in enumerate(batch)
+            ]
+
+    def _passes(self) -> Iterator[list]:
+        for number in count():
+            if hasattr(self.sampler, 'set_epoch'):
+                self.sampler.set_epoch(number)
+            batch = None
+            for batch in self.batch_sampler:
+                yield batch
+            if batch is None:
+                raise UserError(
+                    'the training data has no whole batch; use a smaller batch_size '
+                    'or drop_last=False'
+                )
+
+
+def make_seeded(
+    dataloader: dict,
+    seed: int,
+    batch_sampler: type[ResumableBatchSampler] = ResumableBatchSampler,
+) -> dict:
     """Returns the config of a data loader, with batches that can be resumed.
 
     Args:
         dataloader (dict): As mmengine takes it, with a ``batch_size``.
         seed (int): The seed of the run.
+        batch_sampler (type): What yields the batches.
     """
     dataloader = dict(dataloader)
     dataloader['batch_sampler'] = dict(
-        type=ResumableBatchSampler,
+        type=batch_sampler,
         seed=seed,
         batch_sampler=dataloader.get('batch_sampler'),
         drop_last=dataloader.pop('drop_last', False),

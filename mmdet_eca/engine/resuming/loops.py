@@ -1,11 +1,14 @@
-from typing import Any
+"""mmengine's training loops, which can be left and entered at any iteration."""
 
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from collections.abc import Iterator
+from typing import Any, Union
+
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner.base_loop import BaseLoop
 from torch import nn
+from torch.utils.data import DataLoader
 
-from .batches import make_seeded, seed_items
-
-EVALUATED = 'evaluated_epoch'  # in the message hub, and so in checkpoints
+from .batches import EndlessBatchSampler, make_seeded, seed_items
 
 
 class ResumableEpochLoop(EpochBasedTrainLoop):
@@ -68,14 +71,87 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
     def _evaluate(self) -> None:
         """Evaluates the epoch that has ended if it is due and not done yet."""
-        self._decide_current_val_interval()
-        hub = self.runner.message_hub
-        if (
-            self.runner.val_loop is not None
-            and self.epoch >= self.val_begin
-            and (self.epoch % self.val_interval == 0 or self.epoch == self.max_epochs)
-            and hub.runtime_info.get(EVALUATED) != self.epoch
-        ):
-            # Before it, since the best checkpoint is written while it runs.
-            hub.update_info(EVALUATED, self.epoch)
-            self.runner.val_loop.run()
+        _evaluate(self, 'evaluated_epoch', self.epoch, self.max_epochs)
+
+
+class ResumableIterLoop(IterBasedTrainLoop):
+    """mmengine's loop over iterations, which does not read again what it has done.
+
+    Args:
+        runner (Runner): The runner.
+        dataloader (dict): Config of the data loader.
+        **settings: As for mmengine's.
+    """
+
+    dataloader: Any
+
+    def __init__(self, runner: Runner, dataloader: dict, **settings: Any) -> None:
+        BaseLoop.__init__(
+            self, runner, make_seeded(dataloader, runner.seed, EndlessBatchSampler)
+        )
+        loader = self.dataloader
+        # mmengine's would start to read at once, before it knows where.
+        super().__init__(runner, _Unread(loader), **settings)
+        self.dataloader = loader
+        del self.dataloader_iterator
+        seed_items(loader.dataset)
+
+    def run(self) -> nn.Module:
+        """Trains to the end; for mmengine's hooks that is one epoch.
+
+        An iteration is evaluated after its checkpoint has been written. If the run was
+        interrupted in between, the evaluation is done first.
+        """
+        self.runner.call_hook('before_train')
+        self.runner.call_hook('before_train_epoch')
+        self.dataloader.batch_sampler.start_at(self.epoch, self.iter)
+        if self.iter:
+            self._evaluate()
+        # Not an attribute: workers end with the iterator, at an error too.
+        batches = iter(self.dataloader)
+        while self.iter < self.max_iters and not self.stop_training:
+            self.runner.model.train()
+            self.run_iter(next(batches))
+            self._evaluate()
+        self.runner.call_hook('after_train_epoch')
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def _evaluate(self) -> None:
+        """Evaluates after an iteration if it is due and not done yet."""
+        _evaluate(self, 'evaluated_iter', self.iter, self.max_iters)
+
+
+class _Unread:
+    """What mmengine takes for a data loader, and nothing in it."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.dataset = loader.dataset
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+
+def _evaluate(
+    loop: Union[ResumableEpochLoop, ResumableIterLoop], name: str, now: int, end: int
+) -> None:
+    """Evaluates as mmengine's loops do, but never twice.
+
+    Args:
+        loop: The training loop.
+        name (str): Of what was evaluated last, in the message hub, and so in
+            checkpoints.
+        now (int): The epoch or iteration that has ended.
+        end (int): The last one.
+    """
+    loop._decide_current_val_interval()
+    hub = loop.runner.message_hub
+    if (
+        loop.runner.val_loop is not None
+        and now >= loop.val_begin
+        and (now % loop.val_interval == 0 or now == end)
+        and hub.runtime_info.get(name) != now
+    ):
+        # Before it, since the best checkpoint is written while it runs.
+        hub.update_info(name, now)
+        loop.runner.val_loop.run()

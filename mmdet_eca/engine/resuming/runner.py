@@ -16,18 +16,22 @@ from ..hooks.divergence_hook import DivergenceHook
 from ..hooks.iter_seed_hook import IterSeedHook
 from .finding import WITHIN_EPOCH, Found, find_newest_checkpoint
 from .interruption import InterruptionHook, outlive_signals
-from .loops import ResumableEpochLoop
+from .loops import ResumableEpochLoop, ResumableIterLoop
 from .safe_checkpoint_hook import SafeCheckpointHook
 
 UNFINISHED = 'checkpoint.tmp'
 LAUNCHED = 'MMDET_ECA_LAUNCHED'  # the variable that tools/torchrun.py sets
+OUR_LOOPS = {
+    EpochBasedTrainLoop: ResumableEpochLoop,
+    IterBasedTrainLoop: ResumableIterLoop,
+}
 
 
 class ResumableRunner(Runner):
     """mmengine's runner for trainings that an interruption does not change.
 
-    It takes every config of mmengine's. A training loop that is not mmengine's over
-    epochs stays as it is, and so does a checkpoint hook that is not mmengine's.
+    It takes every config of mmengine's. A training loop that is not one of mmengine's
+    two stays as it is, and so does a checkpoint hook that is not mmengine's.
     """
 
     _resume: bool
@@ -65,10 +69,13 @@ class ResumableRunner(Runner):
         return loader
 
     def build_train_loop(self, loop: Union[BaseLoop, dict]) -> BaseLoop:
-        """Builds the training loop, ours in place of mmengine's over epochs."""
-        if isinstance(self._train_dataloader, dict) and _is_over_epochs(loop):
-            loop = dict(loop, type=ResumableEpochLoop)
-            loop.pop('by_epoch', None)
+        """Builds the training loop, ours in place of mmengine's."""
+        if isinstance(self._train_dataloader, dict) and isinstance(loop, dict):
+            kind = _training_loop(loop)
+            if kind in OUR_LOOPS:
+                if 'type' not in loop:
+                    loop = {k: v for k, v in loop.items() if k != 'by_epoch'}
+                loop = dict(loop, type=OUR_LOOPS[kind])
         return super().build_train_loop(loop)
 
     def train(self) -> nn.Module:
@@ -210,9 +217,8 @@ def _class(registry: Any, config: dict) -> Any:
     return registry.get(kind) if isinstance(kind, str) else kind
 
 
-def _is_over_epochs(loop: Any) -> bool:
-    """Whether a config of a training loop means exactly mmengine's over epochs."""
-    if not isinstance(loop, dict):
-        return False
-    kind = _class(LOOPS, loop)
-    return kind is EpochBasedTrainLoop or bool(kind is None and loop.get('by_epoch'))
+def _training_loop(config: dict) -> Any:
+    """The class that mmengine builds of a training loop's config."""
+    if 'by_epoch' in config and 'type' not in config:
+        return EpochBasedTrainLoop if config['by_epoch'] else IterBasedTrainLoop
+    return _class(LOOPS, config)

@@ -20,6 +20,7 @@ from torch import nn
 
 from mmdet_eca.engine.resuming import ResumableRunner
 from tests.engine.resuming.runs import Killed
+from tests.tools.in_process import end_workers
 
 
 @DATASETS.register_module()
@@ -110,7 +111,8 @@ class ToyWatch(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter == self.stop:
             raise Killed
-        assert 0 <= batch_idx < len(runner.train_dataloader)
+        epoch = len(runner.train_dataloader)
+        assert 0 <= batch_idx < epoch or batch_idx == runner.iter
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         self.losses[runner.iter] = outputs['loss'].item()
@@ -122,7 +124,7 @@ NUMBERS = dict(type='ToyNumbers', pipeline=PIPELINE)
 
 def toy_config(work_dir, **changes):
     """The config of a run of three epochs; ``changes`` replace parts of it."""
-    checkpoint = dict(interval=1, **changes.pop('checkpoint', {}))
+    checkpoint = {'interval': 1, **changes.pop('checkpoint', {})}
     loader = dict(
         batch_size=2,
         num_workers=0,
@@ -165,3 +167,5 @@ def toy_train(work_dir, **changes):
             patch.setattr(kind, '_instance_dict', OrderedDict())
         runner = ResumableRunner.from_cfg(toy_config(work_dir, **changes))
         runner.train()
+    if changes.get('loader', {}).get('num_workers'):
+        end_workers()
