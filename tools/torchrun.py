@@ -31,6 +31,7 @@ def main():
         )
     # A training that is started again goes on from what it has written since now.
     os.environ['MMDET_ECA_LAUNCHED'] = str(time.time())
+    os.environ['MMDET_ECA_LAUNCHER'] = str(os.getpid())  # with which they end
     # torchrun hands SIGTERM on, waits 30 s and kills; SIGUSR1 would end it alone.
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     try:
@@ -39,11 +40,18 @@ def main():
         asked = error.sigval == signal.SIGTERM
         sys.exit(INTERRUPTED if asked else 128 + error.sigval)
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
+        # Those that were killed: the others have failed because of them.
+        by_time = sorted(error.failures.items(), key=lambda item: item[1].timestamp)
+        rank, failure = min(by_time, key=lambda item: not _was_killed(item[1]))
         if failure.exitcode < 0:
             name = signal.Signals(-failure.exitcode).name
             sys.exit(f'error: rank {rank} was killed by {name}')
         sys.exit(failure.exitcode)
+
+
+def _was_killed(failure):
+    """Whether by a signal that torchrun does not send itself."""
+    return failure.exitcode < 0 and failure.exitcode != -signal.SIGTERM
 
 
 if __name__ == '__main__':

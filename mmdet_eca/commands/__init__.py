@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Optional
 
+from ..engine.accidents import explained_accidents
 from ..engine.distributed import end_process
+from ..engine.launcher import follow_launcher
 from ..engine.resuming import INTERRUPTED
 from ..errors import one_line_errors
 
@@ -81,7 +83,8 @@ def _run_command(
     parser.description = inspect.getdoc(command)
     command.add_arguments(parser)
     args = parser.parse_args(arguments)
-    with one_line_errors(program):
+    follow_launcher()
+    with one_line_errors(program), explained_accidents():
         try:
             command.run(args)
         except SystemExit as end:

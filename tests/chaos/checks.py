@@ -12,8 +12,13 @@ import torch
 from mmdet_eca import UserError
 from mmdet_eca.checkpoints.files import read_checkpoint
 from tests.chaos.models import FILES, LAST
+from tests.chaos.starts import NEEDED_SIGKILL
 
 TRACEBACK = 'Traceback (most recent call last)'
+WHILE_ENDING = re.compile(
+    r'Exception ignored in: .*_MultiProcessingDataLoaderIter.__del__.*\n'
+    r'Traceback .*\n(?:  .*\n)+RuntimeError: DataLoader worker .*is killed by signal'
+)
 
 
 class Record(NamedTuple):
@@ -149,10 +154,17 @@ def check_start(folder, start, before, kind):
 
 
 def check_message(text):
-    """Tracebacks in what a start has printed."""
+    """Tracebacks in what a start has printed, and processes that had to be killed."""
+    if NEEDED_SIGKILL in text:
+        return [NEEDED_SIGKILL]
+    # A worker that is killed in the milliseconds in which it ends by itself: torch says
+    # so, and the training goes on.
+    text = WHILE_ENDING.sub('', text)
     if TRACEBACK not in text:
         return []
-    last = [line for line in text.splitlines() if re.match(r'\S+(Error|Exit)\b', line)]
+    last = [
+        line for line in text.splitlines() if re.match(r'[\w.]+(Error|Exit)\b', line)
+    ]
     return [f'traceback: {"; ".join(last[-2:])[:300] or text[-300:]}']
 
 

@@ -14,25 +14,32 @@ TO_BEGIN, TO_END = 300, 60
 
 
 class Plan:
-    """One kill: after some seconds, or while the n-th checkpoint is written.
+    """One kill: while a training starts, while it trains, or while it writes.
 
     Args:
         rng: What it is drawn from.
-        seconds: How long the training is expected to run.
-        iterations: How many it has left.
+        begin: How many seconds it is expected to take to the first iteration.
+        seconds: And from there to its end.
+        iterations: How many iterations it has left.
         folder: Where checkpoints are written.
+        witness: The file which is there when it has begun.
     """
 
-    def __init__(self, rng, seconds, iterations, folder):
+    def __init__(self, rng, begin, seconds, iterations, folder, witness):
         self.unfinished = osp.join(folder, UNFINISHED)
-        self.left = rng.randint(1, max(iterations, 1)) if rng.random() < 0.5 else None
-        self.at = time.monotonic() + rng.uniform(0, seconds)
+        self.witness = witness
+        self.when = rng.choices(('start', 'training', 'writing'), (2, 3, 4))[0]
+        self.at = time.monotonic() + rng.uniform(0, begin)
+        self.seconds = rng.uniform(0, seconds)
+        self.left = rng.randint(1, 1 + iterations // 2)
         self.pause = rng.uniform(0, 0.002)
         self.was_there = osp.exists(self.unfinished)  # of the kill before
 
     def is_due(self):
-        if self.left is None:
-            return time.monotonic() >= self.at
+        if self.when == 'training' and osp.exists(self.witness):
+            self.when, self.at = 'start', time.monotonic() + self.seconds
+        if self.when != 'writing':
+            return self.when == 'start' and time.monotonic() >= self.at
         there = osp.exists(self.unfinished)
         self.left -= there and not self.was_there
         self.was_there = there
@@ -97,9 +104,10 @@ class Watch:
             start: The training.
             kind: How it is ended.
             rng: What the process is drawn from.
-            next_plan: Gives a Plan, or None if it is left alone.
+            next_plan: Gives a Plan, or None if it is left alone, by how often
+                torchrun has started it again.
         """
-        plan, begin, killed_at = next_plan(), time.monotonic(), None
+        plan, begin, killed_at = next_plan(0), time.monotonic(), None
         most = 1 + start.scenario.restarts
         while start.pid not in self.statuses:
             processes.reap(self.statuses)
@@ -112,13 +120,15 @@ class Watch:
                     self.while_writing += writing
                     most -= 1
                     killed_at = time.monotonic()
-                    plan = next_plan() if most else None
+                    plan = (
+                        next_plan(start.scenario.restarts + 1 - most) if most else None
+                    )
                     self._wait_for_others(start, sent, killed_at if plan else None)
             now = time.monotonic()
             late = killed_at is not None and not start.scenario.restarts
             if now - begin > TO_BEGIN or (late and now - killed_at > TO_END):
                 self._end_hanging(f'{start.pid} does not end')
-            time.sleep(0.0005 if start.scenario.command == 'fork' else 0.02)
+            time.sleep(0.0005 if start.scenario.command == 'fork' else 0.002)
         left = self._wait_for(start, TO_END)
         if left:
             self._end_hanging(f'outlived by {left}')
@@ -153,8 +163,6 @@ class Watch:
 
     def end_all(self):
         """Kills what is left below this process."""
-        for pid in processes.descendants(os.getpid()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        processes.end_all()
         time.sleep(0.2)
         processes.reap(self.statuses)

@@ -1,7 +1,9 @@
 """Which processes there are below this one, and how they have ended."""
 
+import contextlib
 import ctypes
 import os
+import signal
 import time
 
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER in linux/prctl.h
@@ -72,3 +74,10 @@ def wait_for_none(statuses, limit):
         if not left or time.monotonic() > end:
             return left
         time.sleep(0.02)
+
+
+def end_all():
+    """Kills the processes below this one."""
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import cv2
 import torch
+import torch._dynamo  # which an optimiser would import
 from mmdet.utils import register_all_modules
 from mmengine import config
 from mmengine.config import utils as config_utils
@@ -16,16 +17,18 @@ import tests.chaos.witness
 import tests.engine.resuming.toy  # noqa: F401
 from mmdet_eca.commands import train  # noqa: F401
 from mmdet_eca.digits import make_digits
-from tests.chaos.processes import adopt_orphans
+from tests.chaos.processes import adopt_orphans, end_all
 from tests.chaos.trial import Trainings
 
 
 @contextmanager
-def trainings(folder):
+def trainings(folder, detectors=True, **settings):
     """Prepares this process.
 
     Args:
         folder: Where the trainings write.
+        detectors: Whether there will be trials with a detector.
+        settings: See Trainings.
     """
     register_all_modules()
     torch.set_num_threads(1)
@@ -45,6 +48,9 @@ def trainings(folder):
     runner.collect_env()
     adopt_orphans()
     data = osp.join(folder, 'digits')
-    if not osp.exists(data):
+    if detectors and not osp.exists(data):
         make_digits(data, num_train=8, num_val=4)
-    yield Trainings(folder, data)
+    try:
+        yield Trainings(folder, data, **settings)
+    finally:
+        end_all()

@@ -8,12 +8,19 @@ import subprocess
 import sys
 import time
 import traceback
+from signal import SIG_DFL, SIGKILL, SIGTERM, signal
 
 from mmdet_eca.commands import main
+from mmdet_eca.engine.launcher import GRACE
 from tests.chaos import witness
 from tests.chaos.processes import children
 from tests.conftest import ONE_THREAD, ROOT
 from tests.tools.test_train import free_port
+
+# Seconds that the others have to end by themselves when one has failed: torchrun gives
+# none, so that it would not be seen whether they do.
+PATIENCE = 2
+NEEDED_SIGKILL = 'needed SIGKILL'
 
 
 class Start:
@@ -71,6 +78,7 @@ def _fork(body, output, words, variables, ranks_path):
     pid = os.fork()
     if pid:
         return pid
+    signal(SIGTERM, SIG_DFL)  # not as this process does
     opened = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(opened, 1)
     os.dup2(opened, 2)
@@ -116,10 +124,29 @@ def _launch(words, ranks_path):
     with open(f'{ranks_path}.tmp', 'w') as file:
         file.write(' '.join(map(str, ranks)))
     os.replace(f'{ranks_path}.tmp', ranks_path)
-    statuses = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in ranks]
-    with open(f'{ranks_path}.ended', 'a') as file:
-        file.write(' '.join(map(str, statuses)) + '\n')
-    return next((status for status in statuses if status > 0), int(any(statuses)))
+    return _wait_for_ranks(ranks)
+
+
+def _wait_for_ranks(ranks):
+    """Sends SIGTERM to the others when one has failed, and SIGKILL later."""
+    left, status, failed_at = set(ranks), 0, None
+    while left:
+        pid, code = os.waitpid(-1, os.WNOHANG)
+        if pid:
+            left.discard(pid)
+            code = os.waitstatus_to_exitcode(code)
+            status = status or code
+            if code and failed_at is None:
+                failed_at = time.monotonic()
+        for number, wait in ((SIGTERM, PATIENCE), (SIGKILL, PATIENCE + GRACE)):
+            if failed_at is not None and time.monotonic() - failed_at > wait:
+                for pid in left:
+                    os.kill(pid, number)
+                if number == SIGKILL:
+                    print(f'{NEEDED_SIGKILL}: {left}')
+                    time.sleep(1)
+        time.sleep(0.002)
+    return status if status >= 0 else 1
 
 
 def _start(scenario, words, variables, output):

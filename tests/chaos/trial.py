@@ -13,7 +13,6 @@ from tests.chaos.scenarios import Scenario
 from tests.chaos.starts import Start
 
 MOST_STARTS = 40
-MOST_KILLS = 8  # in a trial of forked processes
 MOST_KILLS_AS_USERS = 2
 WORKERS_END = 20  # seconds; torch's look for their parent every 5
 
@@ -24,11 +23,13 @@ class Trainings:
     Args:
         folder: Where they train.
         data: Folder of Digits-COCO, or None if no detector is trained.
+        most_kills: In a trial of forked processes.
     """
 
-    def __init__(self, folder, data=None):
+    def __init__(self, folder, data=None, most_kills=8):
         self.folder = folder
         self.data = data
+        self.most_kills = most_kills
         self.references = {}
         self.begins = {}  # seconds to the first iteration, by command and processes
 
@@ -40,7 +41,7 @@ class Trainings:
             words = self._words(scenario, folder)
             watch, begin = Watch(), time.monotonic()
             start = Start(scenario, words, folder, 0, '0,0,0')
-            watch.run(start, 'none', None, lambda: None)
+            watch.run(start, 'none', None, lambda restart: None)
             seconds = time.monotonic() - begin
             text = start.text()
             if watch.lost or watch.statuses[start.pid]:
@@ -60,7 +61,8 @@ class Trainings:
         folder = self._new_folder(f'trial_{scenario.seed}_{scenario.trial}')
         begin = time.monotonic()
         trial = Trial(scenario, folder, reference, self.begins)
-        trial.run(self._words(scenario, folder))
+        most = self.most_kills if scenario.command == 'fork' else MOST_KILLS_AS_USERS
+        trial.run(self._words(scenario, folder), most)
         line = trial.line()
         line['seconds'] = round(time.monotonic() - begin, 3)
         if line['lost']:
@@ -96,9 +98,8 @@ class Trial:
         self.starts = 0
         self.newest = 0  # the iteration of the newest checkpoint
 
-    def run(self, words):
-        kills = MOST_KILLS if self.scenario.command == 'fork' else MOST_KILLS_AS_USERS
-        self.most = self.rng.randint(1, kills)
+    def run(self, words, most_kills):
+        self.most = self.rng.randint(1, most_kills)
         while self.starts < MOST_STARTS:
             full = self._full_disk()
             start = Start(self.scenario, words, self.folder, self.starts, full)
@@ -134,7 +135,7 @@ class Trial:
             lost=[*self.watch.lost, *self.lost, *lost, *at_end],
         )
 
-    def _plan(self):
+    def _plan(self, restart):
         if self.watch.kills >= self.most:
             return None
         if self.scenario.kind == 'disk full' and self.rng.random() < 0.5:
@@ -146,7 +147,8 @@ class Trial:
         if self.scenario.command == 'fork':
             begin = self.reference.begin
         training = (self.reference.seconds - self.reference.begin) * left / total
-        return Plan(self.rng, begin + training, left, self.folder)
+        witness = f'{self.folder}/witness/{self.starts:03}.{restart}.0'
+        return Plan(self.rng, begin, training, left, self.folder, witness)
 
     def _full_disk(self):
         """From which checkpoint on the disk is full, for how many, and the room."""

@@ -12,6 +12,7 @@ from ...errors import UserError
 
 POINTER = 'last_checkpoint'  # mmengine's file with the path of the newest checkpoint
 WITHIN_EPOCH = 'within_epoch_iter_{}.pth'
+UNFINISHED = 'checkpoint.tmp'  # one that is being written
 
 
 class Found(NamedTuple):

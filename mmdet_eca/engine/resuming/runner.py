@@ -14,12 +14,11 @@ from ...checkpoints.files import read_checkpoint, whole_file
 from ...errors import UserError
 from ..hooks.divergence_hook import DivergenceHook
 from ..hooks.iter_seed_hook import IterSeedHook
-from .finding import WITHIN_EPOCH, Found, find_newest_checkpoint
+from .finding import UNFINISHED, WITHIN_EPOCH, Found, find_newest_checkpoint
 from .interruption import InterruptionHook, outlive_signals
 from .loops import ResumableEpochLoop, ResumableIterLoop
 from .safe_checkpoint_hook import SafeCheckpointHook
 
-UNFINISHED = 'checkpoint.tmp'
 LAUNCHED = 'MMDET_ECA_LAUNCHED'  # the variable that tools/torchrun.py sets
 OUR_LOOPS = {
     EpochBasedTrainLoop: ResumableEpochLoop,

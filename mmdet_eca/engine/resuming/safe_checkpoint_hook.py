@@ -12,7 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from ...checkpoints.files import whole_file
-from .finding import POINTER, WITHIN_EPOCH
+from .finding import POINTER, UNFINISHED, WITHIN_EPOCH
 from .loops import ResumableEpochLoop
 
 
@@ -47,6 +47,8 @@ class SafeCheckpointHook(CheckpointHook):
         self.within_epoch = list(
             runner.message_hub.runtime_info.get('within_epoch', ())
         )
+        if runner.iter:
+            self._finish_removals(runner)
 
     def after_train_iter(
         self,
@@ -92,7 +94,8 @@ class SafeCheckpointHook(CheckpointHook):
             kept = [old for old in self.keep_ckpt_ids if old != step] + [step]
             outdated = kept[: -self.max_keep_ckpts]
             kept = kept[-self.max_keep_ckpts :]
-            runner.message_hub.update_info('keep_ckpt_ids', kept)
+            # With those that this process may not come to remove.
+            runner.message_hub.update_info('keep_ckpt_ids', outdated + kept)
         name = self.filename_tmpl.format(step)
         path = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info('last_ckpt', path)
@@ -127,6 +130,22 @@ class SafeCheckpointHook(CheckpointHook):
             else:
                 self.best_ckpt_path = paths
 
+    def _finish_removals(self, runner: Runner) -> None:
+        """Removes what an earlier process was about to remove when it was killed."""
+        resumed = osp.basename(str(runner._load_from))
+        outdated = [
+            name
+            for name in self.within_epoch
+            if name != resumed and _iteration(name) <= runner.iter
+        ]
+        self._remove(outdated)
+        self.within_epoch = [n for n in self.within_epoch if n not in outdated]
+        if is_main_process():
+            unfinished = self.file_backend.join_path(self.out_dir, UNFINISHED)
+            for path in (unfinished, _unfinished_pointer(runner)):
+                if osp.exists(path):
+                    os.remove(path)
+
     @contextlib.contextmanager
     def _removing_last(self) -> Iterator[None]:
         """Puts off what mmengine removes until the block has ended well."""
@@ -153,7 +172,8 @@ class SafeCheckpointHook(CheckpointHook):
             )
             if is_main_process():
                 pointer = osp.join(runner.work_dir, POINTER)
-                with whole_file(pointer) as unfinished, open(unfinished, 'w') as file:
+                unfinished = _unfinished_pointer(runner)
+                with whole_file(pointer, unfinished), open(unfinished, 'w') as file:
                     file.write(self.file_backend.join_path(self.out_dir, name))
         except OSError as error:
             self._complain(runner, name, error)
@@ -176,6 +196,16 @@ class SafeCheckpointHook(CheckpointHook):
                 self.file_backend.remove(path)
             elif self.file_backend.isdir(path):  # by deepspeed
                 self.file_backend.rmtree(path)
+
+
+def _iteration(name: str) -> int:
+    """The iteration in the name of a checkpoint within an epoch."""
+    before, after = WITHIN_EPOCH.split('{}')
+    return int(name[len(before) : -len(after)])
+
+
+def _unfinished_pointer(runner: Runner) -> str:
+    return osp.join(runner.work_dir, f'{POINTER}.tmp')
 
 
 class _RemoveLater:
