@@ -5,6 +5,8 @@
 # make drop-in: our backbones, and weights with attention, in every config of mmdet
 #               (12 minutes)
 # make interruptions: trainings that are killed and resumed, in two processes too
+# make soak:    kills and bad inputs for SOAK_MINUTES (120), which it goes on with when
+#               it is started again; the report is work_dirs/soak/report.md
 # make demo:    Digits-COCO: data, training, evaluation, pictures (6 minutes)
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
 # make gpu:     on a machine with a GPU: tests, benchmarks and demo on it
@@ -51,7 +53,12 @@ drop-in: install
 	$(DROP_IN) -k 'not losses' & others=$$!; $(DROP_IN) -k losses && wait $$others
 
 interruptions: install
-	$(PYTEST) -m slow tests/engine/resuming
+	$(PYTEST) -m slow tests/engine/resuming tests/chaos
+
+SOAK_MINUTES ?= 120
+
+soak: install
+	$(VENV)/bin/python -m tests.soak --minutes $(SOAK_MINUTES)
 
 demo: install
 	$(VENV)/bin/python tools/demo.py
@@ -77,4 +84,4 @@ docs: install
 check-docs: install
 	$(VENV)/bin/python -m tests.docs
 
-.PHONY: install test coverage lint drop-in interruptions demo tables benchmark gpu docs check-docs
+.PHONY: install test coverage lint drop-in interruptions soak demo tables benchmark gpu docs check-docs

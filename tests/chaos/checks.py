@@ -85,7 +85,9 @@ def differences(folder, reference):
             ('value', reference.values),
         ):
             for step, value in record.of(kind):
-                if value != right.get(step):
+                if step not in right:
+                    lost.append(f'{kind} of {step}, which is after the end')
+                elif value != right[step]:
                     off = abs(float.fromhex(value) - float.fromhex(right[step]))
                     largest = max(largest, off)
                     lost.append(f'{kind} of {step} differs by {off:.3g}')

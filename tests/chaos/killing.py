@@ -30,7 +30,7 @@ class Plan:
         self.witness = witness
         self.when = rng.choices(('start', 'training', 'writing'), (2, 3, 4))[0]
         self.at = time.monotonic() + rng.uniform(0, begin)
-        self.seconds = rng.uniform(0, seconds)
+        self.seconds = rng.uniform(0, 0.8 * seconds)
         self.left = rng.randint(1, 1 + iterations // 2)
         self.pause = rng.uniform(0, 0.002)
         self.was_there = osp.exists(self.unfinished)  # of the kill before

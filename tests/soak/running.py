@@ -87,14 +87,14 @@ def run(minutes, folder, parts=None):
     total = 60 * minutes
     tqdm.monitor_interval = 0  # no thread
     bar = tqdm(total=round(total), initial=round(state['seconds']), unit='s')
+    begin = time.monotonic() - state['seconds']
     wait = 0  # if it is interrupted
     try:
         while state['seconds'] < total:
-            begin = time.monotonic()
             for part in running:
                 part.keep_running(total - state['seconds'])
             time.sleep(min(PAUSE, total - state['seconds']))
-            state['seconds'] += time.monotonic() - begin
+            state['seconds'] = time.monotonic() - begin
             _report(folder, state, running)
             bar.set_postfix_str(summary(*_lines(running)))
             bar.update(round(min(state['seconds'], total)) - bar.n)
