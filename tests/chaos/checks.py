@@ -36,8 +36,8 @@ class Record(NamedTuple):
         return int(begins[0][0]) if begins else None
 
     def saved(self):
-        """After which iterations it has written a checkpoint."""
-        return [int(iteration) for iteration, _ in self.of('saved')]
+        """After which iterations it has written a checkpoint to go on from."""
+        return [int(i) for i, name in self.of('saved') if not name.startswith('best_')]
 
     def done(self):
         """The number of iterations that are done after it, or None."""

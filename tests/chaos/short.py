@@ -17,6 +17,7 @@ from mmdet_eca.engine.resuming import ResumableBatchSampler, ResumableRunner, ru
 from mmdet_eca.engine.resuming.finding import Found
 from tests.chaos import server
 from tests.chaos.checks import read_checkpoint
+from tests.chaos.killing import UNFINISHED
 from tests.chaos.scenarios import Scenario
 from tests.soak.lines import append_line
 
@@ -35,13 +36,15 @@ TRIALS = [
 
 def _save_in_place(self, out_dir, filename, *args, **kwargs):
     """Half of a file, and a moment later the other half."""
-    Runner.save_checkpoint(self, out_dir, 'other', *args, **kwargs)
-    with open(osp.join(out_dir, 'other'), 'rb') as file:
+    Runner.save_checkpoint(self, out_dir, UNFINISHED, *args, **kwargs)
+    whole = osp.join(out_dir, UNFINISHED)
+    with open(whole, 'rb') as file:
         content = file.read()
     with open(osp.join(out_dir, filename), 'wb', buffering=0) as file:
         file.write(content[:5000])
-        time.sleep(0.05)
+        time.sleep(0.01)
         file.write(content[5000:])
+    os.remove(whole)
 
 
 def _forget_position(self, epoch, skipped):

@@ -84,7 +84,7 @@ def test_a_full_disk_leaves_the_old_ones_and_the_training(tmp_path, whole, monke
 
     def fsync(opened, sync=os.fsync):
         path = os.readlink(f'/proc/self/fd/{opened}')
-        if path.endswith('checkpoint.tmp'):
+        if path.endswith('/checkpoint.tmp'):
             written.append(path)
             if len(written) > 2:
                 raise OSError(errno.ENOSPC, 'No space left on device')
