@@ -49,7 +49,7 @@ class Trainings:
             reference = checks.read_reference(
                 folder, model, _begin(folder, start), seconds
             )
-            lost, _ = checks.compare_end(folder, model, reference)
+            lost, _ = checks.compare_end(folder, model, reference, 'none')
             if lost:
                 raise RuntimeError(f'without a kill: {lost}')
             self.references[model, count] = reference
@@ -122,7 +122,7 @@ class Trial:
         """What was seen, for the file."""
         lost, losses = checks.differences(self.folder, self.reference)
         at_end, weights = checks.compare_end(
-            self.folder, self.scenario.model, self.reference
+            self.folder, self.scenario.model, self.reference, self.scenario.kind
         )
         records = checks.read_records(self.folder)
         return dict(
