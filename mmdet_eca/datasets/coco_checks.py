@@ -1,56 +1,73 @@
-"""What in a data set spoils a training or leaves the AP at 0."""
+"""What in an annotation file spoils a training or leaves the AP at 0."""
 
-import os
-import os.path as osp
-from collections import defaultdict
-from typing import Optional
+import re
+from collections.abc import Sequence
 
-import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from ..errors import UserError, first_few
-from .coco_file import CocoFile
+from ..errors import first_few
+from .coco_file import CocoFile, overlaps
+from .findings import Findings
+from .image_files import check_images
 
 _SAMPLE = 200  # images whose headers are read, evenly spread over the file
-_ORIENTATION = 0x0112  # EXIF's tag; MMDetection turns the pixels by it
-_ON_THEIR_SIDE = (5, 6, 7, 8)
+_FACTOR = 2  # between area and mask
+_PIXELS = 16  # by which an area may be wrong at any rate
+_ODD_SPACE = re.compile(r'^\s|\s$|\s\s|[^\S ]')
 
 
 def check_coco_file(data: CocoFile, folder: str) -> list[str]:
-    """Checks what MMDetection does with an annotation file and its images.
+    """Checks an annotation file and what MMDetection does with its images.
 
-    All files must exist; of 200 the headers are read.
+    All files must exist; 200 of them are looked at.
 
     Args:
         data (CocoFile): The annotation file.
         folder (str): The folder that its file names are relative to.
 
     Returns:
-        list[str]: One line on each thing that MMDetection leaves out, or that makes
-        the results worse.
+        list[str]: One line on each warning and note.
 
     Raises:
-        UserError: If no training can succeed: files are missing or unreadable, no
-            object would be trained with, boxes have another form than COCO's, or most
-            images have another size than the file says.
+        UserError: If there is an error.
     """
-    _check_files(data, folder)
-    _check_boxes(data)
-    warnings = [*_unused(data), *_sizes_that_differ(data, folder)]
-    seen = set(data.labels[data.is_used].tolist())
-    unseen = [name for i, name in enumerate(data.classes) if i not in seen]
-    if unseen:
-        warnings.append(f'no objects of {len(unseen)} classes: {first_few(unseen)}')
-    empty = len(data.file_names) - len(set(data.images[data.is_used].tolist()))
-    if empty:
-        warnings.append(f'{empty:,} images have no object to train with')
-    if 0 in data.ids:
-        warnings.append(
-            'an object has the id 0, which pycocotools never counts as found: number '
-            'objects from 1'
-        )
-    return [f'{data.path}: {warning}' for warning in warnings]
+    findings = check_objects(data)
+    check_images(data, folder, findings, _SAMPLE)
+    findings.refuse_errors()
+    return [
+        f'{data.path}: {found}'
+        for severity in ('warning', 'note')
+        for found in findings.of_severity(severity)
+    ]
+
+
+def check_objects(data: CocoFile, all_objects: bool = True) -> Findings:
+    """Checks what the annotation file says, without looking at the images.
+
+    Args:
+        data (CocoFile): The annotation file.
+        all_objects (bool): Whether ``data`` has all objects of the file, so that what
+            has none is known.
+
+    Returns:
+        Findings: What was found in reading and here.
+    """
+    findings = Findings(data.path)
+    findings.update_from(data.findings)
+    _check_boxes(data, findings)
+    _check_areas(data, findings)
+    if all_objects:
+        _check_what_is_empty(data, findings)
+    zeros = [value for value in data.ids if value == 0]
+    findings.add('object-id-0', zeros, len(data.ids))
+    names = [name for name in data.classes if _ODD_SPACE.search(name)]
+    findings.add(
+        'spaces-in-class-name',
+        [i for i, name in zip(data.category_ids, data.classes) if name in names],
+        len(data.classes),
+        list(map(repr, names)),
+    )
+    return findings
 
 
 def check_same_classes(train: CocoFile, val: CocoFile) -> None:
@@ -62,125 +79,119 @@ def check_same_classes(train: CocoFile, val: CocoFile) -> None:
     Raises:
         UserError: If the names or their order differ.
     """
+    findings = Findings(val.path)
+    find_other_classes(train, val, findings)
+    findings.refuse_errors()
+
+
+def find_other_classes(train: CocoFile, val: CocoFile, findings: Findings) -> None:
+    """Adds the categories of the validation set whose place in the list differs."""
     if train.classes == val.classes:
         return
-    missing = [name for name in train.classes if name not in val.classes]
-    more = [name for name in val.classes if name not in train.classes]
-    if missing or more:
-        difference = f'without {first_few(missing)}' if missing else ''
-        difference += ' and ' if missing and more else ''
-        difference += f'with {first_few(more)}' if more else ''
-    else:
-        difference = 'in another order'
-    raise UserError(
-        f'{val.path} has other "categories" than {train.path}, {difference}: '
-        'MMDetection numbers classes by their place in each file, so both need the '
-        'same list'
+    differ = [
+        val.category_ids[i]
+        for i, name in enumerate(val.classes)
+        if train.classes[i : i + 1] != (name,)
+    ]
+    findings.add(
+        'other-classes',
+        differ or val.category_ids,
+        len(val.classes),
+        [_difference(train.classes, val.classes)],
     )
 
 
-def _check_files(data: CocoFile, folder: str) -> None:
-    """Lists each folder once, which is faster than to ask for each file."""
-    if not osp.isdir(folder):
-        raise UserError(f'folder of images {folder} does not exist: check its path')
-    folders = defaultdict(list)
-    for name in data.file_names:
-        folders[osp.dirname(name)].append(name)
-    missing: list[str] = []
-    for subfolder, names in folders.items():
-        place = osp.join(folder, subfolder)
-        there = set()
-        if osp.isdir(place):
-            with os.scandir(place) as entries:
-                there = {entry.name for entry in entries}
-        missing += [name for name in names if osp.basename(name) not in there]
-    if missing:
-        name = missing[0]
-        hint = 'check the folder'
-        if osp.dirname(name) and osp.isfile(osp.join(folder, osp.basename(name))):
-            hint = f'give the folder that {osp.dirname(name)}/ is in'
-        raise UserError(
-            f'{len(missing):,} of {len(data.file_names):,} images of {data.path} are '
-            f'not in {folder} ({first_few(missing, 3)}): {hint}'
-        )
-
-
-def _check_boxes(data: CocoFile) -> None:
-    known = data.images >= 0
+def _check_boxes(data: CocoFile, findings: Findings) -> None:
+    known = np.flatnonzero(data.images >= 0)
     boxes, sizes = data.boxes[known], data.sizes[data.images[known]]
     corners = boxes[:, :2] + boxes[:, 2:]
-    if len(boxes) and corners.max() <= 1:
-        raise UserError(
-            f'{data.path}: all boxes lie between 0 and 1; COCO has x, y, width and '
-            'height in pixels'
+
+    def add(kind: str, which: np.ndarray) -> None:
+        places = known[which].tolist()
+        findings.add(
+            kind,
+            [data.ids[i] for i in places],
+            len(data.ids),
+            [
+                f'id {data.ids[i]!r}: {_numbers(data.boxes[i])} in an image of '
+                f'{_numbers(data.sizes[data.images[i]], " x ")}'
+                for i in places[:3]
+            ],
         )
-    sticks_out = (corners > sizes + 1).any(1)
+
+    if len(boxes) and corners.max() <= 1:
+        add('boxes-between-0-and-1', np.ones(len(boxes), bool))
+        return
+    is_empty = (boxes[:, 2:] < 1).any(1) | (data.areas[known] <= 0)
+    sticks_out = ((corners > sizes + 1) | (boxes[:, :2] < -1)).any(1) & ~is_empty
     if (
-        2 * sticks_out.sum() > len(boxes)
+        2 * (corners > sizes + 1).any(1).sum() > len(boxes)
         and (boxes[:, 2:] >= boxes[:, :2]).all()
         and (boxes[:, 2:] <= sizes + 1).all()
     ):
-        raise UserError(
-            f'{data.path}: the boxes look like x1, y1, x2, y2; COCO has x, y, width, '
-            f'height ({sticks_out.sum():,} of {len(boxes):,} would leave their image)'
-        )
-    if not data.is_used.any():
-        reasons = '; '.join(_unused(data))
-        raise UserError(f'{data.path}: MMDetection would use no object: {reasons}')
+        add('boxes-are-corners', sticks_out)
+        return
+    is_outside = (overlaps(boxes, sizes) <= 0).any(1) & ~is_empty
+    add('empty-box', is_empty)
+    add('box-outside', is_outside)
+    add('box-sticks-out', sticks_out & ~is_outside)
+    if len(data.ids) and not data.is_used.any():
+        findings.add('nothing-to-train-with', data.ids, len(data.ids))
 
 
-def _unused(data: CocoFile) -> list[str]:
-    """What MMDetection leaves out, without a word."""
-    counts = {
-        'an image_id that no image has': data.images < 0,
-        'a category_id that no category has': data.labels < 0,
-    }
-    is_known = (data.images >= 0) & (data.labels >= 0)
-    counts['a box outside of the image, of no area or less than a pixel wide'] = (
-        is_known & ~data.is_used
-    )
-    return [
-        f'{which.sum():,} of {len(which):,} objects have {reason}, and are left out'
-        for reason, which in counts.items()
-        if which.any()
-    ]
+def _check_areas(data: CocoFile, findings: Findings) -> None:
+    """Compares with the mask's area, or without a mask with the box's.
 
-
-def _sizes_that_differ(data: CocoFile, folder: str) -> list[str]:
-    """Compares a sample of the images with the sizes that the file has of them."""
-    count = len(data.file_names)
-    sample = np.unique(np.linspace(0, count - 1, min(count, _SAMPLE)).astype(int))
-    differ = []
-    for i in sample:
-        path = osp.join(folder, data.file_names[i])
-        size = _read_size(path)
-        if size is not None and size != tuple(data.sizes[i]):
-            differ.append(
-                f'{path} is {size[0]} x {size[1]}, in the file '
-                f'{data.sizes[i][0]:.0f} x {data.sizes[i][1]:.0f}'
-            )
-    if not differ:
-        return []
-    text = f'{len(differ)} of {len(sample)} images have another size: {differ[0]}'
-    if 2 * len(differ) > len(sample):
-        raise UserError(f'{data.path}: {text}')
-    return [text]
-
-
-def _read_size(path: str) -> Optional[tuple[int, int]]:
-    """Width and height as MMDetection sees them; None of a format Pillow lacks.
-
-    Raises:
-        UserError: If the file cannot be read.
+    Holes and polygons that overlap make the former differ a little, and an area within
+    a box may be any part of it.
     """
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(_ORIENTATION) in _ON_THEIR_SIDE
-            return (height, width) if turned else (width, height)
-    except UnidentifiedImageError:
-        if cv2.haveImageReader(path):
-            return None
-        raise UserError(f'image {path} is empty, or no image') from None
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f'image {path} cannot be read: {error}') from None
+    masks = data.mask_areas
+    has_mask = np.isfinite(masks)
+    box_areas = data.boxes[:, 2:].clip(0).prod(1)
+    compared = np.where(has_mask, masks, np.minimum(data.areas, box_areas))
+    least, most = np.minimum(compared, data.areas), np.maximum(compared, data.areas)
+    places = np.flatnonzero(
+        (most >= _FACTOR * least + _PIXELS) & (data.areas > 0) & (compared > 0)
+    ).tolist()
+    findings.add(
+        'area-differs',
+        [data.ids[i] for i in places],
+        len(data.ids),
+        [
+            f'id {data.ids[i]!r}: {data.areas[i]:.0f}, not {compared[i]:.0f}'
+            for i in places[:3]
+        ],
+    )
+
+
+def _check_what_is_empty(data: CocoFile, findings: Findings) -> None:
+    seen = set(data.labels[data.is_used].tolist())
+    unseen = [i for i in range(len(data.classes)) if i not in seen]
+    findings.add(
+        'class-without-objects',
+        [data.category_ids[i] for i in unseen],
+        len(data.classes),
+        [data.classes[i] for i in unseen[:3]],
+    )
+    with_objects = set(data.images[data.is_used].tolist())
+    empty = [i for i in range(len(data.file_names)) if i not in with_objects]
+    findings.add(
+        'image-without-objects',
+        [data.image_ids[i] for i in empty],
+        len(data.file_names),
+        [data.file_names[i] for i in empty[:3]],
+    )
+
+
+def _numbers(values: np.ndarray, separator: str = ', ') -> str:
+    return separator.join(f'{value:g}' for value in values)
+
+
+def _difference(train: Sequence[str], val: Sequence[str]) -> str:
+    missing = [name for name in train if name not in val]
+    more = [name for name in val if name not in train]
+    if not missing and not more:
+        return 'in another order'
+    parts = [f'without {first_few(missing)}'] * bool(missing)
+    parts += [f'with {first_few(more)}'] * bool(more)
+    return ' and '.join(parts)

@@ -5,6 +5,7 @@ import mmap
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Optional, TextIO
 
 from tqdm import tqdm
@@ -34,6 +35,29 @@ def iterate_lists(path: str) -> Iterator[tuple[str, Any]]:
     Raises:
         UserError: If the file does not exist, or is no such JSON.
     """
+    with _pieces(path) as pieces:
+        yield from _members(pieces)
+
+
+def iterate_list(path: str, key: str, from_end: bool = False) -> Iterator[Any]:
+    """Yields the elements of one list, without parsing what stands before it.
+
+    Args:
+        path (str): A file of JSON, in UTF-8.
+        key (str): The list's key; the first that a list follows is taken.
+        from_end (bool): Whether to take the last place of the key instead.
+
+    Raises:
+        UserError: If the file does not exist, or the list is no JSON.
+    """
+    with _pieces(path) as pieces:
+        pieces.go_to(key, from_end)
+        if pieces.next_character() == '[':
+            yield from _elements(pieces)
+
+
+@contextmanager
+def _pieces(path: str) -> Iterator['_Pieces']:
     if not os.path.isfile(path):
         raise UserError(f'annotation file {path} does not exist: check its path')
     with (
@@ -48,7 +72,7 @@ def iterate_lists(path: str) -> Iterator[tuple[str, Any]]:
         ) as bar,
     ):
         try:
-            yield from _members(_Pieces(file, bar))
+            yield _Pieces(file, bar)
         except (ValueError, RecursionError) as error:
             raise UserError(
                 f'{path} is not a COCO annotation file, or it is cut off or damaged: '
@@ -114,6 +138,20 @@ class _Pieces:
             self._start = found.end()
             if self._start < len(self._text) or not self._read():
                 return self._text[self._start : self._start + 1]
+
+    def go_to(self, key: str, from_end: bool) -> None:
+        """Goes to the list of this key, or to the end if there is none."""
+        if not os.fstat(self._file.fileno()).st_size:
+            return  # which mmap refuses
+        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            name = json.dumps(key).encode()
+            pattern = re.compile(re.escape(name) + rb'\s*:\s*\[')
+            if from_end:
+                found = pattern.match(text, max(text.rfind(name), 0))
+            else:
+                found = pattern.search(text)
+            self._file.seek(found.end() - 1 if found else len(text))
+            del found  # which holds the map open
 
     def take(self, characters: str) -> str:
         """Takes the next character that is no space, which must be one of these."""

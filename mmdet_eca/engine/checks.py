@@ -16,7 +16,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..checkpoints import local_path
-from ..datasets import read_categories
+from ..datasets import quick_check, read_categories
 from ..errors import UserError, first_few
 from .config import dataset_metainfo, innermost_datasets, tool_path, values_of
 
@@ -26,9 +26,10 @@ AUTHORS_PAGE = 'https://github.com/BangguWu/ECANet'
 def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
     """Checks that the run which ``cfg`` describes can succeed.
 
-    Checks the model's arguments, the files and folders that the run reads, and
-    the numbers of classes. Reads no images, writes nothing and leaves ``cfg`` as
-    it is. With ``check_config=False`` in the config nothing is checked.
+    Checks the model's arguments, the files and folders that the run reads, the
+    numbers of classes, and part of the data (:func:`mmdet_eca.datasets.quick_check`).
+    Writes nothing and leaves ``cfg`` as it is. With ``check_config=False`` in the
+    config nothing is checked.
 
     Args:
         cfg (Config): A whole config.
@@ -116,13 +117,15 @@ def _check_dataset(dataset: Config, loader: str, model: nn.Module) -> None:
         if path and _is_local(root + path) and not osp.exists(osp.join(root, path)):
             raise UserError(f'{osp.join(root, path)} does not exist: {remedy}')
     if dataset.get('ann_file', '').endswith('.json'):
-        _check_classes(dataset, osp.join(root, dataset.ann_file), model)
+        ann_file = osp.join(root, dataset.ann_file)
+        _check_classes(dataset, ann_file, model)
+        folder = dataset.get('data_prefix', {}).get('img')
+        if folder is not None and _reads_as_coco(_dataset_class(dataset)):
+            quick_check(ann_file, osp.join(root, folder), loader == 'train')
 
 
 def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
-    dataset_class = dataset.type
-    if isinstance(dataset_class, str):
-        dataset_class = DATASETS.get(dataset_class)
+    dataset_class = _dataset_class(dataset)
     in_config = (dataset.get('metainfo') or {}).get('classes')
     metainfo = dataset_metainfo(dataset)
     classes = metainfo.get('classes')
@@ -160,6 +163,19 @@ def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
                 f'num_classes={len(classes)}, or check_config=False to start '
                 'without this check'
             )
+
+
+def _dataset_class(dataset: Config) -> Any:
+    name = dataset.type
+    return DATASETS.get(name) if isinstance(name, str) else name
+
+
+def _reads_as_coco(dataset_class: Any) -> bool:
+    """Whether MMDetection's own code for COCO reads the file: not LVIS or panoptic."""
+    return all(
+        getattr(dataset_class, name, None) is getattr(CocoDataset, name)
+        for name in ('load_data_list', 'parse_data_info')
+    )
 
 
 def _heads(model: nn.Module) -> Iterator[tuple[str, int]]:

@@ -12,6 +12,7 @@ from tests.conftest import ROOT, run
 
 WINGS = (
     'benchmark',
+    'data_check',
     'digits',
     'explanation',
     'export',

@@ -12,6 +12,7 @@ from PIL import Image
 from mmdet_eca import UserError
 from mmdet_eca.datasets import (
     check_coco_file,
+    check_objects,
     check_same_classes,
     iterate_lists,
     json_lists,
@@ -171,7 +172,9 @@ def test_objects_that_are_used_are_those_that_mmdet_uses(data, tmp_path):
     expected = [len(info['instances']) for info in map(mmdets.get_data_info, range(6))]
     used = np.bincount(read.images[read.is_used], minlength=6)
     assert used.tolist() == expected and 20 < sum(expected) < 100
-    assert 'a box outside of the image' in ''.join(warnings_of(data, tmp_path))
+    found = check_objects(read)
+    assert found['unknown-category'].ids == [5]
+    assert found['box-outside'].ids[:2] == [6, 7]
 
 
 def test_a_correct_file_has_nothing_to_warn_of(data, tmp_path):
@@ -201,15 +204,21 @@ def test_a_correct_file_has_nothing_to_warn_of(data, tmp_path):
             'is wrong',
         ),
         (lambda d: d['annotations'][0].update(id=[1]), '"annotations" is wrong'),
-        (lambda d: d['annotations'][1].update(id=1), '1 ids stand more than once'),
-        (lambda d: d['images'][1].update(id=0), '1 ids stand more than once'),
+        (
+            lambda d: d['annotations'][1].update(id=1),
+            '1 of 6 objects have the id of another (id 1)',
+        ),
+        (
+            lambda d: d['images'][1].update(id=0),
+            '1 of 6 images have the id of another (id 0)',
+        ),
         (
             lambda d: d['categories'][1].update(id=7),
-            'more than once in "categories" (7)',
+            '1 of 2 categories have the id of another (id 7)',
         ),
         (
             lambda d: d['categories'][1].update(name="l'été"),
-            '1 names stand more than once in "categories"',
+            "1 of 2 categories have the name of another (l'été)",
         ),
         (lambda d: d['categories'][1].update(name=3), '"categories" is wrong'),
         (lambda d: d['images'][3].update(file_name='x.png'), '1 of 6 images'),
@@ -224,7 +233,7 @@ def test_a_correct_file_has_nothing_to_warn_of(data, tmp_path):
         ),
         (
             lambda d: [a.update(bbox=[0.1, 0.1, 0.5, 0.5]) for a in d['annotations']],
-            'all boxes lie between 0 and 1',
+            '6 of 6 objects have boxes between 0 and 1',
         ),
         (
             lambda d: [a.update(bbox=[30, 20, 55, 38]) for a in d['annotations']],
@@ -234,6 +243,15 @@ def test_a_correct_file_has_nothing_to_warn_of(data, tmp_path):
             lambda d: [i.update(width=40, height=60) for i in d['images']],
             '6 of 6 images have another size',
         ),
+        (
+            lambda d: d['annotations'][0].update(category_id=9),
+            '1 of 6 objects have a category_id that no category has (id 1: 9)',
+        ),
+        (
+            lambda d: d['annotations'][0].update(image_id='0'),
+            "1 of 6 objects have an image_id that no image has (id 1: '0')",
+        ),
+        (lambda d: d['images'][0].update(width=61), '1 of 6 images have another size'),
     ],
 )
 def test_what_no_training_can_succeed_with(data, tmp_path, change, message):
@@ -244,12 +262,12 @@ def test_what_no_training_can_succeed_with(data, tmp_path, change, message):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda d: d['annotations'][0].update(category_id=9), '1 of 6 objects have a'),
-        (lambda d: d['annotations'][0].update(image_id=99), '1 of 6 objects have an'),
-        (lambda d: d['annotations'].pop(), '1 images have no object'),
-        (lambda d: d['categories'].append(dict(id=1, name='x')), 'of 1 classes: x'),
-        (lambda d: d['images'][0].update(width=61), '1 of 6 images have another size'),
-        (lambda d: d['annotations'][0].update(id=0), 'an object has the id 0'),
+        (lambda d: d['annotations'].pop(), '1 of 6 images have no object'),
+        (
+            lambda d: d['categories'].append(dict(id=1, name='x')),
+            '1 of 3 categories have no objects (x)',
+        ),
+        (lambda d: d['annotations'][0].update(id=0), '1 of 6 objects have the id 0'),
     ],
 )
 def test_what_makes_results_worse(data, tmp_path, change, message):
@@ -289,9 +307,9 @@ def test_images_as_mmdetection_reads_them(data, tmp_path):
         Image.new('RGB', (60, 40)).save(tmp_path / f'{i}.png', 'jpeg', exif=rotated)
     assert cv2.imread(str(tmp_path / '0.png')).shape[:2] == (60, 40)
     assert '0.png is 40 x 60, in the file 60 x 40' in error_of(data, tmp_path)
-    for text in ('', 'no image'):
+    for text, reason in (('', 'empty'), ('no image', 'no image')):
         (tmp_path / '2.png').write_text(text)
-        assert '2.png is empty, or no image' in error_of(data, tmp_path)
+        assert f'cannot be read (2.png: {reason})' in error_of(data, tmp_path)
 
 
 def test_images_in_subfolders_and_no_folder(data, tmp_path):

@@ -15,6 +15,8 @@ from mmengine.config import Config
 from mmengine.model import PretrainedInit
 
 from mmdet_eca import UserError, config_path
+from mmdet_eca.data_check import check_data
+from mmdet_eca.datasets import before_training, read_coco_file, read_first_objects
 from mmdet_eca.engine import add_run_arguments, build_runner
 from mmdet_eca.engine.checks import check_config
 
@@ -321,3 +323,80 @@ def test_arguments_of_the_backbone(cfg, setting, message):
     cfg.model.backbone.update(setting)
     assert message in error_of(cfg)
     assert not os.path.exists('work_dirs/mask_rcnn_eca_r50_digits')
+
+
+@pytest.fixture
+def editable(cfg, digits, tmp_path):
+    """A copy of the data that ``cfg`` uses, and what edits an annotation file of it."""
+    folder = shutil.copytree(digits, tmp_path / 'digits')
+    use(cfg, str(folder))
+
+    def edit(change, split='train'):
+        path = folder / f'annotations/instances_{split}.json'
+        content = json.loads(path.read_text())
+        change(content)
+        path.write_text(json.dumps(content))
+        return str(path), f'{folder}/{split}/'
+
+    return folder, edit
+
+
+@pytest.mark.parametrize('largest', [before_training.WHOLE, 0])
+def test_bad_data_stop_a_run_with_the_words_of_check_coco(
+    cfg, editable, largest, monkeypatch
+):
+    """A small file is read whole, of a large one the beginning."""
+    monkeypatch.setattr(before_training, 'WHOLE', largest)
+    _, edit = editable
+    check_config(cfg, TRAIN)
+    words = edit(lambda c: c['annotations'][3].update(category_id=99))
+    message = error_of(cfg)
+    assert message.endswith(f'To see all: mmdet-eca check-coco {" ".join(words)}')
+    report = check_data(*words)
+    (found,) = report.sets[0][2].of_severity('error')
+    assert str(found) in message and 'that no category has' in str(found)
+    cfg.check_config = False
+    check_config(cfg, TRAIN)
+
+
+def test_images_that_are_missing_or_cut_off_stop_a_run(cfg, editable):
+    folder, _ = editable
+    name = sorted(os.listdir(folder / 'val'))[2]
+    os.truncate(folder / 'val' / name, 2000)
+    assert f'1 of 4 images end too early ({name}: ' in error_of(cfg)
+    os.remove(folder / 'val' / name)
+    assert f'1 of 4 images are not in the folder ({name})' in error_of(cfg)
+    check_config(cfg, ('train',))
+
+
+@pytest.mark.parametrize('largest', [before_training.WHOLE, 0])
+def test_only_training_needs_objects(cfg, editable, largest, monkeypatch):
+    monkeypatch.setattr(before_training, 'WHOLE', largest)
+    _, edit = editable
+    edit(lambda c: c.pop('annotations'), 'val')
+    check_config(cfg, TRAIN)
+    edit(lambda c: c.pop('annotations'))
+    assert 'has no annotations' in error_of(cfg)
+
+
+def test_the_sample_is_what_the_whole_file_begins_with(editable):
+    _, edit = editable
+    path, _ = edit(lambda c: c)
+    whole, first = read_coco_file(path), read_first_objects(path, 5)
+    assert first.ids == whole.ids[:5] and first.file_names == whole.file_names
+    assert first.classes == whole.classes and not first.findings
+    assert first.images.tolist() == whole.images[:5].tolist()
+
+
+def test_other_formats_are_left_alone(cfg, editable):
+    """LVIS's images have no file names."""
+    _, edit = editable
+    edit(lambda c: [image.pop('file_name') for image in c['images']])
+    assert 'lack something' in error_of(cfg) or 'has no' in error_of(cfg)
+
+    class Other(CocoDataset):
+        def parse_data_info(self, raw_data_info):
+            return dict(raw_data_info)
+
+    cfg.train_dataloader.dataset.type = Other
+    check_config(cfg, ('train',))

@@ -7,7 +7,7 @@ from mmdet.datasets.transforms import Resize
 from mmengine.config import Config
 
 from mmdet_eca import config_path
-from mmdet_eca.datasets import CocoFile
+from mmdet_eca.datasets import CocoFile, Findings
 from mmdet_eca.new_config.scale import propose_scale, resize_pipeline
 
 
@@ -18,17 +18,22 @@ def data_of(size, *objects):
     ones = np.ones(len(boxes), bool)
     zeros = np.zeros(len(boxes), int)
     return CocoFile(
-        '',
-        ('a',),
-        [1],
-        ['a'],
-        sizes,
-        [*range(len(boxes))],
-        zeros,
-        zeros,
-        boxes,
-        ones,
-        ones,
+        path='',
+        classes=('a',),
+        category_ids=[1],
+        image_ids=[1],
+        file_names=['a'],
+        sizes=sizes,
+        ids=[*range(len(boxes))],
+        images=zeros,
+        labels=zeros,
+        boxes=boxes,
+        areas=boxes[:, 2:].prod(1),
+        mask_areas=boxes[:, 2:].prod(1),
+        has_mask=ones,
+        is_crowd=~ones,
+        is_used=ones,
+        findings=Findings(''),
     )
 
 

@@ -299,21 +299,26 @@ def test_boxes_only(digits, tmp_path):
             lambda folder: os.remove(folder / 'annotations/instances_train.json'),
             'instances_train.json does not exist',
         ),
-        (lambda folder: os.remove(folder / 'val/000002.jpg'), '1 of 4 images of'),
+        (
+            lambda folder: os.remove(folder / 'val/000002.jpg'),
+            '1 of 4 images are not in the folder (000002.jpg)',
+        ),
         (lambda folder: shutil.rmtree(folder / 'train'), 'train does not exist'),
         (
             lambda folder: change(folder, 'train', lambda c: c.update(images=[])),
             'has no images',
         ),
         (
-            lambda folder: change(folder, 'val', lambda c: c['categories'].pop()),
-            'without 9',
+            lambda folder: change(
+                folder, 'val', lambda c: c['categories'][9].update(name='nine')
+            ),
+            '(without 9 and with nine)',
         ),
         (
             lambda folder: change(
                 folder, 'train', lambda c: c['categories'][3].update(name='4')
             ),
-            '1 names stand more than once in "categories" (\'4\')',
+            '1 of 10 categories have the name of another (4)',
         ),
         (lambda folder: change(folder, 'val', drop_masks), 'needs masks'),
     ],

@@ -1,0 +1,106 @@
+"""Data sets by chance: nothing is found in one that is right, and one mistake is."""
+
+import json
+import math
+import tempfile
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as pycocotools_mask
+
+from mmdet_eca.datasets import check_objects, read_coco_file
+
+
+@st.composite
+def contents(draw):
+    """A COCO file in which nothing is wrong; ids may be any numbers or texts."""
+    ids = st.integers(1, 10**12) | st.text(max_size=5)
+    names = st.lists(
+        st.text('abcé猫_', min_size=1), min_size=1, max_size=4, unique=True
+    )
+    names = draw(names)
+    count = len(names)
+    category_ids = draw(st.lists(ids, min_size=count, max_size=count, unique=True))
+    image_ids = draw(st.lists(ids, min_size=1, max_size=4, unique=True))
+    object_ids = draw(st.lists(ids, min_size=count, max_size=8, unique=True))
+    images = [
+        dict(id=one, file_name=f'{i}.jpg', width=draw(st.integers(8, 500)), height=99)
+        for i, one in enumerate(image_ids)
+    ]
+    annotations = []
+    for i, one in enumerate(object_ids):
+        image = draw(st.sampled_from(images))
+        category = category_ids[i % count]
+        annotations.append(draw(objects(image, dict(id=one, category_id=category))))
+    categories = [dict(id=one, name=name) for one, name in zip(category_ids, names)]
+    lists = dict(images=images, annotations=annotations, categories=categories)
+    return dict(draw(st.permutations(list(lists.items()))))
+
+
+@st.composite
+def objects(draw, image, entry):
+    width = draw(st.integers(2, image['width']))
+    height = draw(st.integers(2, image['height']))
+    x = draw(st.floats(0, image['width'] - width))
+    y = draw(st.floats(0, image['height'] - height))
+    kind = draw(st.sampled_from(['box', 'polygon', 'counts', 'text']))
+    area, segmentation = width * height, None
+    if kind == 'polygon':
+        segmentation = [[x, y, x + width, y, x + width, y + height, x, y + height]]
+    elif kind != 'box':
+        pixels = image['height'] * image['width']
+        start = draw(st.integers(0, pixels - area))
+        counts, size = [start, area, pixels - area - start], [99, image['width']]
+        segmentation = dict(counts=counts, size=size)
+        if kind == 'text':
+            segmentation = pycocotools_mask.frPyObjects(segmentation, *size)
+            segmentation['counts'] = segmentation['counts'].decode()
+    crowd = kind != 'polygon' and draw(st.booleans())
+    entry = dict(entry, image_id=image['id'], bbox=[x, y, width, height], area=area)
+    entry['iscrowd'] = int(crowd)
+    return entry if segmentation is None else dict(entry, segmentation=segmentation)
+
+
+def found_in(content):
+    with tempfile.NamedTemporaryFile('w', suffix='.json', encoding='utf-8') as file:
+        json.dump(content, file)
+        file.flush()
+        return check_objects(read_coco_file(file.name))
+
+
+@settings(max_examples=100, deadline=None)
+@given(contents())
+def test_nothing_is_found_in_what_is_right(content):
+    assert found_in(content).keys() <= {'image-without-objects'}
+
+
+MISTAKES = {
+    'broken-entry': lambda entry: entry.update(bbox=[1, math.nan, 3, 4]),
+    'unlisted-image': lambda entry: entry.update(image_id=-1),
+    'unknown-category': lambda entry: entry.update(category_id=-1),
+    'unknown-mask': lambda entry: entry.update(segmentation='x'),
+    'short-polygon': lambda entry: entry.update(iscrowd=0, segmentation=[[1, 2, 3, 4]]),
+    'rle-does-not-fit': lambda entry: entry.update(
+        segmentation=dict(counts=[5], size=[1, 5])
+    ),
+    'empty-box': lambda entry: entry['bbox'].__setitem__(2, 0),
+    'box-outside': lambda entry: entry['bbox'].__setitem__(0, 600),
+    'box-sticks-out': lambda entry: entry['bbox'].__setitem__(3, 120),
+    'no-iscrowd': lambda entry: entry.pop('iscrowd'),
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(contents(), st.sampled_from(sorted(MISTAKES)))
+def test_one_mistake_is_found(content, kind):
+    """Beside the objects that are right: what is left out may leave a class empty."""
+    entries = content['annotations']
+    first = dict(entries[0], id=0.5, bbox=list(entries[0]['bbox']))
+    MISTAKES[kind](first)
+    entries.append(first)
+    findings = found_in(content)
+    notes = {'image-without-objects', 'area-differs'}
+    assert findings.keys() - notes == {kind}
+    assert len(findings[kind].ids) == 1
+    if kind != 'broken-entry':
+        assert findings[kind].ids == [0.5]
