@@ -15,6 +15,7 @@ from ..datasets import (
     read_coco_file,
 )
 from ..errors import UserError
+from ..visualization import draw_data
 from .anchors import Anchors, anchors_of
 from .both_sets import find_same_images
 from .report import Report
@@ -66,8 +67,6 @@ def check_data(
     if json_file:
         report.write_json(json_file)
     if picture:
-        from ..visualization import draw_data
-
         data = checked[0][0]
         sizes = anchors.object_sizes(data)
         draw_data(data, sizes, anchors.sizes, anchors.scale, picture)

@@ -72,6 +72,7 @@ def _draw_object_sizes(
         ylabel='objects',
     )
     axes.xaxis.set_major_formatter('{x:g}')
+    axes.yaxis.set_major_formatter('{x:,g}')
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * 1.3)  # room for the legend
 
@@ -81,18 +82,21 @@ def _draw_classes(axes: 'Axes', data: CocoFile) -> None:
     order = np.argsort(-counts, kind='stable')
     names = [_short(data.classes[i]) for i in order[:_CLASSES]]
     values = counts[order[:_CLASSES]].tolist()
-    if len(order) > _CLASSES:
-        names.append(f'{len(order) - _CLASSES} others')
-        values.append(int(counts[order[_CLASSES:]].sum()))
+    others = counts[order[_CLASSES:]]
+    if len(others):  # all together they would dwarf the rest
+        names.append(f'mean of {len(others)} others')
+        values.append(others.mean())
     places = range(len(names))
     bars = axes.barh(places, values, color='tab:blue')
-    if len(order) > _CLASSES:
+    if len(others):
         bars[-1].set_color('tab:gray')
-    axes.bar_label(bars, [f'{value:,}' for value in values], fontsize=7, padding=2)
+    texts = [f'{value:,.0f}' for value in values]
+    axes.bar_label(bars, texts, fontsize=7, padding=2)
     axes.set_yticks(places, names, fontsize=7 if len(names) > 15 else 9)
     axes.invert_yaxis()
-    axes.margins(x=0.12)
+    axes.margins(x=0.12, y=0.02)
     axes.set(title=f'objects of {len(data.classes):,} classes', xlabel='objects')
+    axes.xaxis.set_major_formatter('{x:,g}')
 
 
 def _draw_positions(axes: 'Axes', data: CocoFile) -> None:
@@ -100,7 +104,7 @@ def _draw_positions(axes: 'Axes', data: CocoFile) -> None:
     sizes = data.sizes[data.images[data.is_used]]
     x, y = ((boxes[:, :2] + boxes[:, 2:] / 2) / sizes).T
     counts, _, _ = np.histogram2d(y, x, _CELLS, ((0, 1), (0, 1)))
-    picture = axes.imshow(counts, extent=(0, 1, 1, 0), cmap='viridis', aspect='auto')
+    picture = axes.imshow(counts, extent=(0, 1, 1, 0), aspect='auto', zorder=2)
     axes.figure.colorbar(picture, ax=axes, label='objects in a cell')
     axes.set(
         title='where the centres of boxes are',
@@ -123,11 +127,11 @@ def _draw_image_sizes(axes: 'Axes', data: CocoFile) -> None:
         xytext=(0, 16),
         textcoords='offset points',
         ha='right' if width > sizes.max() / 2 else 'left',
+        bbox=dict(facecolor='white', alpha=0.8, edgecolor='none', pad=1),
     )
     limit = 1.15 * sizes.max()
     axes.set(
-        title=f'{len(data.file_names):,} images of {len(sizes):,} different sizes; '
-        'a larger dot is more images',
+        title=f'sizes of {len(data.file_names):,} images (a larger dot: more images)',
         xlabel='width in pixels',
         ylabel='height in pixels',
         xlim=(0, limit),

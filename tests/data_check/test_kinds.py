@@ -7,6 +7,7 @@ from PIL import Image
 
 from mmdet_eca.data_check import check_data
 from mmdet_eca.datasets import KINDS
+from tests.conftest import ROOT
 
 from .content import make_data, write
 
@@ -175,6 +176,16 @@ def test_a_mistake_is_found(kind, change, ids, consequences, tmp_path):
 def test_every_kind_is_tested():
     of_both = {'validation-in-training', 'other-classes'}
     assert {kind for kind, *_ in CASES} | of_both == set(KINDS)
+
+
+def test_the_page_lists_every_kind():
+    with open(f'{ROOT}/docs/check_coco.md', encoding='utf-8') as file:
+        rows = [line for line in file if line.startswith('| `')]
+    rows = [row for row in rows if row.split('`')[1] in KINDS]
+    assert rows == [
+        f'| `{name}` | {kind.severity} | {kind.subject} | {kind.text} |\n'
+        for name, kind in KINDS.items()
+    ]
 
 
 def test_nothing_is_wrong(tmp_path):
