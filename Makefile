@@ -4,7 +4,8 @@
 # make coverage: the tests, and which lines and branches of the package they do not reach
 # make drop-in: our backbones, and weights with attention, in every config of mmdet
 #               (12 minutes)
-# make interruptions: trainings that are killed and resumed, in two processes too
+# make interruptions: trainings that are killed and resumed, of every config, in two
+#               processes too; and two processes evaluate to what one does
 # make soak:    kills and bad inputs for SOAK_MINUTES (120), which it goes on with when
 #               it is started again; the report is work_dirs/soak/report.md
 # make demo:    Digits-COCO: data, training, evaluation, pictures (6 minutes)
@@ -53,7 +54,7 @@ drop-in: install
 	$(DROP_IN) -k 'not losses' & others=$$!; $(DROP_IN) -k losses && wait $$others
 
 interruptions: install
-	$(PYTEST) -m slow tests/engine/resuming tests/chaos
+	$(PYTEST) -m slow tests/engine/resuming tests/chaos tests/same_answer
 
 SOAK_MINUTES ?= 120
 

@@ -50,6 +50,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help='scale the learning rate with the total batch size',
     )
     parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help='give the same weights each time on the same machine: deterministic '
+        'algorithms on GPUs, and the seed 0 unless randomness.seed is set',
+    )
+    parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
@@ -99,7 +105,19 @@ def load_train_config(args: argparse.Namespace) -> Config:
                 f'dict(base_batch_size=...) in {args.config}'
             )
         cfg.auto_scale_lr.enable = True
+    if args.deterministic:
+        _make_deterministic(cfg)
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     return cfg
+
+
+def _make_deterministic(cfg: Config) -> None:
+    """Asks mmengine for a seed, and for torch's deterministic algorithms."""
+    # Read when cuBLAS starts; without it torch refuses matrix products.
+    os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+    randomness = dict(cfg.get('randomness') or {}, deterministic=True)
+    if randomness.get('seed') is None:
+        randomness['seed'] = 0
+    cfg.randomness = randomness

@@ -62,7 +62,7 @@ def train(base, digits, work_dir, *words, stop=None, text='', **settings):
         'train_cfg.val_begin': 9,
     }
     settings = {name.replace('__', '.'): value for name, value in settings.items()}
-    options = digits_options(digits, **short, **settings)
+    options = digits_options(digits, **{**short, **settings})
     with suppress(Killed):
         call('train', path, '--work-dir', work_dir, *words, *options)
 
