@@ -37,6 +37,9 @@ def explained_accidents() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, OSError, EOFError) as error:
+        if threading.current_thread() is threading.main_thread():
+            # torch's handler would report a worker again, wherever Python is then.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         message = _explain_worker(error) or _explain_rank(error)
         if message is None:
             raise
@@ -51,15 +54,12 @@ def _explain_worker(error: BaseException) -> Optional[str]:
         found = _WORKER.search(str(cause)) or found
         cause = cause.__context__
     # It was ended while it sent a batch.
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = traceback.walk_tb(error.__traceback__)
     in_queue = isinstance(error, (OSError, EOFError)) and any(
-        frame.name == '_try_get_data' for frame in frames
+        frame.f_code.co_name == '_try_get_data' for frame, _ in frames
     )
     if found is None and not in_queue:
         return None
-    if threading.current_thread() is threading.main_thread():
-        # torch's handler would report it again wherever Python is then.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     how = f' by a signal ({found[2]})' if found and found[2] else ''
     return (
         f'a worker of a data loader has been ended{how}: often the machine has too '

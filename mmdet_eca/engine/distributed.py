@@ -78,7 +78,7 @@ def _forget_earlier_start() -> None:
         os.environ['MASTER_PORT'] = str(port if port < 2**16 else port - 2**15)
 
 
-def end_process(status: int = 0) -> None:
+def end_process(status: int = 0, wait: bool = True) -> None:
     """Ends a process of a distributed run on gloo that has done its work.
 
     While Python takes itself down, a thread of gloo now and then aborts the process
@@ -88,9 +88,12 @@ def end_process(status: int = 0) -> None:
 
     Args:
         status (int): The exit status.
+        wait (bool): Whether the others come here too, so that none of them needs this
+            process any more.
     """
     if is_distributed() and torch.distributed.get_backend() == 'gloo':
-        torch.distributed.barrier()  # nobody waits for this process any more
+        if wait:
+            torch.distributed.barrier()
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()

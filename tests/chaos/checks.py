@@ -47,7 +47,7 @@ class Record(NamedTuple):
 
 def read_records(folder, start=None):
     """The records of a trial, or of one of its starts, by time."""
-    pattern = '*' if start is None else f'{start:03}.*'
+    pattern = '*.*.*' if start is None else f'{start:03}.*'
     records = []
     for path in sorted(glob.glob(osp.join(folder, 'witness', pattern))):
         with open(path) as file:

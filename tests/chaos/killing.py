@@ -7,6 +7,7 @@ import signal
 import time
 
 from tests.chaos import processes
+from tests.chaos.witness import EVALUATES
 
 UNFINISHED = 'checkpoint.tmp'
 # A start takes milliseconds, with torchrun half a minute; the machine may be busy.
@@ -14,7 +15,7 @@ TO_BEGIN, TO_END = 300, 60
 
 
 class Plan:
-    """One kill: while a training starts, while it trains, or while it writes.
+    """One kill: while a training starts, trains, evaluates or writes a checkpoint.
 
     Args:
         rng: What it is drawn from.
@@ -28,19 +29,27 @@ class Plan:
     def __init__(self, rng, begin, seconds, iterations, folder, witness):
         self.unfinished = osp.join(folder, UNFINISHED)
         self.witness = witness
-        self.when = rng.choices(('start', 'training', 'writing'), (2, 3, 4))[0]
+        kinds = ('start', 'training', 'evaluation', 'writing')
+        self.when = rng.choices(kinds, (2, 3, 1, 4))[0]
         self.at = time.monotonic() + rng.uniform(0, begin)
         self.seconds = rng.uniform(0, 0.8 * seconds)
         self.left = rng.randint(1, 1 + iterations // 2)
         self.pause = rng.uniform(0, 0.002)
-        self.was_there = osp.exists(self.unfinished)  # of the kill before
+        if self.when == 'evaluation':
+            self.left = rng.randint(1, 2)
+        self.marker = (
+            osp.join(folder, UNFINISHED)
+            if self.when == 'writing'
+            else osp.join(osp.dirname(witness), EVALUATES)
+        )
+        self.was_there = osp.exists(self.marker)  # of the kill before
 
     def is_due(self):
         if self.when == 'training' and osp.exists(self.witness):
             self.when, self.at = 'start', time.monotonic() + self.seconds
-        if self.when != 'writing':
+        if self.when in ('start', 'training'):
             return self.when == 'start' and time.monotonic() >= self.at
-        there = osp.exists(self.unfinished)
+        there = osp.exists(self.marker)
         self.left -= there and not self.was_there
         self.was_there = there
         if self.left == 0:

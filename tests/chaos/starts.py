@@ -83,6 +83,7 @@ def _fork(body, output, words, variables, ranks_path):
     os.dup2(opened, 1)
     os.dup2(opened, 2)
     os.environ.update(variables)
+    os.chdir(osp.dirname(output))  # where mmengine collects predictions
     os._exit(body(words, ranks_path))
 
 

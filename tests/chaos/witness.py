@@ -4,7 +4,7 @@ import os
 import os.path as osp
 import resource
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from mmengine.evaluator import BaseMetric
@@ -15,6 +15,8 @@ from tests.engine.resuming.toy import ToyModel
 
 START = 'CHAOS_START'  # the number of this start of the trial
 FULL = 'CHAOS_FULL'  # first checkpoint, number of them, bytes that there is room for
+
+EVALUATES = 'evaluates'  # a file that is there while a training is evaluated
 
 
 @HOOKS.register_module()
@@ -33,6 +35,8 @@ class Witness(Hook):
         start = os.environ[START]
         restart = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
         os.makedirs(self.folder, exist_ok=True)
+        with suppress(FileNotFoundError):  # of a start that was killed
+            os.remove(osp.join(self.folder, EVALUATES))
         path = osp.join(self.folder, f'{int(start):03}.{restart}.{runner.rank}')
         self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self.runner, self.save = runner, runner.save_checkpoint
@@ -47,7 +51,12 @@ class Witness(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         self.note('loss', runner.iter, outputs['loss'].item().hex())
 
+    def before_val_epoch(self, runner):
+        open(osp.join(self.folder, EVALUATES), 'w').close()
+
     def after_val_epoch(self, runner, metrics=None):
+        with suppress(FileNotFoundError):  # the other rank is faster
+            os.remove(osp.join(self.folder, EVALUATES))
         for value in metrics.values():
             self.note('value', runner.epoch, float(value).hex())
 
@@ -55,12 +64,12 @@ class Witness(Hook):
         self.note('through', runner.iter)
 
     def _save(self, out_dir, filename, *args, **kwargs):
-        with self._disk():
-            try:
+        try:
+            with self._disk():
                 self.save(out_dir, filename, *args, **kwargs)
-            except OSError:
-                self.note('full', filename)
-                raise
+        except OSError:
+            self.note('full', filename)
+            raise
         if self.runner.rank == 0:
             # mmengine gives none for the best checkpoint.
             iteration = kwargs.get('meta', {}).get('iter', self.runner.iter)

@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from torch import distributed
 from torch.utils.data import DataLoader
 
+from ..distributed import end_process
 from .safe_checkpoint_hook import SafeCheckpointHook
 
 INTERRUPTED = 75  # EX_TEMPFAIL in sysexits.h: try again later
@@ -42,13 +43,24 @@ class InterruptionHook(Hook):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Notes the signals that the process gets during the block."""
+        """Notes the signals that the process gets during the block.
+
+        If another process has left already, so that this one cannot go on, it leaves
+        too.
+
+        Raises:
+            SystemExit: With the status 75.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield  # Python has no handlers there
             return
         before = {number: signal.signal(number, self._note) for number in SIGNALS}
         try:
             yield
+        except RuntimeError:  # torch's, of a broken connection
+            if self.received and is_distributed():
+                end_process(INTERRUPTED, wait=False)
+            raise
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -102,11 +114,14 @@ class InterruptionHook(Hook):
     ) -> None:
         """Ends the run; the evaluation is done anew when it is resumed.
 
+        Each process by itself: another one may have evaluated its images already, and
+        wait for this one's results.
+
         Raises:
             SystemExit: With the status 75.
         """
         if self.received:
-            _leave(runner, self.received)
+            _leave(runner, self.received, alone=True)
 
 
 def _write_checkpoint(runner: Runner) -> None:
@@ -115,11 +130,13 @@ def _write_checkpoint(runner: Runner) -> None:
             hook.save_within_epoch(runner)
 
 
-def _leave(runner: Runner, number: int) -> None:
+def _leave(runner: Runner, number: int, alone: bool = False) -> None:
     runner.logger.warning(
         f'ends with status {INTERRUPTED} at {signal.Signals(number).name}: '
         '--resume goes on from here'
     )
+    if alone:
+        end_process(INTERRUPTED, wait=False)
     raise SystemExit(INTERRUPTED)
 
 

@@ -142,6 +142,15 @@ class ResumableRunner(Runner):
         with whole_file(osp.join(out_dir, filename), unfinished):
             super().save_checkpoint(out_dir, UNFINISHED, *args, **kwargs)
 
+    @master_only
+    def dump_config(self) -> None:
+        """Writes the config whole: a run may be resumed by this very file."""
+        name = osp.basename(self.cfg.filename or f'{self.timestamp}.py')
+        path, text = osp.join(self.work_dir, name), self.cfg.dump()
+        unfinished = f'{path}.tmp'
+        with whole_file(path, unfinished), open(unfinished, 'w', encoding='utf-8') as f:
+            f.write(text)
+
     def _find_for_all(self, since: Optional[float]) -> Optional[Found]:
         """Finds the checkpoint in the first process, for which the others wait."""
         answer: list[Union[Found, UserError, None]] = [None]

@@ -9,11 +9,13 @@ from typing import Any, Optional
 from mmdet.registry import HOOKS
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 
 from ...checkpoints.files import whole_file
 from .finding import POINTER, UNFINISHED, WITHIN_EPOCH
 from .loops import ResumableEpochLoop
+from .removals import OUTDATED, RemoveLater
 
 
 @HOOKS.register_module()
@@ -117,7 +119,7 @@ class SafeCheckpointHook(CheckpointHook):
         paths = getattr(self, 'best_ckpt_path', None)
         by_metric = dict(getattr(self, 'best_ckpt_path_dict', {}))
         try:
-            with self._removing_last():
+            with self._removing_last(hub):
                 super()._save_best_checkpoint(runner, metrics)
         except OSError as error:
             self._complain(runner, 'best checkpoint', error)
@@ -132,13 +134,19 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _finish_removals(self, runner: Runner) -> None:
         """Removes what an earlier process was about to remove when it was killed."""
+        known = runner.message_hub.runtime_info
         resumed = osp.basename(str(runner._load_from))
         outdated = [
             name
             for name in self.within_epoch
             if name != resumed and _iteration(name) <= runner.iter
         ]
-        self._remove(outdated)
+        best = [
+            osp.basename(path)
+            for key, path in known.items()
+            if key.startswith('best_ckpt')
+        ]
+        self._remove(outdated + [n for n in known.get(OUTDATED, ()) if n not in best])
         self.within_epoch = [n for n in self.within_epoch if n not in outdated]
         if is_main_process():
             unfinished = self.file_backend.join_path(self.out_dir, UNFINISHED)
@@ -147,12 +155,15 @@ class SafeCheckpointHook(CheckpointHook):
                     os.remove(path)
 
     @contextlib.contextmanager
-    def _removing_last(self) -> Iterator[None]:
+    def _removing_last(self, hub: MessageHub) -> Iterator[None]:
         """Puts off what mmengine removes until the block has ended well."""
-        backend, later = self.file_backend, _RemoveLater(self.file_backend)
+        backend, later = self.file_backend, RemoveLater(self.file_backend, hub)
         self.file_backend = later
         try:
             yield
+        except BaseException:
+            later.forget()
+            raise
         finally:
             self.file_backend = backend
         later.remove_now()
@@ -206,33 +217,3 @@ def _iteration(name: str) -> int:
 
 def _unfinished_pointer(runner: Runner) -> str:
     return osp.join(runner.work_dir, f'{POINTER}.tmp')
-
-
-class _RemoveLater:
-    """A file backend that removes nothing yet.
-
-    A path may have been written anew since; then it is kept.
-    """
-
-    def __init__(self, backend: Any) -> None:
-        self.backend = backend
-        self.removals: list[tuple[Any, str, Optional[os.stat_result]]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.backend, name)
-
-    def remove(self, path: str) -> None:
-        self.removals.append((self.backend.remove, path, _stat(path)))
-
-    def rmtree(self, path: str) -> None:
-        self.removals.append((self.backend.rmtree, path, _stat(path)))
-
-    def remove_now(self) -> None:
-        for remove, path, before in self.removals:
-            now = _stat(path)
-            if now is None or before is None or now.st_ino == before.st_ino:
-                remove(path)
-
-
-def _stat(path: str) -> Optional[os.stat_result]:
-    return os.stat(path) if osp.exists(path) else None

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmdet_eca import UserError
-from tests.engine.resuming.toy import ToyWatch, toy_losses, toy_train
+from mmdet_eca.engine.resuming import ResumableRunner
+from tests.engine.resuming.toy import ToyWatch, toy_config, toy_losses, toy_train
 
 SEED = dict(seed=3)
 
@@ -133,3 +135,38 @@ def test_not_while_gradients_accumulate(tmp_path):
     assert names == ['epoch_1.pth', 'within_epoch_iter_6.pth']
     toy_train(folder, resume=True, **settings)
     assert ToyWatch.losses == whole
+
+
+def test_what_a_kill_prevented_from_being_removed_is_removed(tmp_path, monkeypatch):
+    """Every removal is put off until the process is dead: the resumed run, which has
+    nothing left to train, leaves what the uninterrupted one leaves."""
+    settings = dict(checkpoint=dict(max_keep_ckpts=1, minutes=0), randomness=SEED)
+    remove = os.remove
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'remove', lambda path: None)
+        toy_train(tmp_path, **settings)
+    for name in ('checkpoint.tmp', 'last_checkpoint.tmp'):
+        (tmp_path / name).write_text('unfinished')
+    for path in tmp_path.glob('*.pth'):  # of removals that came in time
+        if path.name in ('epoch_1.pth', 'within_epoch_iter_4.pth'):
+            remove(path)
+    assert len(list(tmp_path.glob('*.pth'))) == 13
+    toy_train(tmp_path, resume=True, **settings)
+    left = [path.name for path in tmp_path.iterdir() if path.suffix != '.py']
+    assert {'epoch_3.pth', 'last_checkpoint'} == {n for n in left if '_' in n[:6]}
+
+
+def test_the_config_of_a_run_stays_whole(tmp_path, monkeypatch):
+    """A run that has been started by the file in its folder is killed while it writes
+    the file anew."""
+    path = tmp_path / 'config.py'
+    toy_config(tmp_path).dump(path)
+    text = path.read_text()
+
+    def stop(opened):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, 'fsync', stop)
+    with pytest.raises(KeyboardInterrupt):
+        ResumableRunner.from_cfg(Config.fromfile(path))
+    assert path.read_text() == text
