@@ -40,18 +40,22 @@ def main():
         asked = error.sigval == signal.SIGTERM
         sys.exit(INTERRUPTED if asked else 128 + error.sigval)
     except ChildFailedError as error:
-        # Those that were killed: the others have failed because of them.
-        by_time = sorted(error.failures.items(), key=lambda item: item[1].timestamp)
-        rank, failure = min(by_time, key=lambda item: not _was_killed(item[1]))
+        rank, failure = min(error.failures.items(), key=_consequence)
         if failure.exitcode < 0:
             name = signal.Signals(-failure.exitcode).name
             sys.exit(f'error: rank {rank} was killed by {name}')
         sys.exit(failure.exitcode)
 
 
-def _was_killed(failure):
-    """Whether by a signal that torchrun does not send itself."""
-    return failure.exitcode < 0 and failure.exitcode != -signal.SIGTERM
+def _consequence(item):
+    """Orders failed ranks: the others have failed because of the first.
+
+    It was killed by a signal, though not by the one that torchrun sends itself, or it
+    was interrupted, or it has failed first.
+    """
+    failure = item[1]
+    killed = failure.exitcode < 0 and failure.exitcode != -signal.SIGTERM
+    return not killed, failure.exitcode != INTERRUPTED, failure.timestamp
 
 
 if __name__ == '__main__':

@@ -9,12 +9,13 @@ import time
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from tests.conftest import ONE_THREAD, ROOT, run
 from tests.engine.resuming.runs import logged
-from tests.engine.resuming.toy import toy_config
+from tests.engine.resuming.toy import NUMBERS, toy_config
 from tests.tools.test_train import free_port
 
 
@@ -45,7 +46,18 @@ class ToyPause(Hook):
             time.sleep(5)
 
 
-def command(work_dir, *hooks):
+@HOOKS.register_module()
+class ToyEvaluationSignal(Hook):
+    """Sends a signal to one of two processes in an evaluation, while the other one has
+    done its part and waits for the results."""
+
+    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.rank == 0 and runner.epoch == 2:
+            time.sleep(2)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def command(work_dir, *hooks, **settings):
     """The arguments of dist_train.sh for three epochs of four iterations each."""
     work_dir.mkdir()
     config = toy_config(
@@ -55,9 +67,11 @@ def command(work_dir, *hooks):
         checkpoint=dict(minutes=0),
         custom_hooks=list(hooks),
         log_level='INFO',
+        **settings,
     )
     config.default_hooks.logger = dict(type='LoggerHook', interval=1)
-    modules = ['tests.engine.resuming.toy', 'tests.engine.resuming.test_processes']
+    names = ('engine.resuming.toy', 'engine.resuming.test_processes', 'chaos.witness')
+    modules = [f'tests.{name}' for name in names]
     config.custom_imports = dict(imports=modules)
     config.dump(work_dir / 'config.py')
     return f'{ROOT}/tools/dist_train.sh', work_dir / 'config.py', 2
@@ -121,5 +135,33 @@ def test_a_signal_to_the_launcher(number, whole, tmp_path):
     text = (tmp_path / 'output').read_text()
     assert re.search('ends with status 75 at SIGTERM: --resume goes on', text)
     os.remove(folder / 'started')
+    run(*words, '--resume', **variables())
+    assert_same(folder, whole)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_in_an_evaluation(whole, tmp_path):
+    """The others do not wait for it, and nothing is lost."""
+    evaluation = dict(
+        model=dict(type='ChaosModel'),
+        val_cfg=dict(type='ValLoop'),
+        val_evaluator=dict(type='ChaosScore'),
+        val_dataloader=dict(
+            batch_size=8,
+            num_workers=0,
+            dataset=NUMBERS,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        ),
+    )
+    folder = tmp_path / 'interrupted'
+    hook = dict(type='ToyEvaluationSignal')
+    words = command(folder, hook, **evaluation)
+    done = run(*words, check=False, **variables())
+    assert done.returncode == 75, done.stderr
+    assert 'ends with status 75 at SIGTERM' in done.stdout + done.stderr
+    assert 'Traceback' not in done.stdout + done.stderr
+    config = Config.fromfile(folder / 'config.py')
+    config.custom_hooks = []
+    config.dump(folder / 'config.py')
     run(*words, '--resume', **variables())
     assert_same(folder, whole)
