@@ -15,6 +15,7 @@ from ...errors import UserError
 from ..hooks.divergence_hook import DivergenceHook
 from ..hooks.iter_seed_hook import IterSeedHook
 from .finding import UNFINISHED, WITHIN_EPOCH, Found, find_newest_checkpoint
+from .full_disk import log_without_room
 from .interruption import InterruptionHook, outlive_signals
 from .loops import ResumableEpochLoop, ResumableIterLoop
 from .safe_checkpoint_hook import SafeCheckpointHook
@@ -100,6 +101,7 @@ class ResumableRunner(Runner):
                 self.logger.warning(
                     f'{self.work_dir} has no checkpoint: the training starts anew'
                 )
+        log_without_room(self.visualizer, self.logger)
         with self.interruption.listening():
             return super().train()
 

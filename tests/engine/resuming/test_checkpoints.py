@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 
 from mmdet_eca import UserError
 from mmdet_eca.engine.resuming import ResumableRunner
@@ -100,6 +102,28 @@ def test_a_full_disk_leaves_the_old_ones_and_the_training(tmp_path, whole, monke
     assert (tmp_path / 'last_checkpoint').read_text() == f'{tmp_path}/epoch_2.pth'
     (path,) = tmp_path.glob('*/*.log')
     assert re.search(r'ERROR - .*epoch_3.pth could not be .*No space', path.read_text())
+
+
+@HOOKS.register_module()
+class ToyNoRoom(Hook):
+    """Puts the device that is always full in the place of the file of logged losses."""
+
+    def before_train(self, runner):
+        (folder,) = Path(runner.work_dir).glob('*/vis_data')
+        (folder / 'scalars.json').symlink_to('/dev/full')
+
+
+def test_a_full_disk_for_what_is_logged(tmp_path, whole):
+    hooks = [dict(type='ToyWatch'), dict(type='ToyNoRoom')]
+    logger = dict(type='LoggerHook', interval=1)
+    default = dict(
+        logger=logger, checkpoint=dict(type='CheckpointHook', minutes=None, interval=1)
+    )
+    settings = dict(custom_hooks=hooks, default_hooks=default, randomness=SEED)
+    assert toy_losses(tmp_path, **settings) == whole
+    (path,) = tmp_path.glob('*/*.log')
+    text = path.read_text()
+    assert text.count('what is logged could not be written: [Errno 28] No space') == 1
 
 
 def test_an_old_one_is_removed_after_the_new_one_is_written(tmp_path, monkeypatch):
