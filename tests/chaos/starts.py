@@ -143,7 +143,7 @@ def _wait_for_ranks(ranks):
             if failed_at is not None and time.monotonic() - failed_at > wait:
                 for pid in left:
                     os.kill(pid, number)
-                if number == SIGKILL:
+                if number == SIGKILL and left:
                     print(f'{NEEDED_SIGKILL}: {left}')
                     time.sleep(1)
         time.sleep(0.002)

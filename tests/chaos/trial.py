@@ -10,7 +10,7 @@ from tests.chaos import checks, processes
 from tests.chaos.killing import Plan, Watch
 from tests.chaos.models import LAST, TOTAL, write_config
 from tests.chaos.scenarios import Scenario
-from tests.chaos.starts import Start
+from tests.chaos.starts import NEEDED_SIGKILL, Start
 
 MOST_STARTS = 40
 MOST_KILLS_AS_USERS = 2
@@ -96,6 +96,7 @@ class Trial:
         self.watch = Watch()
         self.lost = []
         self.starts = 0
+        self.sigkills = 0  # starts of which a rank ended by torchrun's SIGKILL only
         self.newest = 0  # the iteration of the newest checkpoint
 
     def run(self, words, most_kills):
@@ -131,6 +132,7 @@ class Trial:
             while_writing=self.watch.while_writing,
             resumes=sum(bool(record.begin()) for record in records if not record.rank),
             largest_difference=max(losses, weights),
+            sigkills=self.sigkills,
             full_disks=sum(len(record.of('full')) for record in records),
             lost=[*self.watch.lost, *self.lost, *lost, *at_end],
         )
@@ -166,6 +168,7 @@ class Trial:
             self.folder, self.starts, self.newest, kind
         )
         lost += checks.check_message(text)
+        self.sigkills += NEEDED_SIGKILL in text
         records = checks.read_records(self.folder, self.starts)
         main = [record for record in records if record.rank == 0]
         if (

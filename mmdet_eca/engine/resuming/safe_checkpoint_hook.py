@@ -50,7 +50,10 @@ class SafeCheckpointHook(CheckpointHook):
             runner.message_hub.runtime_info.get('within_epoch', ())
         )
         if runner.iter:
-            self._finish_removals(runner)
+            try:
+                self._finish_removals(runner)
+            except OSError as error:
+                self._complain(runner, POINTER, error)
 
     def after_train_iter(
         self,
@@ -136,6 +139,9 @@ class SafeCheckpointHook(CheckpointHook):
         """Removes what an earlier process was about to remove when it was killed."""
         known = runner.message_hub.runtime_info
         resumed = osp.basename(str(runner._load_from))
+        path = self.file_backend.join_path(self.out_dir, resumed)
+        if is_main_process() and self.file_backend.exists(path):
+            self._point_to(runner, resumed)  # it may be newer, and the older one goes
         outdated = [
             name
             for name in self.within_epoch
@@ -150,7 +156,7 @@ class SafeCheckpointHook(CheckpointHook):
         self.within_epoch = [n for n in self.within_epoch if n not in outdated]
         if is_main_process():
             unfinished = self.file_backend.join_path(self.out_dir, UNFINISHED)
-            for path in (unfinished, _unfinished_pointer(runner)):
+            for path in (unfinished, _unfinished(runner)):
                 if osp.exists(path):
                     os.remove(path)
 
@@ -182,16 +188,19 @@ class SafeCheckpointHook(CheckpointHook):
                 **self.args,
             )
             if is_main_process():
-                pointer = osp.join(runner.work_dir, POINTER)
-                unfinished = _unfinished_pointer(runner)
-                with whole_file(pointer, unfinished), open(unfinished, 'w') as file:
-                    file.write(self.file_backend.join_path(self.out_dir, name))
+                self._point_to(runner, name)
         except OSError as error:
             self._complain(runner, name, error)
             return False
         finally:
             self.saved_at = time.monotonic()
         return True
+
+    def _point_to(self, runner: Runner, name: str) -> None:
+        """Writes into ``last_checkpoint`` which one is the newest."""
+        pointer, unfinished = osp.join(runner.work_dir, POINTER), _unfinished(runner)
+        with whole_file(pointer, unfinished), open(unfinished, 'w') as file:
+            file.write(self.file_backend.join_path(self.out_dir, name))
 
     def _complain(self, runner: Runner, name: str, error: OSError) -> None:
         runner.logger.error(
@@ -215,5 +224,5 @@ def _iteration(name: str) -> int:
     return int(name[len(before) : -len(after)])
 
 
-def _unfinished_pointer(runner: Runner) -> str:
+def _unfinished(runner: Runner) -> str:
     return osp.join(runner.work_dir, f'{POINTER}.tmp')

@@ -194,3 +194,19 @@ def test_the_config_of_a_run_stays_whole(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         ResumableRunner.from_cfg(Config.fromfile(path))
     assert path.read_text() == text
+
+
+def test_the_pointer_never_leads_to_what_is_removed(killed):
+    """A run was killed before it wrote the pointer to its newest checkpoint; the next
+    goes on from that one, removes the older one, and is killed too."""
+    settings = dict(resume=True, randomness=SEED, stop=10)
+    older = newest(killed)
+    content, pointer = older.read_bytes(), (killed / 'last_checkpoint').read_text()
+    toy_train(killed, checkpoint=dict(minutes=0), **settings)
+    older.write_bytes(content)
+    os.utime(older, (0, 0))
+    (killed / 'last_checkpoint').write_text(pointer)
+    toy_train(killed, **settings)
+    assert not older.exists()
+    target = (killed / 'last_checkpoint').read_text()
+    assert target == str(killed / 'within_epoch_iter_10.pth')
