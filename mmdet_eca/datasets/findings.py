@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ..errors import UserError, first_few
+from ..errors import UserError
 from .kinds import ERROR, KINDS
 
 _EXAMPLES = 3
@@ -33,7 +33,7 @@ class Finding:
     def __str__(self) -> str:
         """One line: how many, what, examples and what to do."""
         kind = KINDS[self.kind]
-        examples = first_few(self.examples, _EXAMPLES)
+        examples = ', '.join(self.examples)
         if len(self.ids) > _EXAMPLES >= len(self.examples):
             examples += ', ...'
         return (
@@ -83,7 +83,8 @@ class Findings(dict[str, Finding]):
         )
         found.ids += ids
         found.of = max(found.of, of)
-        found.examples += examples[: _EXAMPLES - len(found.examples)]
+        more = examples[: _EXAMPLES - len(found.examples)]
+        found.examples += [on_one_line(example) for example in more]
 
     def update_from(self, other: 'Findings') -> None:
         """Adds all findings of another."""
@@ -113,7 +114,14 @@ class Findings(dict[str, Finding]):
             raise UserError(f'{self.path}: {errors[0]}{more}{hint}')
 
 
-def shortened(value: object, limit: int = 100) -> str:
+def shortened(value: object) -> str:
     """The value as Python writes it, cut off if it is long."""
-    text = repr(value)
+    return on_one_line(repr(value), 100)
+
+
+def on_one_line(text: str, limit: int = 250) -> str:
+    """The text without what cannot be printed, such as line breaks, and cut off."""
+    text = text[: limit + 1]
+    if not text.isprintable():
+        text = repr(text)[1:-1]
     return text if len(text) <= limit else f'{text[:limit]}...'

@@ -162,10 +162,18 @@ def _find_missing(names: Sequence[str], folder: str) -> list[bool]:
     for name in names:
         subfolder, base = osp.split(name)
         if subfolder not in there:
-            place = osp.join(folder, subfolder)
-            there[subfolder] = set(os.listdir(place)) if osp.isdir(place) else set()
+            there[subfolder] = _list_folder(osp.join(folder, subfolder))
         missing.append(base not in there[subfolder])
     return missing
+
+
+def _list_folder(path: str) -> set[str]:
+    if not osp.isdir(path):
+        return set()
+    try:
+        return set(os.listdir(path))
+    except OSError as error:
+        raise UserError(f'folder of images {path} cannot be read: {error}') from None
 
 
 def _hint(data: CocoFile, folder: str, missing: Sequence[int]) -> str:

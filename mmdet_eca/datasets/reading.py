@@ -14,6 +14,8 @@ from .findings import Findings, shortened
 from .json_lists import iterate_list, iterate_lists
 from .masks import Masks
 
+_LARGEST = 1e9  # pixels: what is beyond is a mistake, and products overflow
+
 
 def read_coco_file(path: str, needs_objects: bool = True) -> CocoFile:
     """Reads a COCO annotation file.
@@ -139,7 +141,7 @@ class _Entries:
     def _add_image(self, entry: dict) -> None:
         name, width, height = entry['file_name'], entry['width'], entry['height']
         size = (float(width), float(height))
-        if not isinstance(name, str) or not all(1 <= side < math.inf for side in size):
+        if not isinstance(name, str) or not all(1 <= side < _LARGEST for side in size):
             raise ValueError(name, size)
         self._image_ids.append(_hashable(entry['id']))
         self._file_names.append(name)
@@ -154,7 +156,8 @@ class _Entries:
     def _add_object(self, entry: dict) -> None:
         x, y, width, height = map(float, entry['bbox'])
         area = float(entry['area'])
-        if not math.isfinite(x + y + width + height + area):
+        largest = max(abs(x), abs(y), abs(width), abs(height), abs(area) ** 0.5)
+        if not largest < _LARGEST or math.isnan(x + y + width + height + area):
             raise ValueError(entry['bbox'])
         ids = entry['id'], entry['image_id'], entry['category_id']
         hash(ids)  # a TypeError of what cannot be an id

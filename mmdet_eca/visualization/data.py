@@ -1,5 +1,6 @@
 """A picture of a data set: how large, of which classes and where its objects are."""
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,12 @@ def draw_data(
         scale (tuple[int]): Width and height of the box that images are resized into.
         out_file (str): The picture to write.
     """
-    with figure(out_file, panels=4, size=(13, 9), columns=2) as panels:
+    with (
+        warnings.catch_warnings(),
+        figure(out_file, panels=4, size=(13, 9), columns=2) as panels,
+    ):
+        # Names in an alphabet that the font lacks show as boxes.
+        warnings.filterwarnings('ignore', 'Glyph')
         _draw_object_sizes(panels[0], data, resized, anchors, scale)
         _draw_classes(panels[1], data)
         _draw_positions(panels[2], data)
@@ -92,7 +98,8 @@ def _draw_classes(axes: 'Axes', data: CocoFile) -> None:
         bars[-1].set_color('tab:gray')
     texts = [f'{value:,.0f}' for value in values]
     axes.bar_label(bars, texts, fontsize=7, padding=2)
-    axes.set_yticks(places, names, fontsize=7 if len(names) > 15 else 9)
+    size = 7 if len(names) > 15 else 9
+    axes.set_yticks(places, names, fontsize=size, parse_math=False)
     axes.invert_yaxis()
     axes.margins(x=0.12, y=0.02)
     axes.set(title=f'objects of {len(data.classes):,} classes', xlabel='objects')
@@ -141,4 +148,5 @@ def _draw_image_sizes(axes: 'Axes', data: CocoFile) -> None:
 
 def _short(name: str, limit: int = 24) -> str:
     name = ' '.join(name.split())
+    name = name if name.isprintable() else repr(name)[1:-1]
     return name if len(name) <= limit else f'{name[: limit - 1]}…'

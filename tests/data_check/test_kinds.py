@@ -101,6 +101,12 @@ CASES = [
         EMPTY,
     ),
     (
+        'broken-entry',
+        entry('annotations', 0, bbox=[0, 0, 1e200, 1e200]),
+        ['entry 1 of "annotations" is wrong'],
+        EMPTY,
+    ),
+    (
         'duplicate-image-id',
         add('images', file_name='x.png'),
         [10],

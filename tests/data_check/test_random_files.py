@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as pycocotools_mask
 
+from mmdet_eca import UserError
 from mmdet_eca.datasets import check_objects, read_coco_file
 
 
@@ -68,7 +69,7 @@ def found_in(content):
         return check_objects(read_coco_file(file.name))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(contents())
 def test_nothing_is_found_in_what_is_right(content):
     assert found_in(content).keys() <= {'image-without-objects'}
@@ -90,7 +91,7 @@ MISTAKES = {
 }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(contents(), st.sampled_from(sorted(MISTAKES)))
 def test_one_mistake_is_found(content, kind):
     """Beside the objects that are right: what is left out may leave a class empty."""
@@ -104,3 +105,55 @@ def test_one_mistake_is_found(content, kind):
     assert len(findings[kind].ids) == 1
     if kind != 'broken-entry':
         assert findings[kind].ids == [0.5]
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+KEYS = [
+    'id',
+    'image_id',
+    'category_id',
+    'bbox',
+    'area',
+    'iscrowd',
+    'segmentation',
+    'ignore',
+    'file_name',
+    'width',
+    'height',
+    'name',
+    'counts',
+    'size',
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(contents(), st.data())
+def test_whatever_stands_in_a_file_is_reported(content, data):
+    """Any value in any place: no other end than a report, or a line."""
+    for _ in range(data.draw(st.integers(1, 4))):
+        entries = content[data.draw(st.sampled_from(sorted(content)))]
+        place = data.draw(st.integers(0, len(entries) - 1))
+        if isinstance(entries[place], dict) and data.draw(st.booleans()):
+            entry = entries[place]
+            if isinstance(entry.get('segmentation'), dict) and data.draw(st.booleans()):
+                entry = entry['segmentation']
+            key = data.draw(st.sampled_from(KEYS))
+            values = ANYTHING | st.lists(st.floats() | st.integers(), max_size=8)
+            entry[key] = data.draw(values | st.lists(values, max_size=2))
+        else:
+            entries[place] = data.draw(ANYTHING)
+    try:
+        findings = found_in(content)
+    except UserError as error:
+        lines = [str(error)]
+    else:
+        lines = [str(found) for found in findings.values()]
+        json.dumps([found.ids for found in findings.values()])
+    assert all(line.isprintable() for line in lines)

@@ -26,7 +26,7 @@ def pixels(runs, height, width):
     return flat.reshape(width, height).T
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     arrays(np.uint8, st.tuples(*[st.integers(1, 60)] * 2), elements=st.integers(0, 1))
 )
@@ -49,7 +49,7 @@ def test_long_runs():
         assert decode_counts(encoded['counts'].decode()).tolist() == counts
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(codec='ascii') | st.sampled_from('0P`o'), max_size=40))
 def test_any_text_is_read_or_refused(text):
     """What is read is safe for pycocotools, which checks nothing itself."""

@@ -84,3 +84,13 @@ def test_a_picture_of_data_without_objects_of_use(content, tmp_path):
     data = read(dict(content, annotations=[entry]), tmp_path)
     draw_data(data, data.object_sizes(), (), (1333, 800), str(tmp_path / 'x.png'))
     assert cv2.imread(str(tmp_path / 'x.png')).std() > 10
+
+
+@pytest.mark.parametrize(
+    'name', ['$x', '$\\no$', '猫', '\ud800', 'a\nb', 'x' * 200, '']
+)
+def test_names_of_all_kinds(name, content, tmp_path):
+    categories = [dict(content['categories'][0], name=name), *content['categories'][1:]]
+    data = read(dict(content, categories=categories), tmp_path)
+    draw_data(data, data.object_sizes(), (), (1333, 800), str(tmp_path / 'x.png'))
+    assert cv2.imread(str(tmp_path / 'x.png')).std() > 10
