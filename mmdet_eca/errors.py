@@ -22,6 +22,7 @@ _LAUNCH = (
     'SLURM_STEP_ID',
     'PMIX_NAMESPACE',
 )
+_LONGEST = 1500  # characters of a message
 # Processes that fail for the same reason fail within this many seconds.
 _SAME_FAILURE = 60
 
@@ -30,8 +31,21 @@ class UserError(ValueError):
     """A mistake in a config, an argument or a file, not in the code.
 
     The message names the value and what would be right; the command-line tools
-    print it without a traceback.
+    print it without a traceback. It is one line, whatever the value has in it: names
+    in files can have line breaks, or characters that move a terminal's cursor.
     """
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
+
+def one_line(text: str) -> str:
+    """Escapes the unprintable characters of a text, and shortens one beyond 1500."""
+    if len(text) > _LONGEST:
+        text = f'{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}'
+    if text.isprintable():
+        return text
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def first_few(names: Sequence[str], limit: int = 5) -> str:

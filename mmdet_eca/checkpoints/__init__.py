@@ -7,8 +7,8 @@ checkpoints can be converted.
 
 from .add_attention import add_attention
 from .convert import convert_checkpoint
+from .safe_globals import allow_mmengine_checkpoints
 from .schemes import local_path, register_schemes
-from .unpickling import allow_mmengine_checkpoints
 
 __all__ = [
     'add_attention',

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import os.path as osp
 import re
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .unpickling import MapLocation, load
+from .formats import MapLocation, load
 
 StateDict = dict[str, Tensor]
 
@@ -110,8 +111,24 @@ def require_safetensors() -> Any:
 
 
 def _read_safetensors(file: BinaryIO, map_location: MapLocation) -> StateDict:
-    weights = require_safetensors().load(file.read())
-    return to_device(weights, map_location)
+    """Reads a file of safetensors, whose header must fit before the rest is read."""
+    library = require_safetensors()
+    start = file.tell()
+    size = file.seek(0, os.SEEK_END) - start
+    file.seek(start)
+    length = int.from_bytes(file.read(8), 'little')
+    if not 0 < length <= size - 8:
+        raise ValueError(f'a header of {length} bytes')
+    header = json.loads(file.read(length))
+    ends = (
+        entry['data_offsets'][1]
+        for name, entry in header.items()
+        if name != '__metadata__'
+    )
+    if max(ends, default=0) != size - 8 - length:
+        raise ValueError('numbers that are not all of the file')
+    file.seek(start)
+    return to_device(library.load(file.read()), map_location)
 
 
 def _explain(path: str, error: Exception) -> str:

@@ -27,8 +27,8 @@ from .files import (
     require_safetensors,
     to_device,
 )
+from .formats import MapLocation
 from .sources import authors_imagenet, mmpretrain, timm
-from .unpickling import MapLocation
 
 SCHEMES = dict(ecanet=authors_imagenet, timm=timm, mmpretrain=mmpretrain)
 _WEB = ('http://', 'https://')

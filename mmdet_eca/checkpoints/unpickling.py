@@ -1,143 +1,134 @@
-"""Loads what torch and mmengine pickle into checkpoints, and nothing else.
+"""Unpickles what torch and mmengine put into checkpoints, and nothing else.
 
-mmengine stores its message hub, with numpy arrays and methods of HistoryBuffer, in
-every checkpoint. From torch 2.6 on, ``torch.serialization.add_safe_globals`` makes
-``weights_only=True`` accept them. Older versions of torch have no such function, or
-one that does not take all of them; for these versions the unpickler in this file
-accepts the same. No more of them will come, so the private functions of torch that
-it uses stay as they are.
+``torch.load(weights_only=True)`` accepts mmengine's checkpoints only if numpy's types
+are declared safe, which they are not: a file that sets the state of a dtype makes numpy
+take its bytes for addresses. torch before 2.6 reads beyond the end of a storage whose
+size the file gives wrongly, and all versions allocate what a file asks for. Here each
+name in a pickle stands for a function of ``rebuilding.py``, which checks what it gets.
 """
 
-import codecs
 import pickle
-from collections import Counter, OrderedDict
-from types import SimpleNamespace
-from typing import Any, BinaryIO, Callable, Union
+from typing import Any, BinaryIO, Callable
 
-import numpy as np
-import torch
-from mmengine.logging import HistoryBuffer
-from mmengine.utils import digit_version
-from torch import _weights_only_unpickler
+from .rebuilding import CALLABLE, NAMES, check_key, set_state
 
-MapLocation = Union[None, str, torch.device, dict, Callable]
-_HAS_SAFE_GLOBALS = digit_version(torch.__version__) >= digit_version('2.6')
+_PythonUnpickler: Any = pickle._Unpickler  # which has no types
 
 
-def _history_buffer_method(owner: type, name: str) -> Callable:
-    """Stands for ``getattr`` in a pickle: returns HistoryBuffer's statistics only."""
-    if owner is not HistoryBuffer or name not in ('current', 'max', 'mean', 'min'):
-        raise pickle.UnpicklingError(
-            'GLOBAL builtins.getattr was not an allowed global: a checkpoint '
-            f'asks for {owner!r}.{name}'
-        )
-    return getattr(HistoryBuffer, name)
-
-
-def _mmengine_globals() -> dict[str, Any]:
-    """Returns the classes and functions in mmengine's checkpoints.
-
-    The keys are their names in a pickle.
-    """
-    # Arrays name functions of a module that numpy 2 has renamed.
-    multiarray = dict(
-        _reconstruct=np.zeros(1).__reduce__()[0], scalar=np.float64(0).__reduce__()[0]
-    )
-    dtypes = {type(np.dtype(name)) for name in ('f8', 'f4', 'i8', 'i4', '?')}
-    found = {
-        f'{cls.__module__}.{cls.__qualname__}': cls
-        for cls in (HistoryBuffer, np.ndarray, np.dtype, *dtypes)
-    }
-    for package in ('numpy.core', 'numpy._core'):
-        for name, function in multiarray.items():
-            found[f'{package}.multiarray.{name}'] = function
-    found['builtins.getattr'] = _history_buffer_method
-    return found
-
-
-def allow_mmengine_checkpoints() -> None:
-    """Makes ``torch.load`` of torch 2.6 or later read mmengine's checkpoints."""
-    if _HAS_SAFE_GLOBALS:
-        torch.serialization.add_safe_globals(
-            [(value, name) for name, value in _mmengine_globals().items()]
-        )
-
-
-def load(file: BinaryIO, map_location: MapLocation) -> Any:
-    """Loads what ``torch.save`` has written, without running code in it.
-
-    Args:
-        file (BinaryIO): The open file.
-        map_location: As in ``torch.load``.
-
-    Raises:
-        Exception: Of many kinds, if the file is not whole; an UnpicklingError
-            with 'GLOBAL <name>' if it asks for a class or function that is not
-            allowed.
-    """
-    if _HAS_SAFE_GLOBALS:
-        return torch.load(file, map_location=map_location, weights_only=True)
-    serialization = torch.serialization
-    if not serialization._is_zipfile(file):  # before torch 1.6
-        return serialization._legacy_load(
-            file, map_location, _SAFE_PICKLE, encoding='utf-8'
-        )
-    with serialization._open_zipfile_reader(file) as archive:
-        if serialization._is_torchscript_zip(archive):
-            raise RuntimeError('TorchScript archives are programs')
-        return serialization._load(
-            archive, map_location, _SAFE_PICKLE, encoding='utf-8'
-        )
-
-
-class _Unpickler(pickle._Unpickler):
-    """Finds allowed names only, and sets the state of objects of those classes only.
+class Unpickler(_PythonUnpickler):
+    """Knows the opcodes that torch.save writes, and the names that checkpoints need.
 
     The base is Python's unpickler and not that in C, which sets attributes of
     anything that a pickle names, such as a class or a function.
+
+    Args:
+        file (BinaryIO): The open file.
+        size (int): Of the file in bytes: no value is longer.
+        persistent_load (Callable): Returns a storage.
+
+    Raises:
+        Exception: Of many kinds by ``load()``, if the pickle is not whole; an
+            UnpicklingError with 'GLOBAL <name>' if it asks for a class or function that
+            is not allowed.
     """
 
-    dispatch = dict(pickle._Unpickler.dispatch)
+    def __init__(
+        self, file: BinaryIO, size: int, persistent_load: Callable[[Any], Any]
+    ) -> None:
+        super().__init__(_Bounded(file, size))
+        self.persistent_load = persistent_load
 
     def find_class(self, module: str, name: str) -> Any:
+        """Returns what stands for a class or function."""
         if module == '__builtin__':  # by torch.save's protocol
             module = 'builtins'
-        if f'{module}.{name}' not in _ALLOWED:
+        if f'{module}.{name}' not in NAMES:
             raise pickle.UnpicklingError(
                 f'GLOBAL {module}.{name} was not an allowed global'
             )
-        return _ALLOWED[f'{module}.{name}']
+        return NAMES[f'{module}.{name}']
+
+    def load_reduce(self) -> None:
+        """Calls a function."""
+        arguments = self.stack.pop()
+        function = self.stack[-1]
+        if not any(function is allowed for allowed in CALLABLE):
+            raise pickle.UnpicklingError(f'{type(function)} is not to be called')
+        self.stack[-1] = function(*arguments)
+
+    def load_newobj(self) -> None:
+        """Makes an object of a class, which has no state yet."""
+        arguments, cls = self.stack.pop(), self.stack.pop()
+        if arguments != () or cls is not NAMES[_HISTORY_BUFFER]:
+            raise pickle.UnpicklingError(f'no object of {cls} is to be made')
+        self.append(cls.__new__(cls))
 
     def load_build(self) -> None:
-        kind = type(self.stack[-2])  # type: ignore[attr-defined]
-        if kind not in _MAY_SET_STATE:
-            raise pickle.UnpicklingError(
-                f'GLOBAL {kind.__module__}.{kind.__qualname__} was not an '
-                'allowed global to set the state of'
-            )
-        super().load_build()  # type: ignore[misc]
+        """Gives an object its state."""
+        state = self.stack.pop()
+        set_state(self.stack[-1], state)
 
-    dispatch[pickle.BUILD[0]] = load_build  # type: ignore[assignment]
+    def load_append(self) -> None:
+        """Adds to a list."""
+        value = self.stack.pop()
+        self._last(list).append(value)
+
+    def load_appends(self) -> None:
+        """Adds some to a list."""
+        values = self.pop_mark()
+        self._last(list).extend(values)
+
+    def load_setitem(self) -> None:
+        """Adds to a dict."""
+        value, key = self.stack.pop(), self.stack.pop()
+        self._last(dict)[check_key(key)] = value
+
+    def load_setitems(self) -> None:
+        """Adds some to a dict."""
+        pairs = self.pop_mark()
+        target = self._last(dict)
+        for key, value in zip(pairs[::2], pairs[1::2]):
+            target[check_key(key)] = value
+
+    def _last(self, kind: type) -> Any:
+        if not isinstance(self.stack[-1], kind):
+            raise pickle.UnpicklingError(f'{type(self.stack[-1])} is no {kind}')
+        return self.stack[-1]
+
+    dispatch = {
+        opcode[0]: _PythonUnpickler.dispatch[opcode[0]]
+        for opcode in (
+            *(pickle.PROTO, pickle.STOP, pickle.MARK, pickle.GLOBAL, pickle.BINPERSID),
+            *(pickle.NONE, pickle.NEWTRUE, pickle.NEWFALSE, pickle.BINFLOAT),
+            *(pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG1),
+            *(pickle.BINUNICODE, pickle.SHORT_BINSTRING, pickle.TUPLE, pickle.TUPLE1),
+            *(pickle.TUPLE2, pickle.TUPLE3, pickle.EMPTY_TUPLE, pickle.EMPTY_LIST),
+            *(pickle.EMPTY_DICT, pickle.EMPTY_SET, pickle.BINGET, pickle.LONG_BINGET),
+            *(pickle.BINPUT, pickle.LONG_BINPUT),
+        )
+    }
+    dispatch.update(
+        {
+            pickle.REDUCE[0]: load_reduce,
+            pickle.NEWOBJ[0]: load_newobj,
+            pickle.BUILD[0]: load_build,
+            pickle.APPEND[0]: load_append,
+            pickle.APPENDS[0]: load_appends,
+            pickle.SETITEM[0]: load_setitem,
+            pickle.SETITEMS[0]: load_setitems,
+        }
+    )
 
 
-_ALLOWED = {
-    # Plain values that later versions of torch allow beside those of torch 2.1.
-    '_codecs.encode': codecs.encode,
-    'builtins.bytearray': bytearray,
-    'builtins.complex': complex,
-    'builtins.set': set,
-    'collections.Counter': Counter,
-    'torch.device': torch.device,
-    **_weights_only_unpickler._get_allowed_globals(),
-    **_mmengine_globals(),
-}
-_MAY_SET_STATE = (
-    OrderedDict,
-    *(value for value in _mmengine_globals().values() if isinstance(value, type)),
-)
-# torch's functions take this for Python's module ``pickle``.
-_SAFE_PICKLE = SimpleNamespace(
-    __name__=__name__,
-    Unpickler=_Unpickler,
-    load=lambda file, **kwargs: _Unpickler(file, **kwargs).load(),
-)
+_HISTORY_BUFFER = 'mmengine.logging.history_buffer.HistoryBuffer'
+
+
+class _Bounded:
+    """Reads no more at once than a file has, whatever length stands in it."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._read, self._size = file.read, size
+        self.readline = file.readline
+
+    def read(self, count: int) -> bytes:
+        return self._read(min(count, self._size))

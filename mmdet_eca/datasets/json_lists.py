@@ -87,21 +87,29 @@ def read_categories(path: str) -> list[str]:
     millisecond.
 
     Raises:
-        UserError: If the file has no such list.
+        UserError: If the file does not exist, or has no such list.
     """
+    if not os.path.isfile(path):
+        raise UserError(f'annotation file {path} does not exist: check its path')
     with open(path, 'rb') as file:
         try:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
                 key = text.rfind(b'"categories"')
                 start = text.find(b'[', max(key, 0))
                 if key >= 0 and start >= 0:
-                    return [c['name'] for c in _read_list(text, start)]
-        except (ValueError, KeyError, TypeError):
+                    return [_name(c) for c in _read_list(text, start)]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
     raise UserError(
         f'{path} is not a COCO annotation file: it has no list '
         '"categories" of ids and names'
     )
+
+
+def _name(category: dict) -> str:
+    if not isinstance(category['name'], str):
+        raise TypeError(category['name'])
+    return category['name']
 
 
 def _read_list(text: mmap.mmap, start: int) -> list:

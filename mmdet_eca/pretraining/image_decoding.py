@@ -5,6 +5,8 @@ that stops after some rows.
 """
 
 import io
+import os
+import stat
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
@@ -23,6 +25,7 @@ _FRAMES = (
     *range(0xCD, 0xD0),
 )
 _SCAN, _RESTARTS = 0xDA, 0xDD
+_LARGEST = 2**31  # bytes that OpenCV decodes
 
 
 class CorruptImage(Exception):
@@ -66,7 +69,10 @@ def read_image(path: str) -> ImageFile:
         CorruptImage: If it is no image, or a JPEG without its end.
     """
     try:
-        with open(path, 'rb') as file:
+        with open(path, 'rb', opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+                raise CorruptImage('no file, or one of more than 2 GiB')
             data = file.read()
     except OSError as error:
         raise CorruptImage(error.strerror) from None
@@ -80,6 +86,11 @@ def read_image(path: str) -> ImageFile:
         raise CorruptImage('not an image' if data else 'empty') from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise CorruptImage(str(error)) from None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opens a file, and a pipe without waiting for somebody who writes."""
+    return os.open(path, flags | getattr(os, 'O_NONBLOCK', 0))
 
 
 def decode_crop(file: ImageFile, box: Box, size: int) -> np.ndarray:
@@ -144,9 +155,11 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 def _decode(data: bytes) -> Optional[np.ndarray]:
     # EXIF's orientation is ignored, as ImageNet's usual readers do: the crop is
     # chosen for the size in the header.
-    return cv2.imdecode(
-        np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    )
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:  # of a size beyond its limit
+        raise CorruptImage(f'OpenCV: {error.err}') from None
 
 
 def _decode_rows(file: ImageFile, rows: int) -> Optional[np.ndarray]:

@@ -1,10 +1,10 @@
 """Lists the images in a folder of class folders, and keeps the list in a file."""
 
+import contextlib
 import hashlib
 import os
 import os.path as osp
 import tempfile
-import zipfile
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -127,14 +127,30 @@ def _scan(root: str, folders: list[tuple[str, int]]) -> ImageIndex:
 
 def _load(root: str, folders: list[tuple[str, int]]) -> Optional[ImageIndex]:
     for path in _index_files(root):
-        try:
-            with np.load(path) as file:
-                index = ImageIndex(*(file[name] for name in ImageIndex._fields))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            continue
-        if list(zip(index.classes.tolist(), index.modified.tolist())) == folders:
+        index = None
+        # numpy and zipfile have many exceptions for a broken file.
+        with contextlib.suppress(Exception), np.load(path) as file:
+            index = ImageIndex(*(file[name] for name in ImageIndex._fields))
+        if index and _is_sound(index) and _folders(index) == folders:
             return index
     return None
+
+
+def _is_sound(index: ImageIndex) -> bool:
+    """Whether an index is what :func:`_scan` makes; the file may be anybody's."""
+    return (
+        [array.dtype.kind for array in index] == ['U', 'i', 'i', 'S']
+        and all(array.ndim == 1 and len(array) for array in index)
+        and len(index.labels) == len(index.names)
+        and len(index.classes) == len(index.modified)
+        and index.labels.min() >= 0
+        and index.labels.max() < len(index.classes)
+        and b'/' not in index.names.tobytes()
+    )
+
+
+def _folders(index: ImageIndex) -> list[tuple[str, int]]:
+    return list(zip(index.classes.tolist(), index.modified.tolist()))
 
 
 def _save(root: str, index: ImageIndex) -> None:

@@ -1,4 +1,4 @@
-"""Both ways to read a pickle: torch's from 2.6 on, ours for torch before."""
+"""The pickles in checkpoints: what torch and mmengine write is read, code is not."""
 
 import os
 import zipfile
@@ -10,19 +10,10 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.utils import digit_version
 
 from mmdet_eca import UserError
-from mmdet_eca.checkpoints import unpickling
-from mmdet_eca.checkpoints.files import read_checkpoint
+from mmdet_eca.checkpoints.files import read_checkpoint as read
 
 HAS_SAFE_GLOBALS = digit_version(torch.__version__) >= digit_version('2.6')
 FORMATS = [dict(_use_new_zipfile_serialization=new) for new in (True, False)]
-
-
-@pytest.fixture(
-    params=['torch', 'below torch 2.6'] if HAS_SAFE_GLOBALS else ['below torch 2.6']
-)
-def read(request, monkeypatch):
-    monkeypatch.setattr(unpickling, '_HAS_SAFE_GLOBALS', request.param == 'torch')
-    return read_checkpoint
 
 
 @pytest.fixture
@@ -66,13 +57,13 @@ def check_training_state(loaded):
 
 
 @pytest.mark.parametrize('written', FORMATS)
-def test_mmengines_training_state_is_read(read, path, written):
+def test_mmengines_training_state_is_read(path, written):
     torch.save(training_state(), path, **written)
     check_training_state(read(path))
 
 
 @pytest.mark.parametrize('numpy', ['numpy.core', 'numpy._core'])
-def test_arrays_of_numpy_1_and_2_are_read(read, path, numpy):
+def test_arrays_of_numpy_1_and_2_are_read(path, numpy):
     torch.save(training_state(), path)
     with zipfile.ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
@@ -118,7 +109,7 @@ class State:
     ],
 )
 def test_what_would_be_run_is_named(
-    read, path, written, content, name, tmp_path, monkeypatch
+    path, written, content, name, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     torch.save(dict(state_dict=dict(a=torch.ones(1)), more=content), path, **written)
@@ -131,14 +122,14 @@ def test_what_would_be_run_is_named(
     assert os.listdir(tmp_path) == ['checkpoint.pth']
 
 
-def test_no_function_is_changed(read, path):
+def test_no_function_is_changed(path):
     torch.save(State(HistoryBuffer.mean, ran=True), path)
     with pytest.raises(UserError):
         read(path)
     assert not hasattr(HistoryBuffer.mean, 'ran')
 
 
-def test_a_torchscript_program_is_refused(read, path):
+def test_a_torchscript_program_is_refused(path):
     torch.jit.save(torch.jit.script(torch.nn.ReLU()), path)
     with pytest.raises(UserError, match='a TorchScript program would have to'):
         read(path)
@@ -147,7 +138,7 @@ def test_a_torchscript_program_is_refused(read, path):
 @pytest.mark.parametrize(
     'variable', ['TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD']
 )
-def test_torchs_variables_change_nothing(read, path, variable, monkeypatch, tmp_path):
+def test_torchs_variables_change_nothing(path, variable, monkeypatch, tmp_path):
     monkeypatch.setenv(variable, '1')
     monkeypatch.chdir(tmp_path)
     torch.save(training_state(), path)
@@ -164,13 +155,13 @@ def test_torch_load_reads_mmengines_checkpoints(path):
     check_training_state(torch.load(path))
 
 
-def test_the_cpu_is_the_default(read, path):
+def test_the_cpu_is_the_default(path):
     torch.save(dict(a=torch.ones(1, device='meta'), b=torch.ones(1)), path)
     assert read(path)['b'].device.type == 'cpu'
     assert read(path, 'meta')['b'].device.type == 'meta'
 
 
-def test_a_missing_device_is_not_taken_for_a_broken_file(read, path):
+def test_a_missing_device_is_not_taken_for_a_broken_file(path):
     torch.save(dict(a=torch.ones(1)), path)
     with pytest.raises(RuntimeError, match='CUDA'):
         read(path, 'cuda:99')

@@ -66,13 +66,6 @@ _OTHERS = {
 }
 KINDS = {
     **{name: Kind(make, readers.checkpoint) for name, make in _CHECKPOINTS.items()},
-    **{
-        f'{name}, our unpickler': Kind(
-            make, readers.below_torch_2_6(readers.checkpoint)
-        )
-        for name, make in _CHECKPOINTS.items()
-        if name != 'safetensors'
-    },
     **_OTHERS,
 }
 # Seconds of work each, so they get their turn less often.

@@ -21,7 +21,7 @@ LONGEST_MESSAGE = 2000
 READ, REFUSED = 'read', 'refused'
 # What Python tells of every process, file and program: nothing of it is for a reader.
 _RUNS_CODE = ('os.system', 'os.exec', 'os.posix_spawn', 'os.fork', 'os.spawn', 'exec')
-_RUNS_CODE += ('subprocess.Popen', 'compile', 'socket.connect', 'ctypes.dlopen')
+_RUNS_CODE += ('subprocess.Popen', 'socket.connect', 'ctypes.dlopen')
 _RUNS_CODE += ('pty.spawn', 'os.putenv', 'os.chdir', 'os.kill', 'signal.pthread_kill')
 _CHANGES_FILES = ('os.remove', 'os.rename', 'os.rmdir', 'os.mkdir', 'os.link')
 _CHANGES_FILES += ('os.symlink', 'os.chmod', 'os.chown', 'os.truncate', 'shutil.rmtree')
@@ -76,7 +76,7 @@ class _Watch:
         if not isinstance(path, (str, bytes)):
             return True  # a descriptor, which was opened before
         path = os.path.realpath(os.fsdecode(path))
-        return path.startswith(self.folder + os.sep) or path == os.devnull
+        return f'{path}/'.startswith(f'{self.folder}/') or path == os.devnull
 
     def _refuse(self, event, arguments):
         self.seen.append(f'{event} {str(arguments)[:100]}')

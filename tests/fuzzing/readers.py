@@ -1,7 +1,6 @@
 """The package's readers of files, and what they promise of the result."""
 
 import collections
-import inspect
 import logging
 import os
 
@@ -9,10 +8,10 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-from mmdet_eca.checkpoints import unpickling
 from mmdet_eca.checkpoints.add_attention import add_attention
 from mmdet_eca.checkpoints.convert import convert_checkpoint
 from mmdet_eca.checkpoints.files import read_checkpoint, read_weights
+from mmdet_eca.checkpoints.rebuilding import NAMES, Storage, StorageType
 from mmdet_eca.datasets import (
     check_coco_file,
     check_same_classes,
@@ -26,7 +25,16 @@ from mmdet_eca.pretraining import image_decoding
 from mmdet_eca.pretraining.image_index import read_index
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray)
-_PLAIN += (torch.dtype, torch.device, torch.layout, torch.Size, np.generic, np.dtype)
+_PLAIN += (
+    Storage,
+    StorageType,
+    torch.dtype,
+    torch.device,
+    torch.layout,
+    torch.Size,
+    np.generic,
+    np.dtype,
+)
 _LARGEST = 2**22  # elements of a tensor that are looked at one by one
 _MESSAGES = logging.getLogger('fuzzing')
 
@@ -45,25 +53,25 @@ def weights(path):
 
 def conversion(path):
     """The converter, and all that may be asked of what it has written."""
-    out = f'{os.path.dirname(path)}/out.pth'
-    try:
-        told = convert_checkpoint(path, out)
-    except UserError:
-        assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]
-        raise
+    told = _written(path, convert_checkpoint)
     assert len(told.splitlines()) == 1
-    read_weights(out)
 
 
 def attention(path):
     """add_attention, which computes with some of the weights."""
-    out = f'{os.path.dirname(path)}/out.pth'
+    _written(path, lambda *paths: add_attention(*paths, dict(type='ECALayer')))
+
+
+def _written(path, write):
+    folder = os.path.dirname(path)
+    before, out = os.listdir(folder), f'{folder}/out.pth'
     try:
-        add_attention(path, out, dict(type='ECALayer'))
+        told = write(path, out)
     except UserError:
-        assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]
+        assert os.listdir(folder) == before, 'half a file is left'
         raise
     read_weights(out)
+    return told
 
 
 def pretraining_image(path):
@@ -79,9 +87,7 @@ def pretraining_image(path):
 
 def predicted_image(path):
     """The reader of images to predict on, which says what is wrong by a ValueError."""
-    from mmdet.apis.det_inferencer import InferencerLoader
-
-    from mmdet_eca.inference.inferencer import Inferencer
+    from mmdet_eca.inference.inferencer import Inferencer, InferencerLoader
 
     inferencer = Inferencer.__new__(Inferencer)
     inferencer._loader = InferencerLoader()
@@ -140,20 +146,6 @@ def image_list(path):
     assert index.names.tolist() == [b'x.jpg'] and index.labels.tolist() == [0]
 
 
-def below_torch_2_6(read):
-    """Has the unpickler for older versions of torch read, whichever runs."""
-
-    def read_by_ours(path):
-        before = unpickling._HAS_SAFE_GLOBALS
-        unpickling._HAS_SAFE_GLOBALS = False
-        try:
-            read(path)
-        finally:
-            unpickling._HAS_SAFE_GLOBALS = before
-
-    return read_by_ours
-
-
 def check_content(content):
     """Goes through all that a checkpoint has, each object once.
 
@@ -190,7 +182,8 @@ def check_content(content):
             for method in value._statistics_methods.values():
                 assert method in _METHODS, 'another method of a HistoryBuffer'
         else:
-            assert value in _METHODS or inspect.isclass(value), f'a {type(value)}'
+            known = any(value is name for name in (*NAMES.values(), *_METHODS))
+            assert known, f'a {type(value)}'
 
 
 _METHODS = [getattr(HistoryBuffer, name) for name in ('current', 'max', 'mean', 'min')]

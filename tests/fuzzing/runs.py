@@ -93,11 +93,14 @@ def _already_done(out, seed):
     """How many inputs of each kind a report has, of this seed."""
     done = Counter()
     if os.path.isfile(out):
-        with open(out) as file:
-            for text in file:
+        with open(out, 'r+') as file:
+            text = file.read()
+            if text and not text.endswith('\n'):  # the run was killed meanwhile
+                file.write('\n')
+            for text in text.splitlines():
                 try:
                     line = json.loads(text)
-                except ValueError:  # the last one, if the run was killed meanwhile
+                except ValueError:  # the half line
                     continue
                 if line['seed'] == seed:
                     done[line['kind']] = max(

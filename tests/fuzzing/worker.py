@@ -103,6 +103,7 @@ def _serve(connection, parents_end, kinds, folder):
     parents_end.close()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+    tempfile.tempdir = folder  # locks belong there
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     limit = _address_space() + _ADDRESSES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -11,6 +11,7 @@ from ...checkpoints.files import read_checkpoint
 from ...errors import UserError
 
 POINTER = 'last_checkpoint'  # mmengine's file with the path of the newest checkpoint
+_LONGEST_PATH = 2**16  # characters
 WITHIN_EPOCH = 'within_epoch_iter_{}.pth'
 UNFINISHED = 'checkpoint.tmp'  # one that is being written
 
@@ -47,7 +48,12 @@ def find_newest_checkpoint(
     """
     damaged: list[str] = []
     pointed = _read(_pointed_path(work_dir, folder, logger), damaged)
-    paths = {path for name in names for path in glob.glob(osp.join(folder, name))}
+    paths = {
+        path
+        for name in names
+        for path in glob.glob(osp.join(folder, name))
+        if osp.isfile(path)  # no folder, and no link to nowhere
+    }
     oldest = os.stat(pointed.path).st_mtime_ns if pointed else 0
     if pointed and os.stat(pointed.path).st_mtime < since:
         pointed, oldest = None, 0
@@ -76,7 +82,7 @@ def _pointed_path(work_dir: str, folder: str, logger: Logger) -> Optional[str]:
     if not osp.isfile(pointer):
         return None
     with open(pointer, errors='replace') as file:
-        path = file.read().strip()
+        path = file.read(_LONGEST_PATH).strip()
     moved = osp.join(folder, osp.basename(path))
     for candidate in (path, moved):  # the folder may have been moved
         if candidate and '\0' not in candidate and osp.isfile(candidate):
@@ -100,7 +106,9 @@ def _read(path: Optional[str], damaged: list[str]) -> Optional[Found]:
         damaged.append(str(error))
         return None
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    if not isinstance(meta, dict) or not {'epoch', 'iter'} <= meta.keys():
+    if not isinstance(meta, dict) or not all(
+        isinstance(meta.get(key), int) for key in ('epoch', 'iter')
+    ):
         damaged.append(f'{path} has no epoch and iter in its meta')
         return None
     return Found(path, meta)

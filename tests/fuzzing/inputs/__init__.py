@@ -1,1 +1,1 @@
-"""Makers of hostile files: each takes a ``random.Random`` and a folder, gives a path."""
+"""Makers of hostile files: of a ``random.Random`` and a folder, a path."""

@@ -57,8 +57,9 @@ def annotations(random, folder):
         data = data[: random.randrange(len(data))]
     elif chance < 0.23:
         data = random.choice((b'\xef\xbb\xbf', b'\xff\xfe', b' ' * 10_000)) + data
-    if random.random() < 0.5:
-        write(folder, 'a.png', _PNG)
+    for name in ('a.png', 'b.png'):
+        if random.random() < 0.98:
+            write(folder, name, _PNG)
     return write(folder, 'instances.json', data)
 
 
@@ -89,7 +90,7 @@ def _coco():
         info=dict(year=2024),
         images=[
             dict(id=i, file_name=name, width=4, height=3)
-            for i, name in enumerate(('a.png', 'b/c.png'))
+            for i, name in enumerate(('a.png', 'b.png'))
         ],
         annotations=[
             dict(
@@ -161,7 +162,7 @@ def _change(random, content):
 
 
 def _written(random, content):
-    """JSON, in which texts of ``_TEXTS`` stand as they are, and keys may stand twice."""
+    """JSON, in which a ``_Text`` stands as it is, and keys may stand twice."""
     places = {}
 
     def mark(value):

@@ -129,24 +129,18 @@ def zip_bombs(random, folder):
     return write(folder, 'checkpoint.pth', _expanding(files, bomb, megabytes))
 
 
-_BLOCK = None
-
-
 def _expanding(files, bomb, megabytes):
     """A zip in which one of the files consists of that many megabytes of zeros.
 
     Each is compressed alone, so that one of them, repeated, is all of them.
     """
-    global _BLOCK
-    if _BLOCK is None:
-        compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
-        block = compressor.compress(bytes(2**20)) + compressor.flush(zlib.Z_FULL_FLUSH)
-        _BLOCK = block, compressor.flush()
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = compressor.compress(bytes(2**20)) + compressor.flush(zlib.Z_FULL_FLUSH)
     content, central = b'', b''
     for name, plain in files.items():
         stored, size, method = plain, len(plain), 0
         if name == bomb:
-            stored = _BLOCK[0] * megabytes + _BLOCK[1]
+            stored = block * megabytes + compressor.flush()
             size, method = megabytes * 2**20, 8
         name = f'archive/{name}'.encode()
         head = struct.pack(

@@ -182,7 +182,7 @@ def special_files(random, folder):
         os.symlink(path, path)
     elif kind == 5:
         with open(path, 'wb') as file:  # without a block of the disk
-            file.truncate(random.choice((2**30, 2**40)))
+            file.truncate(random.choice((2**27, 2**40)))
     else:
         return f'{folder}/missing\n{end}'
     return path
