@@ -160,7 +160,7 @@ def _with_attributes(
     """Stands for ``_rebuild_from_type_v2``: a tensor with attributes of its own."""
     if not any(function is allowed for allowed in _OF_TENSORS):
         raise ValueError('a tensor that is not rebuilt as one')
-    rebuilt: Any = function(*arguments)
+    rebuilt: Tensor = function(*arguments)
     if type(rebuilt) is not kind:
         raise ValueError(f'a tensor of {kind}')
     rebuilt.__dict__.update(_attributes(state or {}, kind))
@@ -305,7 +305,12 @@ def _bytes() -> bytes:
     return b''
 
 
-_OF_TENSORS = (tensor, _tensor_v3, _parameter, _meta_tensor)
+_OF_TENSORS: tuple[Callable[..., Tensor], ...] = (
+    tensor,
+    _tensor_v3,
+    _parameter,
+    _meta_tensor,
+)
 # The functions that a pickle may call, by the names of those that they stand for.
 _FUNCTIONS: dict[str, Callable] = {
     'torch._utils._rebuild_tensor': tensor,

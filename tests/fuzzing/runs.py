@@ -94,10 +94,10 @@ def _already_done(out, seed):
     done = Counter()
     if os.path.isfile(out):
         with open(out, 'r+') as file:
-            text = file.read()
-            if text and not text.endswith('\n'):  # the run was killed meanwhile
+            lines = file.read()
+            if lines and not lines.endswith('\n'):  # the run was killed meanwhile
                 file.write('\n')
-            for text in text.splitlines():
+            for text in lines.splitlines():
                 try:
                     line = json.loads(text)
                 except ValueError:  # the half line

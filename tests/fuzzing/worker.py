@@ -1,6 +1,7 @@
 """A process that reads hostile files, and may die of it."""
 
 import contextlib
+import faulthandler
 import multiprocessing
 import os
 import resource
@@ -101,6 +102,7 @@ def _serve(connection, parents_end, kinds, folder):
     import torch
 
     parents_end.close()
+    faulthandler.disable()  # pytest's: the parent says what the process died of
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     tempfile.tempdir = folder  # locks belong there
