@@ -18,6 +18,7 @@ from mmdet_eca.datasets import (
     iterate_lists,
     read_categories,
     read_coco_file,
+    read_image_file,
 )
 from mmdet_eca.engine.resuming.finding import find_newest_checkpoint
 from mmdet_eca.errors import UserError
@@ -99,10 +100,12 @@ def predicted_image(path):
 
 
 def checked_image(path):
-    """The reader of headers that looks for sizes that differ."""
-    from mmdet_eca.datasets import coco_checks
-
-    coco_checks._read_size(path)
+    """The reader of the images of a data set, which reports and raises nothing."""
+    file = read_image_file(path)
+    assert file.bytes == os.path.getsize(path)
+    if file.problem:
+        raise UserError(f'{file.problem}: {file.reason}')
+    assert file.size is None or min(file.size) > 0
 
 
 def annotations(path):
@@ -114,7 +117,8 @@ def annotations(path):
     for values in (data.labels, data.has_mask, data.is_used):
         assert values.shape == (objects,)
     assert np.isfinite(data.boxes).all()
-    assert data.images.max() < images and data.labels.max() < len(data.classes)
+    assert data.images.max(initial=-1) < images
+    assert data.labels.max(initial=-1) < len(data.classes)
     assert all(isinstance(name, str) for name in data.classes)
     check_same_classes(data, data)
     for line in (*check_coco_file(data, os.path.dirname(path)), str(data)):
