@@ -93,6 +93,8 @@ def add_attention(path: str, out: str, attention: dict) -> str:
             weights[f'{block.name}{layer._abbr_}.{key}'] = value
         for key in ('weight', 'bias'):
             name = f'{block.norm}.{key}'
+            if name not in weights:
+                raise UserError(f'{path} lacks {name!r}: it is not whole')
             weights[name] = weights[name] / multiple
     kept = {key: meta[key] for key in ('dataset_meta',) if key in meta}
     write_checkpoint(

@@ -12,7 +12,7 @@ from mmengine.runner import load_checkpoint
 
 from mmdet_eca import UserError
 from mmdet_eca.checkpoints import add_attention
-from tests.checkpoints.layouts import fill
+from tests.checkpoints.layouts import fill, resnet_layout
 from tests.models.backbones.test_identity_start import KINDS, LAYERS
 from tests.tools.in_process import call, mistake
 
@@ -260,3 +260,13 @@ def test_the_command_takes_the_layers_arguments(tmp_path, capsys):
             mistake(*words),
         )
     assert sorted(p.name for p in tmp_path.iterdir()) == ['in.pth', 'out.pth']
+
+
+def test_a_norm_without_its_bias_is_named(tmp_path):
+    weights = fill(resnet_layout(50, width=2))
+    del weights['layer2.0.bn3.bias']
+    torch.save(weights, tmp_path / 'plain.pth')
+    out = tmp_path / 'out.pth'
+    with pytest.raises(UserError, match="lacks 'layer2.0.bn3.bias'"):
+        add_attention(str(tmp_path / 'plain.pth'), str(out), dict(type='ECALayer'))
+    assert not out.exists()

@@ -213,3 +213,10 @@ def _check_tensor(value):
     assert isinstance(
         vars(value) if hasattr(value, '__dict__') else {}, collections.abc.Mapping
     )
+
+
+def checked_data(path):
+    """The check of a whole data set."""
+    from mmdet_eca.data_check import check_data
+
+    str(check_data(path, os.path.dirname(path)))
