@@ -134,7 +134,7 @@ def _find_blocks(path: str, weights: StateDict) -> Iterator[_Block]:
         for conv, norm_pattern in _LAST_NORMS:
             norm = next((n for n in parts if re.fullmatch(norm_pattern, n)), None)
             if conv in parts and norm:
-                channels = len(weights[block + norm])
+                channels = weights[block + norm].numel()
                 last_norm = block + norm[: -len('.weight')]
                 yield _Block(prefix, block, last_norm, channels)
                 break
@@ -157,7 +157,7 @@ def _foreign_part(
         ):
             return block + part
     stem = f'{prefix}conv1.weight'
-    if stem in weights and weights[stem].shape[-1] != 7:
+    if stem in weights and weights[stem].shape[-1:] != (7,):
         return stem
     return None
 
@@ -183,7 +183,7 @@ def _config(weights: StateDict, block: _Block, attention: dict, out: str) -> str
         kind = 'ResNetV1d'
     elif f'{block.name}conv3.weight' in weights:
         conv2 = weights[f'{block.name}conv2.weight']
-        kind = 'ResNeXt' if conv2.shape[0] != conv2.shape[1] else 'ResNet'
+        kind = 'ResNeXt' if len(set(conv2.shape[:2])) > 1 else 'ResNet'
     arguments = ', '.join(f'{key}={value!r}' for key, value in attention.items())
     lines = [
         "custom_imports = dict(imports=['mmdet_eca'])",
