@@ -60,6 +60,17 @@ class AttentionLayer(nn.Module):
         """
         return None
 
+    def gate(self, pooled: Tensor) -> Tensor:
+        """The weights of the channels, if ``sees_means`` and not ``adds``.
+
+        Args:
+            pooled (Tensor): Channel means, shape (N, C).
+
+        Returns:
+            Tensor: Weights in [0, 1], shape (N, C).
+        """
+        raise NotImplementedError
+
     def known_before(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """What the layer does to ``weight x + bias``, where ``sees_means`` is true.
 

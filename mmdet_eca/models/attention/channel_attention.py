@@ -27,17 +27,6 @@ class ChannelAttention(AttentionLayer):
         zero(*last)
         return 0.5 if list(self.parameters()) else None
 
-    def gate(self, pooled: Tensor) -> Tensor:
-        """Maps the pooled features to the weights of the channels.
-
-        Args:
-            pooled (Tensor): Channel means, shape (N, C).
-
-        Returns:
-            Tensor: Weights in [0, 1], shape (N, C).
-        """
-        raise NotImplementedError
-
     def forward(self, x: Tensor) -> Tensor:
         """Rescales feature maps of shape (N, C, H, W)."""
         return x * self.gate(x.mean(dim=(2, 3)))[:, :, None, None]

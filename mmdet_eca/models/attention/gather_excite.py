@@ -140,9 +140,13 @@ class GatherExcite(AttentionLayer):
             gathered = F.interpolate(gathered, size=x.shape[2:], mode='nearest')
         return x * gathered.sigmoid()
 
+    def gate(self, pooled: Tensor) -> Tensor:
+        """``sigmoid(pooled)`` of means (N, C), for 'theta-' without extent."""
+        return pooled.sigmoid()
+
     def known_before(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """The gate of ``weight x + bias``, shape (N, C), of 'theta-' without extent."""
-        return F.linear(mean_over_positions(x), weight, bias).sigmoid()
+        """The gate of ``weight x + bias``, shape (N, C), for the same."""
+        return self.gate(F.linear(mean_over_positions(x), weight, bias))
 
     def _average(self, x: Tensor) -> Tensor:
         if self.extent is None:

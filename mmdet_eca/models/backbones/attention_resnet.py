@@ -57,7 +57,10 @@ class AttentionResNet(AttentionBackbone, ResNet):
             (``norm_eval``, evaluation) is folded into the convolution before
             it, and the attention into the last one: the same function in less
             time and memory. Layers with hooks, and those whose weights are
-            larger than their maps, run one by one all the same.
+            larger than their maps, run one by one all the same. On the batch's
+            statistics, in training from scratch, the last norm and the attention
+            are one operation, which keeps for the backward pass what the plain
+            block keeps.
         strict_attention (bool): Whether a checkpoint with another attention
             (kind, kernel size, shape) is refused. If not, the layers that it
             does not fit keep their initialisation, a warning names them, and

@@ -1,10 +1,11 @@
-"""The residual blocks in less time and memory, for norms on stored statistics.
+"""The residual blocks in less time and memory.
 
-A norm folds into the convolution before it, and the mean of a 1x1 convolution's
-output is the convolution of its input's mean. So a bottleneck knows the weights
-of its channels before its last convolution runs, and norm, attention, shortcut
-and ReLU are one operation, :func:`attention_tail`. Where a block does not allow
-it, it runs as in ``residual_blocks.py``, which is the same function.
+A norm on stored statistics folds into the convolution before it, and the mean of a 1x1
+convolution's output is the convolution of its input's mean. So a bottleneck knows the
+weights of its channels before its last convolution runs, and norm, attention, shortcut
+and ReLU are one operation, :func:`attention_tail`. On the batch's statistics the norm
+stays, and the rest is one operation with it, :func:`norm_attention_tail`. Where a block
+does not allow it, it runs as in ``residual_blocks.py``, which is the same function.
 """
 
 from mmdet.models.backbones.resnext import Bottleneck as ResNeXtBottleneck
@@ -19,9 +20,10 @@ from ...ops import (
     fold_norm,
     has_hooks,
     is_foldable,
+    norm_attention_tail,
     run_folded,
+    uses_batch_statistics,
 )
-from ..attention import AttentionLayer
 from .residual_blocks import AttentionBasicBlock, AttentionBottleneck, ResidualBlock
 
 
@@ -38,6 +40,35 @@ class _Folded(ResidualBlock):
     def shortcut(self, x: Tensor) -> Tensor:
         return x if self.downsample is None else run_folded(self.downsample, x)
 
+    def run_tail(self, out: Tensor, x: Tensor) -> Tensor:
+        """The block from its last convolution on, in one operation if it may be."""
+        attention = self.attention
+        norm = getattr(self, self.last_norm)
+        if (
+            attention is None
+            or attention.adds
+            or not self.tail_is_one
+            or has_hooks(norm)
+            or not uses_batch_statistics(norm, out)
+        ):
+            return super().run_tail(out, x)
+        out = getattr(self, self.last_conv)(out)
+        return norm_attention_tail(
+            out, norm, attention.gate, [*attention.parameters()], self.shortcut(x)
+        )
+
+    @property
+    def tail_is_one(self) -> bool:
+        """Whether what the attention does follows from means, and nobody watches."""
+        attention = self.attention
+        return (
+            attention is not None
+            and attention.sees_means
+            and not self.plugins_after_attention
+            and not has_hooks(attention)
+            and not has_hooks(self.relu)
+        )
+
 
 class FoldedBasicBlock(_Folded, AttentionBasicBlock):
     """:class:`AttentionBasicBlock` with its norms folded."""
@@ -47,9 +78,13 @@ class FoldedBottleneck(_Folded, AttentionBottleneck):
     """:class:`AttentionBottleneck` with its norms and its attention folded."""
 
     def run_tail(self, out: Tensor, x: Tensor) -> Tensor:
-        """The block from the third convolution on, in one operation if it may be."""
+        """As of the base class; on stored statistics too."""
         attention = self.attention
-        if attention is None or not self._tail_is_foldable(attention, out):
+        if (
+            attention is None
+            or not self.tail_is_one
+            or not is_foldable(self.conv3, self.norm3, out)
+        ):
             return super().run_tail(out, x)
         weight, bias = fold_norm(self.conv3, self.norm3)
         weight = weight.flatten(1)
@@ -60,15 +95,6 @@ class FoldedBottleneck(_Folded, AttentionBottleneck):
         out += known[:, :, None, None]
         out += self.shortcut(x)
         return F.relu(out, inplace=True)
-
-    def _tail_is_foldable(self, attention: AttentionLayer, out: Tensor) -> bool:
-        return (
-            attention.sees_means
-            and not (self.with_plugins and self.after_conv3_plugin_names)
-            and is_foldable(self.conv3, self.norm3, out)
-            and not has_hooks(attention)
-            and not has_hooks(self.relu)
-        )
 
 
 class FoldedResNeXtBottleneck(FoldedBottleneck, ResNeXtBottleneck):

@@ -32,6 +32,31 @@ class ResidualBlock(AttentionBlock):
         """The input of the block, in the shape of its output."""
         return x if self.downsample is None else self.downsample(x)
 
+    @property
+    def plugins_after_attention(self) -> list[str]:
+        """Names of mmdet's plugins that follow the attention."""
+        return []
+
+    def run_tail(self, out: Tensor, x: Tensor) -> Tensor:
+        """The block from its last convolution on.
+
+        Args:
+            out (Tensor): What the last convolution is given, shape (N, K, H, W).
+            x (Tensor): What the block is given.
+
+        Returns:
+            Tensor: Shape (N, C, H', W').
+        """
+        out = self.conv_norm(
+            getattr(self, self.last_conv), getattr(self, self.last_norm), out
+        )
+        if self.attention is not None:
+            out = self.attention(out)
+        if self.plugins_after_attention:
+            out = self.forward_plugin(out, self.plugins_after_attention)
+        out += self.shortcut(x)
+        return self.relu(out)
+
 
 class AttentionBasicBlock(ResidualBlock, BasicBlock):
     """mmdet's BasicBlock with channel attention after the second norm."""
@@ -41,11 +66,7 @@ class AttentionBasicBlock(ResidualBlock, BasicBlock):
     def run(self, x: Tensor) -> Tensor:
         """The block itself, shapes as of :meth:`forward`."""
         out = self.relu(self.conv_norm(self.conv1, self.norm1, x))
-        out = self.conv_norm(self.conv2, self.norm2, out)
-        if self.attention is not None:
-            out = self.attention(out)
-        out += self.shortcut(x)
-        return self.relu(out)
+        return self.run_tail(out, x)
 
 
 class AttentionBottleneck(ResidualBlock, Bottleneck):
@@ -66,23 +87,11 @@ class AttentionBottleneck(ResidualBlock, Bottleneck):
             out = self.forward_plugin(out, self.after_conv2_plugin_names)
         return self.run_tail(out, x)
 
-    def run_tail(self, out: Tensor, x: Tensor) -> Tensor:
-        """The block from the third convolution on.
-
-        Args:
-            out (Tensor): What the third convolution is given, shape (N, K, H, W).
-            x (Tensor): What the block is given.
-
-        Returns:
-            Tensor: Shape (N, C, H, W).
-        """
-        out = self.conv_norm(self.conv3, self.norm3, out)
-        if self.attention is not None:
-            out = self.attention(out)
-        if self.with_plugins:
-            out = self.forward_plugin(out, self.after_conv3_plugin_names)
-        out += self.shortcut(x)
-        return self.relu(out)
+    @property
+    def plugins_after_attention(self) -> list[str]:
+        """Those after the third convolution."""
+        names: list[str] = self.after_conv3_plugin_names if self.with_plugins else []
+        return names
 
 
 class AttentionResNeXtBottleneck(AttentionBottleneck, ResNeXtBottleneck):

@@ -130,17 +130,24 @@ def _forward_in_steps(backbone, x):
     return outs
 
 
-# In float32 the truth itself is off by 1e-5 to 1e-2 here, from rounding alone: single
-# parameters, which may cancel out, are compared in float64.
+# In float32 the truth itself is off by 1e-5 to 1e-2 here, from rounding alone: the path
+# that rounds otherwise, and single parameters, which may cancel out, are compared in
+# float64.
 @pytest.mark.parametrize(
-    ('dtype', 'tolerance', 'one_parameter'),
-    [(torch.float32, 4e-6, 1e-3), (torch.float64, 1e-12, 1e-11)],
+    ('folded', 'dtype', 'tolerance', 'one_parameter'),
+    [
+        (False, torch.float32, 4e-6, 1e-3),
+        (False, torch.float64, 1e-12, 1e-11),
+        (True, torch.float64, 1e-12, 1e-11),
+    ],
 )
 @pytest.mark.parametrize('depth', [18, 34, 50, 101, 152])
 def test_outputs_and_gradients_are_those_of_the_authors_formulation(
-    depth, dtype, tolerance, one_parameter
+    depth, folded, dtype, tolerance, one_parameter
 ):
-    backbone = ECAResNet(depth, base_channels=8, zero_init_residual=False)
+    backbone = ECAResNet(
+        depth, base_channels=8, zero_init_residual=False, folded=folded
+    )
     backbone.to(dtype)
     twin = copy.deepcopy(backbone)
     x = torch.randn(2, 3, 64, 64, dtype=dtype)
