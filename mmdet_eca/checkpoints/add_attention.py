@@ -96,6 +96,7 @@ def add_attention(path: str, out: str, attention: dict) -> str:
             if name not in weights:
                 raise UserError(f'{path} lacks {name!r}: it is not whole')
             weights[name] = weights[name] / multiple
+    lines = _config(path, weights, blocks[0], attention, out)
     kept = {key: meta[key] for key in ('dataset_meta',) if key in meta}
     write_checkpoint(
         dict(
@@ -107,7 +108,7 @@ def add_attention(path: str, out: str, attention: dict) -> str:
     return (
         f'{path}: {layer_type.__name__} in {len(blocks)} blocks, as the identity; '
         f'{len(weights)} tensors in {out}. Lines for the config:\n'
-        f'{_config(weights, blocks[0], attention, out)}'
+        f'{lines}'
     )
 
 
@@ -173,7 +174,9 @@ def _refuse_attention(path: str, weights: StateDict) -> None:
             )
 
 
-def _config(weights: StateDict, block: _Block, attention: dict, out: str) -> str:
+def _config(
+    path: str, weights: StateDict, block: _Block, attention: dict, out: str
+) -> str:
     """The lines of a config, in Python, that the weights go with."""
     prefix = block.prefix
     kind = 'ResNet'
@@ -182,7 +185,10 @@ def _config(weights: StateDict, block: _Block, attention: dict, out: str) -> str
     elif f'{prefix}stem.0.weight' in weights:
         kind = 'ResNetV1d'
     elif f'{block.name}conv3.weight' in weights:
-        conv2 = weights[f'{block.name}conv2.weight']
+        name = f'{block.name}conv2.weight'
+        if name not in weights:
+            raise UserError(f'{path} lacks {name!r}: it is not whole')
+        conv2 = weights[name]
         kind = 'ResNeXt' if len(set(conv2.shape[:2])) > 1 else 'ResNet'
     arguments = ', '.join(f'{key}={value!r}' for key, value in attention.items())
     lines = [

@@ -4,7 +4,7 @@
 are declared safe, which they are not: a file that sets the state of a dtype makes numpy
 take its bytes for addresses. torch before 2.6 reads beyond the end of a storage whose
 size the file gives wrongly, and all versions allocate what a file asks for. Here each
-name in a pickle stands for a function of ``rebuilding.py``, which checks what it gets.
+name in a pickle stands for a function of ``rebuilding/``, which checks what it gets.
 """
 
 import pickle

@@ -152,7 +152,8 @@ def check_start(folder, start, before, kind):
             path = file.read()
         if not osp.exists(path):
             lost.append(f'last_checkpoint points to {path!r}, which is no file')
-    elif newest:
+    elif len(glob.glob(osp.join(folder, '[ew]*.pth'))) > 1:
+        # With one, it was killed between that and the first last_checkpoint.
         lost.append('there is no last_checkpoint')
     return lost, newest
 

@@ -262,11 +262,12 @@ def test_the_command_takes_the_layers_arguments(tmp_path, capsys):
     assert sorted(p.name for p in tmp_path.iterdir()) == ['in.pth', 'out.pth']
 
 
-def test_a_norm_without_its_bias_is_named(tmp_path):
+@pytest.mark.parametrize('missing', ['layer2.0.bn3.bias', 'layer1.0.conv2.weight'])
+def test_what_is_missing_is_named(missing, tmp_path):
     weights = fill(resnet_layout(50, width=2))
-    del weights['layer2.0.bn3.bias']
+    del weights[missing]
     torch.save(weights, tmp_path / 'plain.pth')
     out = tmp_path / 'out.pth'
-    with pytest.raises(UserError, match="lacks 'layer2.0.bn3.bias'"):
+    with pytest.raises(UserError, match=f"lacks '{missing}'"):
         add_attention(str(tmp_path / 'plain.pth'), str(out), dict(type='ECALayer'))
     assert not out.exists()

@@ -1,5 +1,6 @@
 """Goes through kinds and seeds, and writes one line of JSON a kind and round."""
 
+import contextlib
 import json
 import os
 import re
@@ -114,7 +115,8 @@ def _keep(kind, outcome, out):
     place = f'{os.path.splitext(out)[0]}_inputs/{outcome.seed}'.replace(' ', '_')
     shutil.rmtree(place, ignore_errors=True)
     os.makedirs(place)
-    make_input(kind, outcome.seed, place)
+    with contextlib.suppress(Exception):  # of one that cannot be made
+        make_input(kind, outcome.seed, place)
     with open(f'{place}/why.txt', 'w') as file:
         file.write(f'{outcome.kind}, seed {outcome.seed}: {outcome.error}\n')
 

@@ -35,6 +35,10 @@ def make(content=None):
     return make_file
 
 
+def cannot_make(random, folder):
+    raise ValueError('no such input')
+
+
 def unsafe(path):
     torch.load(path, weights_only=False)
 
@@ -96,6 +100,7 @@ DEFECTS = {
     'a message of several lines': (make(), says_two_lines),
     'changes the default type of torch': (make(), changes_a_default),
     'does open': (make(), writes_outside),
+    'could not be made: ValueError': (cannot_make, is_right),
 }
 
 

@@ -63,8 +63,6 @@ class Worker:
             self.process = None
             name = signal.Signals(-reason).name if reason < 0 else f'status {reason}'
             return Outcome(kind, seed, 'dies', f'the process dies of {name}')
-        if isinstance(outcome, Exception):
-            raise outcome
         return outcome
 
     def stop(self, kill=False):
@@ -123,8 +121,9 @@ def _serve(connection, parents_end, kinds, folder):
         os.makedirs(folder)
         try:
             path = make_input(kinds[name], seed, folder)
-        except Exception as error:  # a mistake of ours
-            connection.send(error)
+        except Exception as error:  # a mistake of ours, which ends no soak
+            text = f'could not be made: {type(error).__name__}: {error}'
+            connection.send(Outcome(name, seed, 'not made', text))
             continue
         connection.send(judge(name, seed, kinds[name].read, path))
 

@@ -101,7 +101,7 @@ def zip64(random, folder):
     """Archives with the headers of zip64, which may claim 2**64 bytes."""
     data = bytearray(archive(random, BYTES['pickle']))
     end = data.rfind(b'PK\x05\x06')
-    if end < 0:
+    if end < 0 or end + 20 > len(data):  # damaged
         return write(folder, 'checkpoint.pth', bytes(data))
     count, size, start = struct.unpack('<HII', data[end + 10 : end + 20])
     numbers = [count, count, size, start]
