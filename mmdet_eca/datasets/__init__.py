@@ -15,7 +15,13 @@ from .coco_checks import (
 )
 from .coco_file import CocoFile
 from .findings import Finding, Findings
-from .image_files import ImageFile, check_folder, check_images, read_image_file
+from .image_files import (
+    ImageFile,
+    check_folder,
+    check_images,
+    is_size_credible,
+    read_image_file,
+)
 from .json_lists import iterate_list, iterate_lists, read_categories
 from .kinds import KINDS, SEVERITIES, Kind
 from .masks import decode_counts
@@ -36,6 +42,7 @@ __all__ = [
     'check_same_classes',
     'decode_counts',
     'find_other_classes',
+    'is_size_credible',
     'iterate_list',
     'iterate_lists',
     'quick_check',

@@ -21,6 +21,8 @@ _ON_THEIR_SIDE = (5, 6, 7, 8)
 _TAIL = 64  # bytes in which the end of a JPEG or PNG is looked for
 _JPEG_END = b'\xff\xd9'
 _PNG_END = b'IEND\xaeB`\x82'  # with its checksum
+_ALWAYS_CREDIBLE = 2**26  # pixels
+_PIXELS_A_BYTE = 10_000
 _IN_PROCESSES = 2000  # images; fewer are read sooner than processes start
 
 
@@ -125,6 +127,27 @@ def read_image_file(path: str) -> ImageFile:
     if reason:
         return ImageFile(None, length, 'truncated-image', reason)
     return ImageFile((width, height), length)
+
+
+def is_size_credible(path: str) -> bool:
+    """Whether a file can have as many pixels as its header says.
+
+    A decoder allocates them before it reads on. A picture of one colour has up to some
+    thousand pixels a byte; 2^26, which a camera may have, are always believed.
+
+    Args:
+        path (str): The file; what Pillow cannot open is credible, as far as it knows.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            with Image.open(path) as image:
+                pixels = image.width * image.height
+    except Image.DecompressionBombError:
+        pixels = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # at least
+    except Exception:  # Pillow's readers raise many kinds
+        return True
+    return pixels <= max(_ALWAYS_CREDIBLE, _PIXELS_A_BYTE * osp.getsize(path))
 
 
 def _what_is_missing(image: Image.Image, path: str, length: int) -> str:

@@ -8,6 +8,7 @@ from mmdet.models.detectors import BaseDetector
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 
+from ..datasets import is_size_credible
 from ..engine import find_config, innermost_datasets, load_detector
 from ..errors import UserError
 from .mixed_precision import use_mixed_precision
@@ -67,6 +68,8 @@ class Inferencer(DetInferencer):
         Raises:
             ValueError: If it cannot be read; the message says why.
         """
+        if not is_size_credible(path):
+            raise ValueError('its header claims more pixels than such a file can have')
         try:
             loaded = self._loader.from_file(dict(img_path=path))
         except Exception as error:  # a broken file may lead to any

@@ -139,7 +139,8 @@ def _load(root: str, folders: list[tuple[str, int]]) -> Optional[ImageIndex]:
 def _is_sound(index: ImageIndex) -> bool:
     """Whether an index is what :func:`_scan` makes; the file may be anybody's."""
     return (
-        [array.dtype.kind for array in index] == ['U', 'i', 'i', 'S']
+        all(isinstance(array, np.ndarray) for array in index)
+        and [array.dtype.kind for array in index] == ['U', 'i', 'i', 'S']
         and all(array.ndim == 1 and len(array) for array in index)
         and len(index.labels) == len(index.names)
         and len(index.classes) == len(index.modified)

@@ -1,6 +1,7 @@
 """Image files that are whole, and that are not."""
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from mmdet_eca.datasets import image_files, read_image_file
+from mmdet_eca.datasets import image_files, is_size_credible, read_image_file
 from mmdet_eca.datasets.image_files import read_image_files
 
 FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'TIFF')
@@ -91,3 +92,23 @@ def test_many_images_are_read_in_processes(tmp_path, monkeypatch):
     assert [file.size for file in read_image_files(paths)] == [
         (10 + i, 20) for i in range(5)
     ]
+
+
+@pytest.mark.parametrize(
+    ('size', 'more', 'is_credible'),
+    [
+        ((60, 40), 0, True),
+        ((8192, 8192), 0, True),  # 2^26 pixels
+        ((8193, 8192), 0, False),
+        ((8193, 8192), 2**13, True),  # bytes of a file that could have them
+        ((60000, 17000), 0, False),  # which Pillow refuses
+        ((60000, 17000), 2**17, True),
+    ],
+)
+def test_pixels_that_a_file_can_have(size, more, is_credible, tmp_path):
+    content = bytearray(encoded('JPEG', (8, 8)))
+    place = content.index(b'\xff\xc0') + 5  # of height and width
+    content[place : place + 4] = struct.pack('>HH', *size[::-1])
+    path = tmp_path / 'image.jpg'
+    path.write_bytes(content + bytes(more))
+    assert is_size_credible(str(path)) == is_credible

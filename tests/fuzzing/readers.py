@@ -65,11 +65,12 @@ def attention(path):
 
 def _written(path, write):
     folder = os.path.dirname(path)
-    before, out = os.listdir(folder), f'{folder}/out.pth'
     try:
-        told = write(path, out)
+        told = write(path, out := f'{folder}/out.pth')
     except UserError:
-        assert os.listdir(folder) == before, 'half a file is left'
+        # Libraries put temporary files of their own there.
+        left = [name for name in os.listdir(folder) if name.startswith('out.pth')]
+        assert not left, 'half a file is left'
         raise
     read_weights(out)
     return told

@@ -127,10 +127,15 @@ def test_images_of_the_test_set_have_its_ids_and_pycocotools_evaluates_them(fold
 def test_unreadable_files_are_named_and_the_others_done(folder):
     (folder / 'images' / 'broken.jpg').write_text('no image')
     (folder / 'images' / 'empty.png').write_bytes(b'')
+    huge = bytearray(cv2.imencode('.jpg', draw((8, 8)))[1].tobytes())
+    place = huge.index(b'\xff\xc0') + 5  # of height and width
+    huge[place : place + 4] = b'\x7f\xff\x40\x00'
+    (folder / 'images' / 'huge.jpg').write_bytes(huge)
     out = folder / 'out'
     line = mistake('predict', *write_detector(folder), folder / 'images', '--out', out)
-    assert '2 of 5 files could not be read: ' in line
+    assert '3 of 6 files could not be read: ' in line
     assert 'images/broken.jpg (' in line and 'images/empty.png (' in line
+    assert 'images/huge.jpg (its header claims more pixels' in line
     assert line.endswith(f'the results of 3 images are in {out}')
     assert boxes_by_name(out) == expected()
 

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -28,6 +29,14 @@ def test_index_is_kept_and_made_again_after_a_change(root, monkeypatch):
     assert [p for p in os.listdir(root) if p.startswith('.')] == [
         '.mmdet_eca_index.npz'
     ]
+
+
+def test_an_index_that_holds_no_arrays_is_made_again(root):
+    ImageFolder(str(root), VAL)
+    with zipfile.ZipFile(root / '.mmdet_eca_index.npz', 'w') as file:
+        for name in image_index.ImageIndex._fields:
+            file.writestr(f'{name}.npy', b'no array')
+    assert len(ImageFolder(str(root), VAL)) == 12
 
 
 def test_index_of_a_read_only_folder_is_kept_in_the_cache(root, tmp_path, monkeypatch):

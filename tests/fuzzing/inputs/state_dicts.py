@@ -56,6 +56,8 @@ def state_dicts(random, folder):
 
 
 def _changed(random, weights):
+    if not weights:  # all deleted
+        return weights
     names = list(weights)
     chosen = random.choice(names)
     change = random.randrange(8)
