@@ -36,7 +36,9 @@ def explained_accidents() -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, OSError, EOFError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # whatever has caught that of torch may raise another
         if threading.current_thread() is threading.main_thread():
             # torch's handler would report a worker again, wherever Python is then.
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -74,6 +76,8 @@ def _explain_rank(error: BaseException) -> Optional[str]:
     names = ('DistError', 'DistBackendError', 'DistNetworkError')
     kinds = tuple(getattr(torch.distributed, name, UserError) for name in names)
     text = str(error)
+    if not isinstance(error, (RuntimeError, OSError, EOFError)):
+        return None
     if not (isinstance(error, kinds) or re.search('gloo|NCCL|TCPStore', text)):
         return None
     if not _LOST.search(text):

@@ -38,6 +38,21 @@ def test_a_worker_of_a_data_loader():
         list(DataLoader(Killed(), num_workers=1))
 
 
+def format_config():
+    """As mmengine does, when torch's handler raises in the middle of it."""
+    try:
+        raise RuntimeError('DataLoader worker (pid 7) is killed by signal: Killed. ')
+    except RuntimeError as error:
+        raise SyntaxError('Failed to format the config file') from error
+
+
+@pytest.mark.usefixtures('_handler')
+def test_a_worker_whose_end_another_error_reports():
+    message = r'data loader has been ended by a signal \(Killed\): '
+    with pytest.raises(UserError, match=message), explained_accidents():
+        format_config()
+
+
 @pytest.mark.parametrize(
     'text',
     [

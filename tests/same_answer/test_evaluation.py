@@ -47,6 +47,7 @@ def data(tmp_path_factory):
             left, top, right, bottom = (
                 round(value + random.uniform(-2, 2), 1) for value in box
             )
+            left, top = min(left, WIDTH - 5), min(top, HEIGHT - 5)
             right, bottom = max(right, left + 4), max(bottom, top + 4)
             annotations.append(
                 dict(
