@@ -84,7 +84,8 @@ def _run_command(
     command.add_arguments(parser)
     args = parser.parse_args(arguments)
     follow_launcher()
-    with one_line_errors(program), explained_accidents():
+    # Twice, since torch's handler may raise while the inner one begins to explain.
+    with one_line_errors(program), explained_accidents(), explained_accidents():
         try:
             command.run(args)
         except SystemExit as end:
