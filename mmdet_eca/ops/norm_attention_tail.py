@@ -143,11 +143,11 @@ class _NormAttentionTail(torch.autograd.Function):
             constant = (
                 scale * (for_pooled / positions - grad_bias / number) - mean * of_x
             )
+            # In the norm's precision, since the terms may cancel out.
             grad_x = torch.addcmul(
-                constant.to(grad.dtype)[:, :, None, None],
-                (scale * gates).to(grad.dtype)[:, :, None, None],
-                grad,
-            ).addcmul_(of_x.to(grad.dtype)[:, None, None], x)
+                constant[:, :, None, None], (scale * gates)[:, :, None, None], grad
+            ).addcmul_(of_x[:, None, None], x)
+            grad_x = grad_x.to(x.dtype)
         return (
             None,
             None,
