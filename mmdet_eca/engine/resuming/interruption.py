@@ -145,19 +145,29 @@ def outlive_signals(loader: DataLoader) -> None:
 
     torch ends the run at once if one of them is killed.
     """
-    if hasattr(signal, 'sigwaitinfo'):  # not on macOS
-        loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)
+    if hasattr(signal, 'sigtimedwait'):  # not on macOS
+        loader.worker_init_fn = partial(
+            _start_worker, os.getpid(), loader.worker_init_fn
+        )
 
 
-def _start_worker(init: Optional[Callable[[int], None]], worker: int) -> None:
+def _start_worker(
+    parent: int, init: Optional[Callable[[int], None]], worker: int
+) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     if init is not None:
         init(worker)
 
 
-def _end_with_parent() -> None:
-    """Obeys a signal only if the parent has sent it, as torch does in the end."""
-    while signal.sigwaitinfo(SIGNALS).si_pid != os.getppid():
-        pass
+def _end_with(parent: int) -> None:
+    """Obeys a signal only if the parent has sent it, as torch does in the end.
+
+    And ends when the parent has been killed. torch asks a worker's first parent only
+    after this, so that it would wait for ever for one that was killed before.
+    """
+    while os.getppid() == parent:
+        told = signal.sigtimedwait(SIGNALS, 5)
+        if told is not None and told.si_pid == parent:
+            break
     os._exit(0)
