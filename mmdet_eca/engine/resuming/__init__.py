@@ -11,6 +11,7 @@ from .batches import (
     make_seeded,
     seed_items,
 )
+from .early_stopping_hook import ResumableEarlyStoppingHook
 from .finding import find_newest_checkpoint
 from .interruption import INTERRUPTED, InterruptionHook
 from .loops import ResumableEpochLoop, ResumableIterLoop
@@ -22,6 +23,7 @@ __all__ = [
     'EndlessBatchSampler',
     'InterruptionHook',
     'ResumableBatchSampler',
+    'ResumableEarlyStoppingHook',
     'ResumableEpochLoop',
     'ResumableIterLoop',
     'ResumableRunner',

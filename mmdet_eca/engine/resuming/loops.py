@@ -45,7 +45,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     def run(self) -> nn.Module:
         """Trains to the end.
 
-        An epoch is evaluated after its checkpoint has been written. If the run was
+        An epoch is evaluated after a checkpoint of it has been written. If the run was
         interrupted in between, the evaluation is done first.
         """
         self.runner.call_hook('before_train')
@@ -99,8 +99,8 @@ class ResumableIterLoop(IterBasedTrainLoop):
     def run(self) -> nn.Module:
         """Trains to the end; for mmengine's hooks that is one epoch.
 
-        An iteration is evaluated after its checkpoint has been written. If the run was
-        interrupted in between, the evaluation is done first.
+        An iteration is evaluated after a checkpoint of it has been written. If the run
+        was interrupted in between, the evaluation is done first.
         """
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
@@ -152,6 +152,7 @@ def _evaluate(
         and (now % loop.val_interval == 0 or now == end)
         and hub.runtime_info.get(name) != now
     ):
+        loop.runner.save_before_evaluation()
         # Before it, since the best checkpoint is written while it runs.
         hub.update_info(name, now)
         loop.runner.val_loop.run()

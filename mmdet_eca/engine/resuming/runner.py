@@ -3,7 +3,7 @@ import os.path as osp
 from typing import Any, Optional, Union
 
 from mmengine.dist import broadcast_object_list, is_main_process, master_only
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
 from mmengine.registry import HOOKS, LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
@@ -14,6 +14,7 @@ from ...checkpoints.files import read_checkpoint, whole_file
 from ...errors import UserError
 from ..hooks.divergence_hook import DivergenceHook
 from ..hooks.iter_seed_hook import IterSeedHook
+from .early_stopping_hook import ResumableEarlyStoppingHook
 from .finding import UNFINISHED, WITHIN_EPOCH, Found, find_newest_checkpoint
 from .full_disk import log_without_room
 from .interruption import InterruptionHook, outlive_signals
@@ -21,6 +22,10 @@ from .loops import ResumableEpochLoop, ResumableIterLoop
 from .safe_checkpoint_hook import SafeCheckpointHook
 
 LAUNCHED = 'MMDET_ECA_LAUNCHED'  # the variable that tools/torchrun.py sets
+OUR_HOOKS = {
+    CheckpointHook: SafeCheckpointHook,
+    EarlyStoppingHook: ResumableEarlyStoppingHook,
+}
 OUR_LOOPS = {
     EpochBasedTrainLoop: ResumableEpochLoop,
     IterBasedTrainLoop: ResumableIterLoop,
@@ -31,16 +36,17 @@ class ResumableRunner(Runner):
     """mmengine's runner for trainings that an interruption does not change.
 
     It takes every config of mmengine's. A training loop that is not one of mmengine's
-    two stays as it is, and so does a checkpoint hook that is not mmengine's.
+    two stays as it is, and so does a hook that is not mmengine's.
     """
 
     _resume: bool
     _resumed_meta: dict = {}
 
     def register_hook(self, hook: Any, priority: Any = None) -> None:
-        """Registers a hook, ours in place of mmengine's CheckpointHook."""
-        if isinstance(hook, dict) and _class(HOOKS, hook) is CheckpointHook:
-            hook = dict(hook, type=SafeCheckpointHook)
+        """Registers a hook, ours in place of one of mmengine's that has to be known."""
+        if isinstance(hook, dict):
+            ours = OUR_HOOKS.get(_class(HOOKS, hook))
+            hook = dict(hook, type=ours) if ours else hook
         super().register_hook(hook, priority)
 
     def register_hooks(
@@ -125,6 +131,12 @@ class ResumableRunner(Runner):
                 self.optim_wrapper, 'optim_wrappers', {'': self.optim_wrapper}
             ).values()
         )
+
+    def save_before_evaluation(self) -> None:
+        """Writes a checkpoint if the newest is older than what is evaluated next."""
+        for hook in self.hooks:
+            if isinstance(hook, SafeCheckpointHook):
+                hook.save_before_evaluation(self)
 
     @master_only
     def save_checkpoint(

@@ -25,11 +25,12 @@ class SafeCheckpointHook(CheckpointHook):
     mmengine removes an old file before it has written the new one. Here every file
     appears whole, and an old one is removed when the new one is on the disk. If there
     is no room for it, the run says so, keeps the old ones and goes on. A checkpoint is
-    written within an epoch too, of which the newest is kept until the epoch's own.
+    written within an epoch too, and before an evaluation, of which the newest is kept
+    until the epoch's own.
 
     Args:
         minutes (float, optional): The longest time between two checkpoints; with None
-            there are none within an epoch.
+            there are only mmengine's.
         **settings: As for mmengine's.
     """
 
@@ -40,12 +41,14 @@ class SafeCheckpointHook(CheckpointHook):
         super().__init__(**settings)
         self.minutes = minutes
         self.saved_at = 0.0
+        self.saved_iter = 0
         self.within_epoch: list[str] = []
 
     def before_train(self, runner: Runner) -> None:
         """Takes up what an earlier process has left."""
         super().before_train(runner)
         self.saved_at = time.monotonic()
+        self.saved_iter = runner.iter
         self.within_epoch = list(
             runner.message_hub.runtime_info.get('within_epoch', ())
         )
@@ -81,6 +84,22 @@ class SafeCheckpointHook(CheckpointHook):
         meta = dict(epoch=runner.epoch, iter=runner.iter + 1)
         if isinstance(runner.train_loop, ResumableEpochLoop):
             meta.update(runner.train_loop.progress())
+        return self._save_within_epoch(runner, meta)
+
+    def save_before_evaluation(self, runner: Runner) -> None:
+        """Writes a checkpoint if there is none of the iteration that is evaluated.
+
+        An evaluation takes minutes, and a signal ends it at once.
+        """
+        if (
+            self.minutes is not None
+            and is_main_process()
+            and self.saved_iter != runner.iter
+            and runner.may_save_within_epoch()
+        ):
+            self._save_within_epoch(runner, dict(epoch=runner.epoch, iter=runner.iter))
+
+    def _save_within_epoch(self, runner: Runner, meta: dict) -> bool:
         name = WITHIN_EPOCH.format(meta['iter'])
         # With its own name, so that a later process removes what this one cannot.
         kept = [*self.within_epoch, name]
@@ -194,6 +213,7 @@ class SafeCheckpointHook(CheckpointHook):
             return False
         finally:
             self.saved_at = time.monotonic()
+            self.saved_iter = meta['iter']
         return True
 
     def _point_to(self, runner: Runner, name: str) -> None:

@@ -58,7 +58,7 @@ def train(work_dir, loader, stop=None, loop=None, **changes):
     """Ten iterations of two images out of seven, with an evaluation every four."""
     settings = dict(
         train_cfg=dict(max_iters=10, val_interval=4, **(loop or dict(by_epoch=False))),
-        checkpoint=dict(by_epoch=False, interval=4, **changes.pop('checkpoint', {})),
+        checkpoint={'by_epoch': False, 'interval': 4, **changes.pop('checkpoint', {})},
         param_scheduler=dict(type='CosineAnnealingLR', T_max=10, by_epoch=False),
         val_cfg=dict(type='ValLoop'),
         val_evaluator=dict(type='ToyScore', stop=changes.pop('stop_evaluation', None)),
@@ -159,6 +159,16 @@ def test_an_evaluation_that_was_killed_is_made_up_for(tmp_path):
     assert ToyScore.epochs == [1] and max(ToyWatch.losses) == 7
     train(tmp_path, INFINITE, resume=True)
     assert ToyScore.epochs == [1, 2, 3] and max(ToyWatch.losses) == 9
+
+
+def test_an_evaluation_that_was_killed_costs_no_iteration(tmp_path):
+    """Evaluated every four iterations, with mmengine's checkpoints every hundred."""
+    train(tmp_path, INFINITE, stop_evaluation=1, checkpoint=dict(interval=100))
+    assert list(ToyWatch.losses) == [0, 1, 2, 3]
+    ToyWatch.losses = {}
+    train(tmp_path, INFINITE, resume=True, checkpoint=dict(interval=100))
+    assert list(ToyWatch.losses) == [4, 5, 6, 7, 8, 9]
+    assert ToyScore.epochs == [1, 2, 3]
 
 
 def test_data_without_a_whole_batch_are_refused(tmp_path):
