@@ -1,7 +1,18 @@
 """Time and memory of detectors and operators, side by side in one run."""
 
+from .classifiers import PaperSpeed
 from .devices import machine
+from .growth import benchmark_growth
 from .model import benchmark_model
+from .table3 import Setting, benchmark_table3
 from .tail import benchmark_tail
 
-__all__ = ['benchmark_model', 'benchmark_tail', 'machine']
+__all__ = [
+    'PaperSpeed',
+    'Setting',
+    'benchmark_growth',
+    'benchmark_model',
+    'benchmark_table3',
+    'benchmark_tail',
+    'machine',
+]

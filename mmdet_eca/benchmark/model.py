@@ -9,11 +9,11 @@ from mmengine.utils import ProgressBar
 
 from ..errors import UserError
 from .devices import choose_device
-from .measuring import seconds
+from .measuring import check_positive, paired_seconds
 from .memory import peak_bytes, saved_bytes
 from .results import Results, results_text, write_results
 from .rows import build_row, precision
-from .steps import MEASURES, Batch, Step, make_samples
+from .steps import MEASURES, Batch, Step, make_batch
 
 
 def benchmark_model(
@@ -49,15 +49,16 @@ def benchmark_model(
 
     Raises:
         UserError: If a row cannot be built, or saves more than ``max_saved``, or
-            if there is no such device.
+            if there is no such device, or if a number is not positive.
     """
+    check_positive(batch_size=batch_size, size=min(size), rounds=rounds)
     place = choose_device(device)
     steps = {
         row: Step(build_row(row, backbone_only).to(place), precision(row))
         for row in rows
     }
     images = torch.rand(batch_size, 3, *size, device=place)
-    batch = Batch(images, None if backbone_only else make_samples(images))
+    batch = make_batch(steps[rows[0]].model, images)
     results = _measure_times(steps, batch, rounds)
     for row, step in steps.items():
         results[row]['saved activations'] = saved_bytes(step, batch)
@@ -80,16 +81,12 @@ def _measure_times(steps: dict[str, Step], batch: Batch, rounds: int) -> Results
     progress = ProgressBar(len(steps) * len(MEASURES) * (rounds + 1))
     for measure in MEASURES:
         runs = {row: step.prepare(measure, batch) for row, step in steps.items()}
-        times: dict[str, list[float]] = {row: [] for row in steps}
-        for _ in range(rounds + 1):  # the first one warms up
-            for row, run in runs.items():
-                times[row].append(seconds(run))
-                progress.update()
+        times = paired_seconds(runs, rounds, lambda row: progress.update())
         first = next(iter(times.values()))
         for row, values in times.items():
             results[row][measure] = dict(
-                seconds=statistics.median(values[1:]),
-                ratios=[b / a for a, b in zip(first[1:], values[1:])],
+                seconds=statistics.median(values),
+                ratios=[b / a for a, b in zip(first, values)],
             )
     print()  # ends the line of the progress bar
     return results

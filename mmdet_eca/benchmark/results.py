@@ -1,15 +1,13 @@
 """The table and the picture of the benchmark of models."""
 
-import json
-import os
 import os.path as osp
-import statistics
 from typing import Any
 
 import torch
 
 from ..visualization import figure, text_table
-from .measuring import spread, write_markdown
+from .bars import draw_bars
+from .measuring import spread, write_table
 
 # By row and measure: a time as dict(seconds, ratios), or a number of bytes.
 Results = dict[str, dict[str, Any]]
@@ -28,12 +26,8 @@ def write_results(results: Results, out: str, device: torch.device) -> None:
         out (str): The folder to write into.
         device (torch.device): The device that they were measured on.
     """
-    os.makedirs(out, exist_ok=True)
-    with open(osp.join(out, 'model.txt'), 'w') as file:
-        file.write(results_text(results) + '\n')
-    write_markdown(osp.join(out, 'model.md'), _cells(results), device)
-    with open(osp.join(out, 'model.json'), 'w') as file:
-        json.dump(results, file, indent=2)
+    text = results_text(results)
+    write_table(out, 'model', text, _cells(results), results, device)
     _draw(results, osp.join(out, 'model.png'))
 
 
@@ -69,15 +63,7 @@ def _draw(results: Results, out_file: str) -> None:
     with figure(out_file, len(measures), size, share_y=True) as panels:
         for axes, measure in zip(panels, measures):
             ratios = [_ratios(results, row, measure) for row in results]
-            medians = [statistics.median(values) for values in ratios]
-            ranges = [
-                [median - min(values) for median, values in zip(medians, ratios)],
-                [max(values) - median for median, values in zip(medians, ratios)],
-            ]
-            bars = axes.barh(
-                list(results), medians, xerr=ranges, color='#4878a8', ecolor='0.4'
-            )
+            bars = draw_bars(axes, list(results), ratios)
             axes.bar_label(bars, fmt='%.2f', padding=3)
-            axes.axvline(1, color='0.6', linewidth=1)
             axes.set(title=measure, xlim=(0, 1.25 * max(map(max, ratios))))
         panels[0].invert_yaxis()

@@ -51,10 +51,10 @@ def build_row(row: str, backbone_only: bool) -> nn.Module:
                 f'{", ".join(FLAGS)} and KEY=VALUE'
             )
     if name.startswith('timm:'):
-        model = _peer('timm').create_model(name[5:], features_only=True)
+        model = import_peer('timm').create_model(name[5:], features_only=True)
     elif name.startswith('mmpretrain:'):
-        model = _peer('mmpretrain').registry.MODELS.build(
-            dict(type=name[11:], depth=50, out_indices=(0, 1, 2, 3), **settings)
+        model = import_peer('mmpretrain').registry.MODELS.build(
+            dict(dict(type=name[11:], depth=50, out_indices=(0, 1, 2, 3)), **settings)
         )
     elif not osp.isfile(name):
         raise UserError(
@@ -83,12 +83,15 @@ def _make_proposals_equal(model: nn.Module) -> None:
             nn.init.zeros_(parameter)
 
 
-def _peer(name: str) -> ModuleType:
+def import_peer(name: str) -> ModuleType:
     """Another library, which need not be installed."""
     try:
         return __import__(name, fromlist=['registry'])
-    except ImportError:
-        raise UserError(f'{name} is not installed: pip install {name}') from None
+    except (ImportError, AssertionError) as error:  # asserts look at mmcv's version
+        if isinstance(error, ImportError) and error.name == name:
+            raise UserError(f'{name} is not installed: pip install {name}') from None
+        reason = (str(error).splitlines() or [''])[0]
+        raise UserError(f'{name} cannot be imported here: {reason}') from None
 
 
 def _value(text: str) -> Any:

@@ -1,13 +1,17 @@
 """What is measured of a model: a training step, and inference."""
 
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 import torch
+from mmdet.models.detectors import BaseDetector
 from mmdet.testing import demo_mm_inputs
 from torch import Tensor, nn
 
 from ..errors import UserError
 
+# Of the loss in float16. Small, so that nothing overflows: the optimizer would leave out
+# such a step.
+SCALE = 128.0
 MEASURES = ('training step', 'inference, whole batch', 'inference, one image')
 
 
@@ -16,16 +20,34 @@ class Batch(NamedTuple):
 
     Attributes:
         images (Tensor): Shape (N, 3, H, W).
-        samples (list[DetDataSample], optional): The objects in them, for a
-            detector.
+        samples (list[DetDataSample] | Tensor, optional): The objects in them, for
+            a detector; their labels, shape (N,), for a classifier.
     """
 
     images: Tensor
-    samples: Optional[list] = None
+    samples: Union[list, Tensor, None] = None
 
     def one(self) -> 'Batch':
         """The batch of the first image."""
-        return Batch(self.images[:1], self.samples and self.samples[:1])
+        return Batch(
+            self.images[:1], None if self.samples is None else self.samples[:1]
+        )
+
+
+def make_batch(model: nn.Module, images: Tensor) -> Batch:
+    """The images with random objects or labels, as the model needs them.
+
+    Args:
+        model (nn.Module): A detector, a classifier or a backbone.
+        images (Tensor): Shape (N, 3, H, W).
+    """
+    if isinstance(model, BaseDetector):
+        return Batch(images, make_samples(images))
+    head: Any = getattr(model, 'fc', None)  # a classifier's
+    if head is not None:
+        labels = torch.randint(head.out_features, (len(images),))
+        return Batch(images, labels.to(images.device))
+    return Batch(images)
 
 
 def make_samples(images: Tensor) -> list:
@@ -50,20 +72,26 @@ class Step:
     """Runs the model of a row.
 
     Args:
-        model (nn.Module): A detector or a backbone.
+        model (nn.Module): A detector, a classifier or a backbone.
         amp (torch.dtype, optional): What autocast casts to. The loss is scaled
             in float16.
+        updates (bool): Whether a training step ends with that of the optimizer:
+            SGD with momentum and weight decay. Its learning rate is 0, which
+            takes as long, and the weights stay those of the start.
     """
 
-    def __init__(self, model: nn.Module, amp: Optional[torch.dtype] = None) -> None:
+    def __init__(
+        self, model: nn.Module, amp: Optional[torch.dtype] = None, updates: bool = False
+    ) -> None:
         self.model: Any = model
-        self.is_detector = hasattr(model, 'parse_losses')
+        self.has_losses = hasattr(model, 'parse_losses')
         self.amp = amp
+        self.updates = updates
         self.device = next(model.parameters()).device
-        self.scaler = None
-        if amp == torch.float16:
-            self.scaler = _grad_scaler(self.device)
-            self.optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        self.scaler = _grad_scaler(self.device) if amp == torch.float16 else None
+        self.optimizer = torch.optim.SGD(
+            model.parameters(), lr=0.0, momentum=0.9, weight_decay=1e-4
+        )
 
     def prepare(self, measure: str, batch: Batch) -> Callable:
         """Sets the model's mode, and returns the call that is measured.
@@ -81,20 +109,25 @@ class Step:
         return lambda: self.infer(batch)
 
     def train(self, batch: Batch) -> None:
-        """Computes the gradients, ready for the optimizer."""
+        """Computes the gradients, ready for the optimizer, and lets it use them."""
         loss = self.loss(batch)
         if self.scaler is None:
             loss.backward()
+            if self.updates:
+                self.optimizer.step()
+            return
+        self.scaler.scale(loss).backward()
+        if self.updates:
+            self.scaler.step(self.optimizer)
         else:
-            self.scaler.scale(loss).backward()
             self.scaler.unscale_(self.optimizer)
-            self.scaler.update()
+        self.scaler.update()
 
     def loss(self, batch: Batch) -> Tensor:
-        """The loss of a detector; of a backbone, the sum of the maps' means."""
+        """The model's own loss; of a backbone, the sum of the maps' means."""
         self.model.zero_grad()
         with self._autocast():
-            if not self.is_detector:
+            if not self.has_losses:
                 # Means, whose own backward pass would copy the gradient.
                 return sum(
                     out.sum(dtype=torch.float32) / out.numel()
@@ -108,7 +141,7 @@ class Step:
     def infer(self, batch: Batch) -> Any:
         """The outputs without post-processing."""
         with self._autocast():
-            if not self.is_detector:
+            if not self.has_losses:
                 return self.model(batch.images)
             return self.model(*batch, mode='tensor')
 
@@ -119,10 +152,10 @@ class Step:
 def _grad_scaler(device: torch.device) -> Any:
     """Returns torch's scaler of the loss; raises UserError where there is none."""
     if hasattr(torch.amp, 'GradScaler'):  # since torch 2.3
-        return torch.amp.GradScaler(device.type)
+        return torch.amp.GradScaler(device.type, init_scale=SCALE)
     if device.type == 'cpu':
         raise UserError(
             '@amp on a CPU needs torch 2.3 or later; '
             '@amp_bfloat16 works with every torch'
         )
-    return torch.cuda.amp.GradScaler()
+    return torch.cuda.amp.GradScaler(init_scale=SCALE)

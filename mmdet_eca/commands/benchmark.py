@@ -1,21 +1,38 @@
 """Measures how fast parts of this package are on this machine."""
 
 import argparse
+import warnings
 
-from ..benchmark import benchmark_model, benchmark_tail
+from ..benchmark import (
+    PaperSpeed,
+    Setting,
+    benchmark_growth,
+    benchmark_model,
+    benchmark_table3,
+    benchmark_tail,
+)
 from ..inference import benchmark_predict
 from ..pretraining import benchmark_data
+from ..tables import load_classifier_rows
+
+# The backbones of Table 3, in the paper's words.
+DEPTHS = {depth: f'ResNet-{depth}' for depth in ('18', '34', '50', '101', '152')}
+DEPTHS['mobilenetv2'] = 'MobileNetV2'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     _add_model(commands)
     _add_tail(commands)
+    _add_table3(commands)
+    _add_growth(commands)
     _add_data(commands)
     _add_predict(commands)
 
 
 def run(args: argparse.Namespace) -> None:
+    # mmengine's, once for every config that is read.
+    warnings.filterwarnings('ignore', 'pkg_resources is deprecated')
     print(args.measure(args))
 
 
@@ -91,6 +108,98 @@ def _add_tail(commands: argparse._SubParsersAction) -> None:
     )
 
 
+def _add_table3(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        'table3',
+        help="images a second of the paper's ImageNet classifiers, relative to plain",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        '--depths',
+        nargs='+',
+        choices=DEPTHS,
+        default=['50', '101', '152', 'mobilenetv2'],
+        help='ResNets of these depths, or MobileNetV2; ResNet-18 and -34 are not in '
+        "the paper, but on the authors' poster",
+    )
+    parser.add_argument(
+        '--channels-last', action='store_true', help='every row in this memory layout'
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='every row in float16 on a GPU, in bfloat16 on a CPU',
+    )
+    _add_common(parser, 16, (224, 224))
+    parser.set_defaults(measure=_table3)
+
+
+def _table3(args: argparse.Namespace) -> str:
+    backbones = [DEPTHS[depth] for depth in args.depths]
+    papers = [
+        PaperSpeed(
+            row.name, row.backbone, row.train_fps, row.inference_fps, row.operations
+        )
+        for row in load_classifier_rows()
+        if row.backbone in backbones
+    ]
+    setting = Setting(
+        args.batch_size,
+        tuple(args.size),
+        args.rounds,
+        args.channels_last,
+        args.amp,
+        args.device,
+    )
+    return benchmark_table3(papers, setting, args.out)
+
+
+def _add_growth(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        'growth',
+        help='time and memory as images and batches grow',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        'rows',
+        nargs='*',
+        metavar='CONFIG[@OPTION...]',
+        help="as of model; without any, the paper's ImageNet classifiers resnet50 and "
+        'eca_resnet50',
+    )
+    parser.add_argument(
+        '--backbone-only', action='store_true', help='not the whole detector'
+    )
+    parser.add_argument(
+        '--sides',
+        type=int,
+        nargs='+',
+        default=[128, 192, 256, 320],
+        help='of square images in pixels, --batch-size of them at once',
+    )
+    parser.add_argument(
+        '--batch-sizes',
+        type=int,
+        nargs='+',
+        default=[2, 4, 6, 8],
+        help='images of --size at once',
+    )
+    _add_common(parser, 4, (224, 224))
+    parser.set_defaults(
+        measure=lambda args: benchmark_growth(
+            args.rows,
+            args.sides,
+            args.batch_sizes,
+            args.batch_size,
+            tuple(args.size),
+            args.rounds,
+            args.out,
+            args.backbone_only,
+            args.device,
+        )
+    )
+
+
 def _add_predict(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         'predict',
@@ -117,13 +226,19 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     )
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--batch-size', type=int, default=2)
+def _add_common(
+    parser: argparse.ArgumentParser,
+    batch_size: int = 2,
+    size: tuple[int, int] = (800, 1344),
+) -> None:
+    parser.add_argument(
+        '--batch-size', type=int, default=batch_size, help='images in a batch'
+    )
     parser.add_argument(
         '--size',
         type=int,
         nargs=2,
-        default=(800, 1344),
+        default=size,
         metavar=('HEIGHT', 'WIDTH'),
         help='of the images in pixels',
     )
