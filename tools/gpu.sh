@@ -69,6 +69,10 @@ for n in 2 16; do
 done
 benchmark detector model "$PLAIN" "$ECA@backbone.folded=False" "$ECA" \
     "$ECA@channels_last" "$PLAIN@amp" "$ECA@amp" "$ECA@channels_last@amp"
+# The paper's images a GPU.
+benchmark table3 table3 --batch-size 64
+benchmark table3-amp table3 --batch-size 64 --channels-last --amp
+benchmark growth growth --batch-size 32 --batch-sizes 16 32 64 128
 step demo "$OUT/demo/coco.txt" tools/demo.py --work-dir "$OUT/demo"
 
 ls "$OUT"/*.md

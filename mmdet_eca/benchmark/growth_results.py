@@ -32,7 +32,8 @@ def write_growth(results: list[dict[str, Any]], out: str, device: torch.device) 
         out (str): The folder to write into.
         device (torch.device): The device that they were measured on.
     """
-    write_table(out, 'growth', growth_text(results), _cells(results), results, device)
+    text, cells = growth_text(results), _cells(results)
+    write_table(out, 'growth', text, cells, results, device, left_columns=2)
     _draw(results, osp.join(out, 'growth.png'))
 
 
@@ -40,7 +41,7 @@ def _cells(results: list[dict[str, Any]]) -> list[list[str]]:
     """A header, and the costs of each row for a megapixel and of the first row's."""
     cells = [['images', 'row']]
     for cost, unit in COSTS.items():
-        cells[0] += [f'{cost}, {unit} a megapixel', 'of the first']
+        cells[0] += [f'{cost} ({unit}/Mpx)', 'of the first']
     first = results[0]
     for result in results:
         if result['row'] == results[0]['row']:

@@ -85,6 +85,7 @@ def write_table(
     rows: list[list[str]],
     results: Any,
     device: torch.device,
+    left_columns: int = 1,
 ) -> None:
     """Writes ``NAME.txt``, ``NAME.md`` and ``NAME.json``; replaces what was there.
 
@@ -95,11 +96,12 @@ def write_table(
         rows (list[list[str]]): Its cells, the header first.
         results (Any): What the JSON file holds.
         device (torch.device): The device that they were measured on.
+        left_columns (int): Columns of text, from the left; the others are numbers.
     """
     os.makedirs(out, exist_ok=True)
     with open(osp.join(out, f'{name}.txt'), 'w') as file:
         file.write(f'{text}\n')
-    write_markdown(osp.join(out, f'{name}.md'), rows, device)
+    write_markdown(osp.join(out, f'{name}.md'), rows, device, left_columns)
     with open(osp.join(out, f'{name}.json'), 'w') as file:
         json.dump(results, file, indent=2)
 

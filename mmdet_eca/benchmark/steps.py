@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 
-# Of the loss in float16. Small, so that nothing overflows: the optimizer would leave out
-# such a step.
+# Of the loss in float16. Small, so that nothing overflows: the optimizer would leave
+# out such a step.
 SCALE = 128.0
 MEASURES = ('training step', 'inference, whole batch', 'inference, one image')
 
