@@ -1,12 +1,15 @@
 from typing import Any
 
 import torch
+from mmcv.ops import RoIAlign
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
+
+from ...ops import ChannelsLastRoIAlign
 
 
 @HOOKS.register_module()
@@ -17,7 +20,8 @@ class ChannelsLastHook(Hook):
     their format. Shapes stay (N, C, H, W) and results stay the same. The usual
     ``model.to(memory_format=torch.channels_last)`` would give wrong results:
     mmcv's compiled operators (RoIAlign, deformable convolutions) do not look at
-    the format of their inputs and weights, so they are given contiguous ones.
+    the format of their inputs and weights, so they are given contiguous ones. On
+    the CPU RoIAlign takes the maps as they are, in a form of our own.
     Convolutions with a forward pass of their own, such as weight-standardised
     ones, may depend on the format of their weights and keep it.
     """
@@ -46,7 +50,9 @@ def to_channels_last(model: nn.Module) -> nn.Module:
         if _is_plain_convolution(module):
             module.to(memory_format=torch.channels_last)
     for module in modules:
-        if type(module).__module__.startswith('mmcv.ops.'):
+        if type(module) is RoIAlign:  # it has no weights
+            module.__class__ = ChannelsLastRoIAlign
+        elif type(module).__module__.startswith('mmcv.ops.'):
             module.to(memory_format=torch.contiguous_format)
             if _contiguous_inputs not in module._forward_pre_hooks.values():
                 module.register_forward_pre_hook(_contiguous_inputs, with_kwargs=True)
