@@ -7,7 +7,13 @@ from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, ConfigDict
 
-from ..engine import add_run_arguments, build_runner, innermost_datasets, load_config
+from ..engine import (
+    add_run_arguments,
+    build_runner,
+    innermost_datasets,
+    load_config,
+    use_half_precision,
+)
 from ..errors import UserError
 
 
@@ -22,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--wait-time', type=float, default=2, help='seconds to show each for'
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='half precision: float16 on a GPU, bfloat16 on a CPU that has it',
     )
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
 
@@ -69,6 +80,8 @@ def run(args: argparse.Namespace) -> None:
         cfg = trigger_visualization_hook(cfg, args)
     if args.tta:
         use_tta(cfg)
+    if args.amp:
+        use_half_precision(cfg)
     runner = build_runner(cfg, ('test',))
     if args.out:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))

@@ -1,6 +1,12 @@
 """What every run uses: command line, checks before it, launching, runner, hooks."""
 
-from .cli import add_run_arguments, add_train_arguments, load_config, load_train_config
+from .cli import (
+    add_run_arguments,
+    add_train_arguments,
+    load_config,
+    load_train_config,
+    use_half_precision,
+)
 from .config import (
     config_path,
     find_config,
@@ -9,8 +15,9 @@ from .config import (
     tool_path,
 )
 from .detector import load_detector
-from .hooks import ChannelsLastHook
+from .hooks import ChannelsLastHook, to_channels_last
 from .images import find_images
+from .mixed_precision import has_bfloat16, use_mixed_precision
 from .runner import build_runner
 
 __all__ = [
@@ -21,10 +28,14 @@ __all__ = [
     'config_path',
     'find_config',
     'find_images',
+    'has_bfloat16',
     'innermost_datasets',
     'load_config',
     'load_detector',
     'load_train_config',
     'register_config_prefix',
+    'to_channels_last',
     'tool_path',
+    'use_half_precision',
+    'use_mixed_precision',
 ]

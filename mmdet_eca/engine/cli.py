@@ -5,6 +5,7 @@ import os
 import os.path as osp
 
 from mmengine.config import Config, DictAction
+from mmengine.device import get_device
 
 from ..errors import UserError
 from .config import find_config
@@ -42,7 +43,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--amp',
         action='store_true',
-        help='train with automatic mixed precision (needs a GPU)',
+        help='train with automatic mixed precision: float16 on a GPU, bfloat16 on a '
+        'CPU that has it',
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -94,10 +96,13 @@ def load_train_config(args: argparse.Namespace) -> Config:
     """
     cfg = load_config(args)
     if args.amp:
-        if not has_accelerator():
-            raise UserError('--amp needs a GPU; leave it out on the CPU')
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.loss_scale = 'dynamic'
+        if has_accelerator():
+            cfg.optim_wrapper.type = 'AmpOptimWrapper'
+            cfg.optim_wrapper.loss_scale = 'dynamic'
+        elif get_device() == 'cpu':
+            use_half_precision(cfg)
+        else:
+            raise UserError(f'--amp: torch trains so on no {get_device()!r} device')
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise UserError(
@@ -111,6 +116,12 @@ def load_train_config(args: argparse.Namespace) -> Config:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     return cfg
+
+
+def use_half_precision(cfg: Config) -> None:
+    """Lets a run of this config have :class:`MixedPrecisionHook`."""
+    hook = dict(type='MixedPrecisionHook')
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
 
 
 def _make_deterministic(cfg: Config) -> None:

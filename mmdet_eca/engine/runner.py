@@ -4,15 +4,16 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from .checks import check_config
-from .distributed import prepare_distributed
-from .hooks import WholeCheckpointHook
+from .distributed import has_accelerator, prepare_distributed
+from .hooks import ChannelsLastHook, WholeCheckpointHook
 from .resuming import ResumableRunner
 
 
 def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
     """Checks a config and builds mmengine's runner of it.
 
-    For training it is a :class:`ResumableRunner`, unless the config names another.
+    For training it is a :class:`ResumableRunner`, unless the config names another. A
+    test on the CPU has :class:`ChannelsLastHook`.
 
     Args:
         cfg (Config): A whole config with ``launcher`` and ``work_dir``.
@@ -31,4 +32,6 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if loaders == ('test',):
         runner.register_hook(WholeCheckpointHook())
+        if not has_accelerator():
+            runner.register_hook(ChannelsLastHook())
     return runner

@@ -9,16 +9,22 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 
 from ..datasets import is_size_credible
-from ..engine import find_config, innermost_datasets, load_detector
+from ..engine import (
+    find_config,
+    innermost_datasets,
+    load_detector,
+    to_channels_last,
+    use_mixed_precision,
+)
 from ..errors import UserError
-from .mixed_precision import use_mixed_precision
 
 
 class Inferencer(DetInferencer):
     """MMDetection's inferencer with our reader of checkpoints.
 
     Its call goes through the images one after the other: read, detect, draw, write.
-    Here these are functions that :mod:`.pipeline` lets overlap.
+    Here these are functions that :mod:`.pipeline` lets overlap. On a CPU the feature
+    maps are channels-last, see :class:`ChannelsLastHook`.
 
     Args:
         config (str): A config, as :func:`find_config` takes it.
@@ -48,6 +54,8 @@ class Inferencer(DetInferencer):
             innermost_datasets(cfg.test_dataloader.dataset)
         )
         super().__init__(cfg, checkpoint, device)
+        if self.device_type == 'cpu':
+            to_channels_last(self.model)
         if amp:
             use_mixed_precision(self.model)
 

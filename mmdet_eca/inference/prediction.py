@@ -10,10 +10,10 @@ import numpy as np
 from mmdet.visualization.palette import get_palette
 from tqdm import tqdm
 
+from ..engine import has_bfloat16
 from ..errors import UserError
 from ..visualization import draw_detections
 from .inferencer import Inferencer
-from .mixed_precision import has_bfloat16
 from .pipeline import Picture, run_pipeline
 from .results import IMAGES, PREDICTIONS, CocoResults
 from .slicing import Slicer

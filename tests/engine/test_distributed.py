@@ -39,13 +39,16 @@ def test_a_cpu_gets_gloo(monkeypatch, name):
 
 
 @pytest.mark.parametrize('name', ACCELERATORS + OTHERS)
-def test_amp_needs_an_accelerator(monkeypatch, name):
+def test_amp_is_what_the_device_has(monkeypatch, name):
     monkeypatch.setattr(device, 'DEVICE', name)
     parser = argparse.ArgumentParser()
     add_train_arguments(parser)
     args = parser.parse_args([DIGITS, '--amp'])
-    if name in ACCELERATORS:
-        assert load_train_config(args).optim_wrapper.type == 'AmpOptimWrapper'
-    else:
-        with pytest.raises(UserError, match='--amp needs a GPU'):
+    if name == 'mps':
+        with pytest.raises(UserError, match="--amp: torch trains so on no 'mps'"):
             load_train_config(args)
+        return
+    cfg = load_train_config(args)
+    scales = name in ACCELERATORS
+    assert (cfg.optim_wrapper.type == 'AmpOptimWrapper') == scales
+    assert (dict(type='MixedPrecisionHook') in cfg.custom_hooks) != scales

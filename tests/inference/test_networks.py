@@ -68,6 +68,23 @@ def test_the_detections_are_those_of_the_test_loop(detector, digits, tmp_path):
         assert min(overlaps, default=1) > 0.98
 
 
+def test_on_a_cpu_the_maps_are_channels_last(detector, digits):
+    inferencer = Inferencer(*detector, 'cpu')
+    seen = []
+    for name in ('backbone', 'neck', 'roi_head.bbox_roi_extractor.roi_layers.0'):
+        inferencer.model.get_submodule(name).register_forward_hook(
+            lambda module, args, output: seen.append(
+                output if isinstance(output, torch.Tensor) else output[0]
+            )
+        )
+    inferencer.detect(
+        [inferencer.pipeline(inferencer.read(f'{digits}/val/000001.jpg'))]
+    )
+    assert len(seen) == 3
+    for map_ in seen:
+        assert map_.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_half_precision_gives_nearly_the_same(detector, digits):
     plain = Inferencer(*detector, 'cpu')
     mixed = Inferencer(*detector, 'cpu', amp=True)

@@ -284,7 +284,6 @@ wait -n && wait -n
             ('train', 'configs/faster_rcnn_eca_r50_fpn_1x.py'),
             'pretrained weights pretrained/eca_resnet50_k3557.pth.tar does not exist',
         ),
-        (('train', DIGITS, '--amp'), '--amp needs a GPU'),
         (('test', DIGITS, 'none.pth'), 'checkpoint none.pth does not'),
         (('test', DIGITS, 'none.pth', '--tta'), 'boxes, but not masks'),
         (('make-digits', '--num-val', '0'), 'num_val must be at least 1'),

@@ -1,4 +1,4 @@
-"""Mixed precision for inference."""
+"""Half precision in the networks of a detector alone."""
 
 from collections.abc import Iterator
 from functools import wraps
@@ -20,6 +20,9 @@ def use_mixed_precision(model: BaseDetector) -> None:
     mmcv's RoIAlign and NMS take no bfloat16, and boxes in images of a thousand
     pixels need more than its 8 bits. A part that has mmcv's own operators inside,
     such as deformable convolutions, stays in float32.
+
+    In training the gradients of float32 weights are float32. float16 would need a
+    scaled loss; on a GPU trainings have mmengine's ``AmpOptimWrapper`` instead.
 
     Args:
         model (BaseDetector): Changed in place.
