@@ -4,6 +4,7 @@ from .classifiers import PaperSpeed
 from .devices import machine
 from .growth import benchmark_growth
 from .model import benchmark_model
+from .parts import benchmark_parts
 from .table3 import Setting, benchmark_table3
 from .tail import benchmark_tail
 
@@ -12,6 +13,7 @@ __all__ = [
     'Setting',
     'benchmark_growth',
     'benchmark_model',
+    'benchmark_parts',
     'benchmark_table3',
     'benchmark_tail',
     'machine',

@@ -7,6 +7,7 @@ from mmdet.models.detectors import BaseDetector
 from mmdet.testing import demo_mm_inputs
 from torch import Tensor, nn
 
+from ..engine import use_mixed_precision
 from ..errors import UserError
 
 # Of the loss in float16. Small, so that nothing overflows: the optimizer would leave
@@ -74,7 +75,8 @@ class Step:
     Args:
         model (nn.Module): A detector, a classifier or a backbone.
         amp (torch.dtype, optional): What autocast casts to. The loss is scaled
-            in float16.
+            in float16. On a CPU it is on in a detector's networks only, see
+            :func:`use_mixed_precision`: mmcv's operators take no bfloat16 there.
         updates (bool): Whether a training step ends with that of the optimizer:
             SGD with momentum and weight decay. Its learning rate is 0, which
             takes as long, and the weights stay those of the start.
@@ -92,6 +94,10 @@ class Step:
         self.optimizer = torch.optim.SGD(
             model.parameters(), lr=0.0, momentum=0.9, weight_decay=1e-4
         )
+        is_detector = isinstance(model, BaseDetector)
+        if amp == torch.bfloat16 and is_detector and self.device.type == 'cpu':
+            use_mixed_precision(model)
+            self.amp = None
 
     def prepare(self, measure: str, batch: Batch) -> Callable:
         """Sets the model's mode, and returns the call that is measured.
@@ -144,6 +150,12 @@ class Step:
             if not self.has_losses:
                 return self.model(batch.images)
             return self.model(*batch, mode='tensor')
+
+    @torch.no_grad()
+    def detect(self, batch: Batch) -> list:
+        """The objects that a detector finds."""
+        with self._autocast():
+            return self.model(*batch, mode='predict')
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.amp, enabled=self.amp is not None)

@@ -8,6 +8,7 @@ from ..benchmark import (
     Setting,
     benchmark_growth,
     benchmark_model,
+    benchmark_parts,
     benchmark_table3,
     benchmark_tail,
 )
@@ -23,6 +24,7 @@ DEPTHS['mobilenetv2'] = 'MobileNetV2'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     _add_model(commands)
+    _add_parts(commands)
     _add_tail(commands)
     _add_table3(commands)
     _add_growth(commands)
@@ -61,15 +63,7 @@ def _add_model(commands: argparse._SubParsersAction) -> None:
         help='time and memory of detectors or backbones, relative to the first',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        'rows',
-        nargs='+',
-        metavar='CONFIG[@OPTION...]',
-        help='a config, with options of this row alone: channels_last, '
-        "efficient_conv_bn_eval (mmengine's, of the backbone), amp, "
-        'amp_bfloat16, KEY=VALUE of the model; or, of backbones, timm:NAME or '
-        'mmpretrain:TYPE',
-    )
+    _add_rows(parser, '; or, of backbones, timm:NAME or mmpretrain:TYPE')
     parser.add_argument(
         '--backbone-only', action='store_true', help='not the whole detector'
     )
@@ -91,6 +85,27 @@ def _add_model(commands: argparse._SubParsersAction) -> None:
             args.max_saved,
             args.device,
         )
+    )
+
+
+def _add_parts(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        'parts',
+        help='where the time of whole detectors goes, relative to the first',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_rows(parser)
+    _add_common(parser, 1)
+    parser.set_defaults(
+        rounds=3,
+        measure=lambda args: benchmark_parts(
+            args.rows,
+            args.batch_size,
+            tuple(args.size),
+            args.rounds,
+            args.out,
+            args.device,
+        ),
     )
 
 
@@ -223,6 +238,17 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
             args.rounds,
             args.device,
         )
+    )
+
+
+def _add_rows(parser: argparse.ArgumentParser, more: str = '') -> None:
+    parser.add_argument(
+        'rows',
+        nargs='+',
+        metavar='CONFIG[@OPTION...]',
+        help='a config, with options of this row alone: channels_last, '
+        "efficient_conv_bn_eval (mmengine's, of the backbone), amp, "
+        f'amp_bfloat16, KEY=VALUE of the model{more}',
     )
 
 
