@@ -2,6 +2,7 @@ from typing import Any
 
 import torch
 from mmcv.ops import RoIAlign
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -21,9 +22,10 @@ class ChannelsLastHook(Hook):
     ``model.to(memory_format=torch.channels_last)`` would give wrong results:
     mmcv's compiled operators (RoIAlign, deformable convolutions) do not look at
     the format of their inputs and weights, so they are given contiguous ones. On
-    the CPU RoIAlign takes the maps as they are, in a form of our own.
-    Convolutions with a forward pass of their own, such as weight-standardised
-    ones, may depend on the format of their weights and keep it.
+    the CPU RoIAlign takes the maps as they are, in a form of our own. Dense heads
+    give contiguous maps, which some detectors take apart by ``view``. Convolutions
+    with a forward pass of their own, such as weight-standardised ones, may depend
+    on the format of their weights and keep it.
     """
 
     priority = 'VERY_HIGH'
@@ -56,6 +58,11 @@ def to_channels_last(model: nn.Module) -> nn.Module:
             module.to(memory_format=torch.contiguous_format)
             if _contiguous_inputs not in module._forward_pre_hooks.values():
                 module.register_forward_pre_hook(_contiguous_inputs, with_kwargs=True)
+        elif (
+            isinstance(module, BaseDenseHead)
+            and _contiguous_outputs not in module._forward_hooks.values()
+        ):
+            module.register_forward_hook(_contiguous_outputs)
     return model
 
 
@@ -75,5 +82,11 @@ def _contiguous_inputs(
     )
 
 
+def _contiguous_outputs(module: nn.Module, args: tuple, output: Any) -> Any:
+    return _contiguous(output)
+
+
 def _contiguous(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_contiguous, value))
     return value.contiguous() if isinstance(value, Tensor) else value

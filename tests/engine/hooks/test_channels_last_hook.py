@@ -8,6 +8,7 @@ from mmdet.models.backbones import DetectoRS_ResNet
 from mmdet.registry import HOOKS, MODELS
 from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config
+from mmengine.hub import get_config
 from mmengine.registry import DefaultScope
 from torch import nn
 
@@ -104,3 +105,26 @@ def test_detector_has_the_same_losses(detector, device):
         memory_format=torch.channels_last
     )
     torch.testing.assert_close(losses[1], losses[0], rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_detector_that_views_its_maps_finds_the_same():
+    """CenterNet's heat maps are of a head whose outputs it takes apart by ``view``."""
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        cfg = get_config('mmdet::centernet/centernet_r18_8xb16-crop512-140e_coco.py')
+        cfg.model.backbone.init_cfg = None
+        torch.manual_seed(0)
+        model = MODELS.build(cfg.model).eval()
+        converted = to_channels_last(to_channels_last(copy.deepcopy(model)))
+        data = demo_mm_inputs(1, (3, 96, 128), num_items=[3])
+        for sample in data['data_samples']:
+            sample.set_metainfo(dict(border=[0, 0, 0, 0]))
+        found = []
+        for network in (model, converted):
+            batch = network.data_preprocessor(copy.deepcopy(data), False)
+            found.append(network(**batch, mode='predict')[0].pred_instances)
+    assert len(found[0]) > 10
+    torch.testing.assert_close(found[1].scores, found[0].scores)
+    assert converted.backbone.layer1[0].conv1.weight.is_contiguous(
+        memory_format=torch.channels_last
+    )
