@@ -70,6 +70,8 @@ setup(
         timm=['safetensors>=0.5.3', 'huggingface_hub>=0.36.2,<3'],
         # Cuts large images and merges what is found in the parts.
         slices=['sahi'],
+        # What FastCocoMetric evaluates with.
+        evaluation=['faster-coco-eval>=1.7.2'],
         export=['onnx', 'onnxruntime'],
         openvino=['openvino'],
         demo=['scikit-learn', 'matplotlib'],
@@ -94,6 +96,7 @@ setup(
             'onnxscript',
             'sahi',
             'openvino',
+            'faster-coco-eval>=1.7.2',  # beside pycocotools
         ],
         # For make lint, on Python 3.10 or later. Another release may find other
         # mistakes or format otherwise: one is chosen here, for people and for CI.

@@ -9,7 +9,7 @@ from .dependencies import check_dependencies
 
 check_dependencies()
 
-from . import legacy  # noqa: F401, registers its modules
+from . import evaluation, legacy  # noqa: F401, registers their modules
 from .checkpoints import allow_mmengine_checkpoints, register_schemes
 from .engine import config_path, register_config_prefix
 from .errors import UserError
