@@ -1,7 +1,8 @@
-"""Time and memory of detectors and operators, side by side in one run."""
+"""Time and memory of detectors, operators and evaluations, side by side in one run."""
 
 from .classifiers import PaperSpeed
 from .devices import machine
+from .evaluation import benchmark_evaluation
 from .growth import benchmark_growth
 from .model import benchmark_model
 from .parts import benchmark_parts
@@ -11,6 +12,7 @@ from .tail import benchmark_tail
 __all__ = [
     'PaperSpeed',
     'Setting',
+    'benchmark_evaluation',
     'benchmark_growth',
     'benchmark_model',
     'benchmark_parts',

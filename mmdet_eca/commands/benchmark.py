@@ -6,6 +6,7 @@ import warnings
 from ..benchmark import (
     PaperSpeed,
     Setting,
+    benchmark_evaluation,
     benchmark_growth,
     benchmark_model,
     benchmark_parts,
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_growth(commands)
     _add_data(commands)
     _add_predict(commands)
+    _add_evaluation(commands)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -241,6 +243,24 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     )
 
 
+def _add_evaluation(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        'evaluation',
+        help="COCO's evaluation by faster-coco-eval beside pycocotools",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument('--images', type=int, default=5000, help='drawn at random')
+    parser.add_argument('--classes', type=int, default=80)
+    parser.add_argument('--per-image', type=int, default=100, help='detections')
+    parser.add_argument('--rounds', type=int, default=3, help='of each of the two')
+    _add_out(parser)
+    parser.set_defaults(
+        measure=lambda args: benchmark_evaluation(
+            args.images, args.classes, args.per_image, args.rounds, args.out
+        )
+    )
+
+
 def _add_rows(parser: argparse.ArgumentParser, more: str = '') -> None:
     parser.add_argument(
         'rows',
@@ -272,6 +292,10 @@ def _add_common(
     parser.add_argument(
         '--device', help='cpu, cuda or cuda:N; by default the GPU, if any'
     )
+    _add_out(parser)
+
+
+def _add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--out', default='work_dirs/benchmark', help='folder for the results'
     )
