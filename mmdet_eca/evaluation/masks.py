@@ -25,8 +25,10 @@ def _encode(mask: np.ndarray) -> dict[str, Any]:
     height, width = mask.shape
     columns = np.flatnonzero(mask.max(axis=0))
     first, last = (columns[0], columns[-1]) if len(columns) else (0, -1)
-    pixels = np.ascontiguousarray(mask[:, first : last + 1].T).ravel()
-    ends = np.flatnonzero(np.diff(pixels, prepend=np.uint8(0), append=np.uint8(0)))
+    # Nothing before and behind, so that runs of the object begin and end inside.
+    pixels = np.zeros((last + 1 - first) * height + 2, np.uint8)
+    pixels[1:-1].reshape(-1, height)[:] = mask[:, first : last + 1].T
+    ends = np.flatnonzero(pixels[1:] != pixels[:-1])
     runs = np.diff(ends + first * height, prepend=0, append=height * width).tolist()
     if runs[-1] == 0:  # the last pixel is the object's
         runs.pop()
