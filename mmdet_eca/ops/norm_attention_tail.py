@@ -5,7 +5,7 @@ every channel, so that neither it nor what attention makes of it has to be kept 
 backward pass: as in the plain block, that is the norm's input and the block's output.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional
 
 import torch
@@ -118,9 +118,8 @@ class _NormAttentionTail(torch.autograd.Function):
             )
         x, y, weight, bias, mean, invstd, *weights = ctx.saved_tensors
         _, _, _, for_x, for_weight, for_bias, for_identity, *_ = ctx.needs_input_grad
-        grad = torch.ops.aten.threshold_backward(grad, y, 0)
-        sums = grad.sum((2, 3), dtype=mean.dtype)
-        normalised, products = (s * invstd for s in _centred_sums(x, mean, grad))
+        grad, sums, *others = _rectified_sums(grad, y, x, mean)
+        normalised, products = (s * invstd for s in others)
         for_gates = products if weight is None else products * weight
         if bias is not None:
             for_gates = for_gates + bias * sums
@@ -143,11 +142,7 @@ class _NormAttentionTail(torch.autograd.Function):
             constant = (
                 scale * (for_pooled / positions - grad_bias / number) - mean * of_x
             )
-            # In the norm's precision, since the terms may cancel out.
-            grad_x = torch.addcmul(
-                constant[:, :, None, None], (scale * gates)[:, :, None, None], grad
-            ).addcmul_(of_x[:, None, None], x)
-            grad_x = grad_x.to(x.dtype)
+            grad_x = _affine(scale * gates, grad, of_x, x, constant)
         return (
             None,
             None,
@@ -160,31 +155,71 @@ class _NormAttentionTail(torch.autograd.Function):
         )
 
 
-def _centred_sums(x: Tensor, mean: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums over the positions of ``x - mean`` and of ``(x - mean) * grad``.
-
-    On the CPU a few images at a time, through memory that stays in the cache: maps of a
-    large batch take five times as long there, most of it for new pages of memory.
+def _rectified_sums(
+    grad: Tensor, y: Tensor, x: Tensor, mean: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The gradient g before a ReLU, and its sums and those of the norm's input.
 
     Args:
+        grad (Tensor): The gradient of the ReLU's output, shape (N, C, H, W).
+        y (Tensor): The ReLU's output, shape (N, C, H, W).
         x (Tensor): Shape (N, C, H, W).
         mean (Tensor): Shape (C,).
-        grad (Tensor): Shape (N, C, H, W).
 
     Returns:
-        tuple[Tensor]: Both of shape (N, C), in the data type of ``mean``.
+        tuple[Tensor]: g, shape (N, C, H, W), and the sums over the positions of g, of
+        ``x - mean`` and of ``(x - mean) * g``, shape (N, C), in the data type of
+        ``mean``.
     """
-    images = len(x)
-    if x.device.type == 'cpu':
-        images = max(1, _CACHED // x[0].numel())
+    rectified = torch.empty_like(x, dtype=torch.result_type(grad, y))
     mean_of_map = mean.to(x.dtype)[:, None, None]
-    memory = torch.empty_like(x[:images])
-    sums, products = [], []
-    for part, of_grad in zip(x.split(images), grad.split(images)):
+    memory = torch.empty_like(next(_parts(x))[0])
+    sums, of_x, products = [], [], []
+    for maps in _parts(x, rectified, grad, y):
+        part, of_g, of_grad, of_y = maps
+        torch.ops.aten.threshold_backward(of_grad, of_y, 0, grad_input=of_g)
+        sums.append(of_g.sum((2, 3), dtype=mean.dtype))
         centred = torch.sub(part, mean_of_map, out=memory[: len(part)])
-        sums.append(centred.sum((2, 3), dtype=mean.dtype))
-        products.append(centred.mul_(of_grad).sum((2, 3), dtype=mean.dtype))
-    return torch.cat(sums), torch.cat(products)
+        of_x.append(centred.sum((2, 3), dtype=mean.dtype))
+        products.append(centred.mul_(of_g).sum((2, 3), dtype=mean.dtype))
+    return rectified, torch.cat(sums), torch.cat(of_x), torch.cat(products)
+
+
+def _affine(a: Tensor, g: Tensor, b: Tensor, x: Tensor, c: Tensor) -> Tensor:
+    """``a g + b x + c`` in the data type of ``x``.
+
+    It is computed in that of the factors, the norm's, since the terms may cancel out.
+
+    Args:
+        a (Tensor): Shape (N, C).
+        g (Tensor): Shape (N, C, H, W).
+        b (Tensor): Shape (C,).
+        x (Tensor): Shape (N, C, H, W).
+        c (Tensor): Shape (N, C).
+    """
+    out = torch.empty_like(x)
+    a, b, c = a[:, :, None, None], b[:, None, None], c[:, :, None, None]
+    for to, *maps in _parts(out, a, g, x, c):
+        of_a, of_g, of_x, of_c = maps
+        if out.dtype == a.dtype:
+            torch.addcmul(of_c, of_a, of_g, out=to).addcmul_(b, of_x)
+        else:
+            to.copy_(torch.addcmul(of_c, of_a, of_g).addcmul_(b, of_x))
+    return out
+
+
+def _parts(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Splits a batch on the CPU into parts that fit into the cache.
+
+    What is done there to one part after the other reads the memory once.
+
+    Args:
+        *maps (Tensor): The first of shape (N, C, H, W), the others (N, C, ...).
+    """
+    images = max(1, len(maps[0]))
+    if maps[0].device.type == 'cpu':
+        images = max(1, _CACHED // maps[0][0].numel())
+    return zip(*(m.split(images) for m in maps))
 
 
 def _batch_norm(
@@ -213,8 +248,7 @@ def _batch_norm(
 
 def _add_and_rectify(out: Tensor, gates: Tensor, identity: Tensor) -> Tensor:
     """``relu(identity + gates * out)``, in the memory of ``out``."""
-    identity, gates = identity.to(out.dtype), gates.to(out.dtype)
-    in_place = out.stride() == identity.stride()
-    return torch.addcmul(
-        identity, gates[:, :, None, None], out, out=out if in_place else None
-    ).relu_()
+    gates = gates.to(out.dtype)[:, :, None, None]
+    for to, of_gates, of_identity in _parts(out, gates, identity.to(out.dtype)):
+        torch.addcmul(of_identity, of_gates, to, out=to).relu_()
+    return out
