@@ -108,8 +108,9 @@ def judge(kind, seed, read, path):
     """
     folder = os.path.dirname(path)
     before, state = _size_of(path), _global_state()
-    _reset_memory()
-    base, start = _memory('VmRSS'), time.perf_counter()
+    base = _memory('VmRSS')
+    _reset_memory()  # after it: what is freed in between would count as taken
+    start = time.perf_counter()
     raised = None
     _watch.start(folder)
     try:
