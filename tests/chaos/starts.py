@@ -75,11 +75,13 @@ class Start:
 def _fork(body, output, words, variables, ranks_path):
     sys.stdout.flush()
     sys.stderr.flush()
+    # Before the fork: the new process may be killed before it comes to it.
+    opened = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     pid = os.fork()
     if pid:
+        os.close(opened)
         return pid
     signal(SIGTERM, SIG_DFL)  # not as this process does
-    opened = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(opened, 1)
     os.dup2(opened, 2)
     os.environ.update(variables)
