@@ -1,7 +1,5 @@
 """Where the time of whole detectors goes, side by side in one run."""
 
-import json
-import os
 import os.path as osp
 import statistics
 from collections.abc import Sequence
@@ -10,18 +8,18 @@ from typing import Optional
 
 import torch
 from mmdet.models.detectors import BaseDetector
-from mmengine.utils import ProgressBar
 from torch import nn
 
 from ..errors import UserError
 from ..visualization import figure, text_table
 from .devices import choose_device
-from .measuring import write_markdown
+from .measuring import check_positive, progress_bar, write_table
 from .rows import build_row, precision
 from .steps import Batch, Step, make_samples
 from .stopwatch import Stopwatch, make_detections_equal
 
-MEASURES = ('inference', 'training step')
+# What is measured, and about how many times the work of inference it is.
+MEASURES = {'inference': 1, 'training step': 3}
 # By measure, row and part: seconds in each round.
 Parts = dict[str, dict[str, dict[str, list[float]]]]
 
@@ -55,9 +53,10 @@ def benchmark_parts(
         medians of the rounds' ratios to it.
 
     Raises:
-        UserError: If a row cannot be built or is no detector, or if there is no
-            such device.
+        UserError: If a row cannot be built or is no detector, if there is no such
+            device, or if a number is not positive.
     """
+    check_positive(batch_size=batch_size, size=min(size), rounds=rounds)
     place = choose_device(device)
     models = {row: _build(row, place) for row in rows}
     steps = {row: Step(model, precision(row)) for row, model in models.items()}
@@ -65,26 +64,22 @@ def benchmark_parts(
     images = torch.rand(batch_size, 3, *size, device=place)
     batch = Batch(images, make_samples(images))
     results: Parts = {measure: {row: {} for row in rows} for measure in MEASURES}
-    progress = ProgressBar(len(steps) * len(MEASURES) * (rounds + 1))
-    for measure in MEASURES:
-        is_training = measure == 'training step'
-        for number in range(rounds + 1):  # the first one warms up
-            for row, step in steps.items():
-                models[row].train(is_training)
-                run = step.train if is_training else step.detect
-                measured = watches[row].run(partial(run, batch))
-                if number:
-                    _note(results[measure][row], measured)
-                progress.update()
-    print()  # ends the line of the progress bar
+    total = sum(MEASURES.values()) * len(steps) * (rounds + 1)
+    with progress_bar(total) as progress:
+        for measure, work in MEASURES.items():
+            is_training = measure == 'training step'
+            for number in range(rounds + 1):  # the first one warms up
+                for row, step in steps.items():
+                    progress.set_description_str(f'{row}, {measure}', refresh=False)
+                    models[row].train(is_training)
+                    run = step.train if is_training else step.detect
+                    measured = watches[row].run(partial(run, batch))
+                    if number:
+                        _note(results[measure][row], measured)
+                    progress.update(work)
     cells = _cells(results)
-    os.makedirs(out, exist_ok=True)
     table = text_table(cells, left_columns=2)
-    with open(osp.join(out, 'parts.txt'), 'w') as file:
-        file.write(table + '\n')
-    write_markdown(osp.join(out, 'parts.md'), cells, place, left_columns=2)
-    with open(osp.join(out, 'parts.json'), 'w') as file:
-        json.dump(results, file, indent=2)
+    write_table(out, 'parts', table, cells, results, place, left_columns=2)
     _draw(results, osp.join(out, 'parts.png'))
     return table
 

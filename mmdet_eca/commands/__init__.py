@@ -1,6 +1,6 @@
 """The command line: ``mmdet-eca COMMAND``, and the same as ``tools/COMMAND.py``.
 
-Each module here is a command. Its docstring says what the command does,
+Each module or package here is a command. Its docstring says what the command does,
 ``add_arguments(parser)`` declares its arguments and ``run(args)`` does it. The module,
 and with it the wing that it uses, is imported when the command is called.
 """
@@ -66,7 +66,8 @@ def describe_commands() -> dict[str, str]:
     """One line on each command, read without importing the command."""
     lines = {}
     for module in pkgutil.iter_modules(__path__):
-        with open(osp.join(__path__[0], f'{module.name}.py'), encoding='utf-8') as file:
+        name = f'{module.name}/__init__.py' if module.ispkg else f'{module.name}.py'
+        with open(osp.join(__path__[0], name), encoding='utf-8') as file:
             doc = ast.get_docstring(ast.parse(file.read()))
         assert doc, f'{module.name} says what it does'
         lines[module.name.replace('_', '-')] = doc.splitlines()[0]
