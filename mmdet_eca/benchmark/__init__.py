@@ -1,7 +1,6 @@
 """Time and memory of detectors, operators and evaluations, side by side in one run."""
 
 from .classifiers import PaperSpeed
-from .devices import machine
 from .evaluation import benchmark_evaluation
 from .growth import benchmark_growth
 from .model import benchmark_model
@@ -18,5 +17,4 @@ __all__ = [
     'benchmark_parts',
     'benchmark_table3',
     'benchmark_tail',
-    'machine',
 ]

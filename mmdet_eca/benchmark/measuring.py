@@ -13,9 +13,9 @@ import torch
 from torch.utils.benchmark import timer
 from tqdm import tqdm
 
+from ..engine import machine
 from ..errors import UserError
 from ..visualization import markdown_table
-from .devices import machine
 
 
 def seconds(function: Callable) -> float:

@@ -5,9 +5,9 @@ from typing import Any, Optional
 
 import torch
 
+from ..engine import machine
 from ..visualization import figure, text_table
 from .bars import draw_bars
-from .devices import machine
 from .measuring import significant, spread, write_table
 
 COLUMNS = ('training', 'inference')

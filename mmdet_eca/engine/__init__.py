@@ -17,6 +17,7 @@ from .config import (
 from .detector import load_detector
 from .hooks import ChannelsLastHook, to_channels_last
 from .images import find_images
+from .machine import device_name, machine, versions
 from .mixed_precision import has_bfloat16, use_mixed_precision
 from .runner import build_runner
 
@@ -26,6 +27,7 @@ __all__ = [
     'add_train_arguments',
     'build_runner',
     'config_path',
+    'device_name',
     'find_config',
     'find_images',
     'has_bfloat16',
@@ -33,9 +35,11 @@ __all__ = [
     'load_config',
     'load_detector',
     'load_train_config',
+    'machine',
     'register_config_prefix',
     'to_channels_last',
     'tool_path',
     'use_half_precision',
     'use_mixed_precision',
+    'versions',
 ]
