@@ -3,6 +3,11 @@ _base_ = './mask_rcnn_eca_r50_digits.py'
 
 model = dict(
     backbone=dict(
-        _delete_=True, type='ResNet', depth=50, base_channels=16, norm_eval=False
+        _delete_=True,
+        type='ResNet',
+        depth=50,
+        base_channels=16,
+        norm_eval=False,
+        init_cfg=None,
     )
 )

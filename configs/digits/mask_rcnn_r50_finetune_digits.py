@@ -7,7 +7,10 @@ load_from = 'work_dirs/mask_rcnn_r50_digits/epoch_4.pth'
 model = dict(backbone=dict(norm_eval=True))
 train_cfg = dict(max_epochs=2)
 optim_wrapper = dict(
-    optimizer=dict(lr=1e-4), paramwise_cfg=dict(custom_keys={'.eca.': dict(lr_mult=10)})
+    optimizer=dict(lr=1e-4),
+    paramwise_cfg=dict(
+        custom_keys={'.eca.': dict(lr_mult=10), '.se.': dict(lr_mult=10)}
+    ),
 )
 _warm_up, _cosine = _base_.param_scheduler
 param_scheduler = [_warm_up, dict(_cosine, T_max=2)]

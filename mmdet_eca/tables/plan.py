@@ -112,13 +112,14 @@ def _command(
     checkpoint: Optional[str] = None,
 ) -> list[str]:
     """A command of ``tools/``; ``checkpoint`` is in the work directory."""
-    words = [tool_path(tool), _relative(experiment.config)]
+    words = [tool_path(tool), relative_path(experiment.config)]
     if checkpoint:
         words.append(osp.join(work_dir, checkpoint))
     return [*words, str(gpus), '--work-dir', work_dir]
 
 
-def _relative(path: str) -> str:
+def relative_path(path: str) -> str:
+    """The path as it is typed: relative to the current folder if it is below it."""
     relative = osp.relpath(path)
     return path if relative.startswith(osp.pardir) else relative
 

@@ -1,0 +1,7 @@
+_base_ = './resnet50_digits.py'
+
+model = dict(
+    backbone=dict(
+        type='AttentionResNet', attention=dict(type='ECANonShared', kernel_size=3)
+    )
+)

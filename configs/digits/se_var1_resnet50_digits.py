@@ -1,0 +1,3 @@
+_base_ = './resnet50_digits.py'
+
+model = dict(backbone=dict(type='AttentionResNet', attention=dict(type='SEVar1')))

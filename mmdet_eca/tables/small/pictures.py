@@ -1,0 +1,59 @@
+"""The picture of the tables in small."""
+
+from typing import Any
+
+from ...visualization import figure
+from .results import first_column
+
+
+def draw_small(rows: list[dict[str, Any]], out_file: str) -> None:
+    """Draws every group: on the left the runs, on the right the differences.
+
+    A line joins the runs of a seed. The bars are the 95 % confidence intervals of
+    the difference to plain.
+
+    Args:
+        rows (list[dict]): What :func:`collect_small` gives.
+        out_file (str): The picture to write.
+    """
+    rows = [row for row in rows if row['column'] == first_column(row['task'])]
+    places = list(dict.fromkeys((row['group'], row['task']) for row in rows))
+    size = (12, 3.2 * len(places))
+    with figure(out_file, panels=2 * len(places), size=size, columns=2) as panels:
+        for index, place in enumerate(places):
+            of_place = [row for row in rows if (row['group'], row['task']) == place]
+            _draw_runs(panels[2 * index], of_place)
+            _draw_differences(panels[2 * index + 1], of_place)
+
+
+def _draw_runs(axes: Any, rows: list[dict[str, Any]]) -> None:
+    by_seed: dict[int, list[tuple[int, float]]] = {}
+    for place, row in enumerate(rows):
+        for seed, value in zip(row['seeds'], row['values']):
+            by_seed.setdefault(seed, []).append((place, value))
+    for points in by_seed.values():
+        axes.plot(*zip(*points), '.-', color='tab:gray', alpha=0.5, linewidth=0.8)
+    for place, row in enumerate(rows):
+        axes.errorbar(
+            place, row['mean'], row['std'], fmt='o', color='black', capsize=4, zorder=3
+        )
+    first = rows[0]
+    axes.set_xticks(range(len(rows)), [row['label'] for row in rows], rotation=20)
+    axes.set_xlim(-0.5, len(rows) - 0.5)
+    axes.set(
+        title=f'{first["group"]}: {first["task"]} {first["column"]} of every run',
+        ylabel='percent',
+    )
+
+
+def _draw_differences(axes: Any, rows: list[dict[str, Any]]) -> None:
+    rows = [row for row in rows if row['difference'] is not None]
+    for place, row in enumerate(rows):
+        half = None if row['low'] is None else row['high'] - row['difference']
+        axes.errorbar(
+            row['difference'], place, xerr=half, fmt='o', color='tab:red', capsize=4
+        )
+    axes.axvline(0, color='black', linewidth=0.8)
+    axes.set_yticks(range(len(rows)), [row['label'] for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set(title='difference to plain, 95 % confidence', xlabel='percent')
