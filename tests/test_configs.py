@@ -205,6 +205,7 @@ def test_digits_detector_is_the_real_one_made_small(detector):
     # The same parts in the same places, but for norm instead of pretraining.
     expected = {**types(real.model), 'neck.norm_cfg': 'BN'}
     assert expected.pop('backbone.init_cfg') == 'Pretrained'
+    assert expected.pop('backbone.norm_cfg') == 'BN'  # as it is by default
     if detector == 'retinanet':
         expected['bbox_head.norm_cfg'] = 'BN'
     assert types(small.model) == expected

@@ -3,11 +3,6 @@ _base_ = './faster_rcnn_eca_r50_digits.py'
 
 model = dict(
     backbone=dict(
-        _delete_=True,
-        type='ResNet',
-        depth=50,
-        base_channels=16,
-        norm_eval=False,
-        init_cfg=None,
+        _delete_=True, type='ResNet', depth=50, base_channels=16, norm_eval=False
     )
 )

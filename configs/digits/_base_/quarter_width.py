@@ -1,9 +1,15 @@
 # The paper's detectors with a quarter of their channels, for images a fifth of COCO's
 # size: two CPU cores train one in minutes. Norm in the FPN, since nothing is pretrained
 # on ImageNet.
-_base_ = '../../_base_/eca_r50.py'
-
-backbone = dict(base_channels=16, frozen_stages=-1, norm_eval=False, init_cfg=None)
+custom_imports = dict(imports=['mmdet_eca'])
+backbone = dict(
+    _delete_=True,  # mmdet's starts from ImageNet weights
+    type='ECAResNet',
+    depth=50,
+    kernel_size=(3, 5, 5, 7),
+    base_channels=16,
+    norm_eval=False,
+)
 neck = dict(in_channels=[64, 128, 256, 512], out_channels=64, norm_cfg=dict(type='BN'))
 # Faster R-CNN, and Mask R-CNN without its masks.
 rcnn = dict(

@@ -149,11 +149,7 @@ def _weights_options(work_dirs: str, row: SmallRow, seed: int) -> list[str]:
     if not start.is_classifier:
         return [f'load_from={weights}']
     init_cfg = 'model.backbone.init_cfg'
-    return [
-        f'{init_cfg}._delete_=True',
-        f'{init_cfg}.type=Pretrained',
-        f'{init_cfg}.checkpoint={weights}',
-    ]
+    return [f'{init_cfg}.type=Pretrained', f'{init_cfg}.checkpoint={weights}']
 
 
 def small_plan_text(plan: list[dict[str, Any]]) -> str:
