@@ -27,6 +27,8 @@ PLAIN, PLAIN_BACKBONE = 'mask_rcnn_r50_digits', 'resnet50_digits'
 PYTHON = f"""#!{sys.executable}
 import os, shutil, sys, time
 from os.path import basename, dirname, exists, join
+if basename(sys.argv[1]) == 'make_digits.py':
+    sys.exit(exists('data/other'))
 here, work_dir = dirname(__file__), sys.argv[4]
 name = basename(sys.argv[2])[:-3]
 run = name + ' ' + work_dir[-1]
@@ -61,7 +63,6 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'executable', str(tmp_path / 'python'))
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / 'data' / 'digits').mkdir(parents=True)
 
     def call(*names, jobs=2, seeds=(0, 1)):
         with open('output.txt', 'a') as output:
@@ -168,6 +169,13 @@ def test_no_process_is_left_by_an_interruption(tmp_path, runs, number):
     _, errors = process.communicate(timeout=30)
     assert f'interrupted in {PLAIN_BACKBONE}, seed 0, {BACKBONE}, seed 0: ' in errors
     assert not [line for line in command_lines() if str(tmp_path / 'python') in line]
+
+
+def test_nothing_starts_on_other_data(tmp_path, runs):
+    (tmp_path / 'data' / 'other').mkdir(parents=True)
+    with pytest.raises(UserError, match='the data set is not as the runs need it'):
+        runs(BACKBONE)
+    assert started(tmp_path) == []
 
 
 def test_wrong_number_of_jobs(runs):
