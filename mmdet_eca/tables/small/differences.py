@@ -29,11 +29,6 @@ class Difference(NamedTuple):
     std: Optional[float]
     seeds: int
 
-    @property
-    def is_clear(self) -> bool:
-        """Whether the interval is on one side of zero."""
-        return self.low is not None and self.low * (self.high or 0) > 0
-
 
 def paired_difference(
     values: Mapping[int, float], plain: Mapping[int, float]
