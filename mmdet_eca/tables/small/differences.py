@@ -51,8 +51,8 @@ def paired_difference(
         return Difference(mean, None, None, None, 1)
     std = float(differences.std(ddof=1))
     # Half the interval: the t quantile times the standard error of the mean.
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(seeds) - 1) * std / len(seeds) ** 0.5
-    half = float(half)
+    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(seeds) - 1))
+    half = quantile * std / len(seeds) ** 0.5
     return Difference(mean, mean - half, mean + half, std, len(seeds))
 
 
