@@ -136,7 +136,7 @@ def test_the_converter(hostile, ran, tmp_path):
 WITH_INIT_CFG = """
 _base_ = '{root}/{config}'
 model = dict(backbone=dict(init_cfg=dict(
-    _delete_=True, type='Pretrained', {arguments})))
+    type='Pretrained', {arguments})))
 """
 
 

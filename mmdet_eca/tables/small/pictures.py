@@ -55,5 +55,5 @@ def _draw_differences(axes: Any, rows: list[dict[str, Any]]) -> None:
         )
     axes.axvline(0, color='black', linewidth=0.8)
     axes.set_yticks(range(len(rows)), [row['label'] for row in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)  # also of a row alone
     axes.set(title='difference to plain, 95 % confidence', xlabel='percent')
