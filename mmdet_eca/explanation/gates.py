@@ -1,6 +1,6 @@
 """How much each attention layer weighs every channel, over images and classes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -137,6 +137,53 @@ def recorded_gates(detector: BaseDetector) -> Iterator[dict[Layer, list[np.ndarr
     ]
     try:
         yield recorded
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def constant_gates(
+    detector: BaseDetector,
+    recorded: Mapping[Layer, Sequence[np.ndarray]],
+    per_channel: bool = True,
+) -> Iterator[None]:
+    """Fixes every gate at its mean over images, for as long as the context lasts.
+
+    What the detector is worth then, it is worth without looking at the image as a
+    whole: a constant of a channel could be folded into the norm before it.
+
+    Args:
+        detector (BaseDetector): The detector.
+        recorded (Mapping[Layer, Sequence[np.ndarray]]): Its weights (N, C) on some
+            images, as :func:`recorded_gates` yields them.
+        per_channel (bool): One constant for each channel; else one for each layer.
+
+    Raises:
+        UserError: If a layer has no gate, or nothing was recorded of it.
+    """
+    layers = attention_layers(detector)
+    constants: dict[nn.Module, Tensor] = {}
+    for layer, module in layers.items():
+        if not layer.has_gate:
+            raise UserError(
+                f'{layer.name}, {layer.kind}, has no gate for each channel that could '
+                'be constant'
+            )
+        if not recorded.get(layer):
+            raise UserError(
+                f'nothing was recorded of {layer.name}: run the detector on images in '
+                'recorded_gates first'
+            )
+        mean = torch.from_numpy(np.concatenate(recorded[layer]).mean(0))
+        constants[module] = mean if per_channel else mean.mean().expand_as(mean)
+
+    def rescale(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> Tensor:
+        return inputs[0] * constants[module].to(out)[:, None, None]
+
+    handles = [module.register_forward_hook(rescale) for module in constants]
+    try:
+        yield
     finally:
         for handle in handles:
             handle.remove()

@@ -10,6 +10,7 @@ from mmdet_eca import UserError
 from mmdet_eca.explanation import (
     attention_layers,
     channel_weights,
+    constant_gates,
     distance,
     recorded_gates,
     stack_gates,
@@ -106,6 +107,44 @@ def test_identity_start_is_at_distance_0(images):
     for weights in gates_of(model, images).values():
         away = distance(weights, [weights[0], weights[1]])
         assert away == (0.5, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize('per_channel', [True, False])
+@torch.no_grad()
+def test_constant_gates_are_a_plain_resnet_with_other_norms(
+    folded, images, per_channel
+):
+    images = images * torch.tensor([1, 9])[:, None, None, None]  # other gates
+    with recorded_gates(folded) as recorded:
+        folded(images)
+        folded(images[:1])
+    before = folded(images)
+    with constant_gates(folded, recorded, per_channel):
+        constant = folded(images)
+    for outs in zip(folded(images), before):
+        torch.testing.assert_close(*outs, rtol=0, atol=0)
+
+    plain = Detector('ResNet')
+    plain.backbone.load_state_dict(folded.backbone.state_dict(), strict=False)
+    blocks = dict(plain.named_modules())
+    for layer, (weights, one_more) in recorded.items():
+        mean = (weights.sum(0) + one_more[0]) / 3
+        norm = blocks[layer.name].bn3
+        for value in (norm.weight, norm.bias):
+            value.mul_(torch.from_numpy(mean) if per_channel else float(mean.mean()))
+    for ours, expected, away in zip(constant, plain(images), before):
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+        assert (ours - away).abs().max() > 1e-3
+
+
+def test_a_gate_that_cannot_be_constant_is_named(folded, images):
+    with pytest.raises(UserError, match=r'nothing was recorded of backbone.layer1.0'):
+        constant_gates(folded, {}).__enter__()
+    cbam = Detector('AttentionResNet', attention=dict(type='CBAM'))
+    with recorded_gates(cbam) as recorded:
+        cbam(images)
+    with pytest.raises(UserError, match=r'backbone.layer1.0, CBAM, has no gate for'):
+        constant_gates(cbam, recorded).__enter__()
 
 
 def test_distance_adds_up_from_channels_and_images():
