@@ -36,6 +36,8 @@ class Run:
         evaluations (list[dict]): The metrics by epoch, likewise: COCO's, or top-1
             and top-5.
         metrics (dict): The metrics of the last checkpoint.
+        data_root (str, optional): On what data they were measured, None if the
+            config does not say or there are none.
         epochs (int): Number of finished epochs.
         gpus (int, optional): Number of processes, None if it is not logged.
     """
@@ -48,6 +50,7 @@ class Run:
     training: list[dict] = field(default_factory=list)
     evaluations: list[dict] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
+    data_root: Optional[str] = None
     epochs: int = 0
     gpus: Optional[int] = None
 
@@ -198,12 +201,14 @@ def _add_results(run: Run, tests: list[LogDir], expected: Optional[Config]) -> N
     for row in run.evaluations:
         if row['step'] == run.max_epochs:
             run.metrics = row
+            run.data_root = run.cfg.val_dataloader.dataset.get('data_root')
     data_set = (expected or run.cfg).val_dataloader
     for test in tests:
         checkpoint = osp.basename(test.cfg.get('load_from') or '')
         if checkpoint == run.checkpoint() and test.cfg.model.type == run.cfg.model.type:
             _refuse(check_data_set(test.cfg.test_dataloader, data_set))
             run.metrics = test.tested or {}
+            run.data_root = test.cfg.test_dataloader.dataset.get('data_root')
 
 
 def _set_state(run: Run) -> None:

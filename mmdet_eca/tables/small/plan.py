@@ -9,6 +9,7 @@ from ...engine import tool_path
 from ...errors import UserError
 from ..plan import relative_path
 from ..runs import Run, read_run
+from .evaluation import data_options, read_small_run
 from .records import record_path, work_dir_of
 from .rows import SmallRow, small_rows
 
@@ -50,11 +51,12 @@ def make_small_plan(
     def add(row: SmallRow, seed: int) -> None:
         if (row.name, seed) in steps:
             return
-        if row.starts_from:
+        step = next_step(work_dirs, row, seed)
+        if row.starts_from and step['state'] not in ('finished', 'unevaluated'):
             start = rows[row.starts_from]
             if find_weights(work_dirs, start, seed) is None:
                 add(start, seed)
-        steps[row.name, seed] = next_step(work_dirs, row, seed)
+        steps[row.name, seed] = step
 
     wanted = [
         (row, seed)
@@ -73,7 +75,7 @@ def make_small_plan(
 def next_step(work_dirs: str, row: SmallRow, seed: int) -> dict[str, Any]:
     """The state of a run and its next command; see :func:`make_small_plan`."""
     work_dir = work_dir_of(work_dirs, row, seed)
-    run = read_run(work_dir)
+    run = read_small_run(work_dir, row)
     state = run.state if run else 'missing'
     problem = f'{work_dir} {run.problem}' if run and run.problem else None
     command: Optional[list[str]] = None
@@ -124,7 +126,7 @@ def _command(work_dirs: str, row: SmallRow, seed: int, run: Optional[Run]) -> li
         checkpoint = osp.join(work_dir, run.checkpoint())
         return [
             *('python', tool_path('test.py'), config, checkpoint),
-            *('--work-dir', work_dir),
+            *('--work-dir', work_dir, '--cfg-options', *data_options()),
         ]
     tool = 'pretrain_imagenet.py' if row.is_classifier else 'train.py'
     options = [f'randomness.seed={seed}']

@@ -18,7 +18,8 @@ import torch
 from ...checkpoints.files import whole_file
 from ...engine import config_path, device_name, versions
 from ...errors import UserError
-from ..runs import Run, read_run
+from ..runs import Run
+from .evaluation import read_small_run
 from .rows import SmallRow, small_rows
 
 FOLDER = 'digits'
@@ -33,8 +34,8 @@ class Record:
         seed (int): Its seed.
         begun (str): When it was started first, as its work directory names it.
         epochs (int): Number of epochs.
-        metrics (dict[str, float]): COCO's after the last epoch, in [0, 1], or
-            top-1 and top-5 in percent.
+        metrics (dict[str, float]): After the last epoch, COCO's on a thousand images,
+            in [0, 1], or top-1 and top-5 in percent.
         commit (str, optional): Of this package, None if it is not in a repository.
         device (str): The GPU or CPU.
         versions (str): Of torch and mmcv.
@@ -93,7 +94,7 @@ def find_small_runs(work_dirs: str) -> dict[tuple[str, int], Run]:
         pattern = osp.join(glob.escape(osp.join(work_dirs, FOLDER, row.name)), 'seed_*')
         for path in glob.glob(pattern):
             number = osp.basename(path)[len('seed_') :]
-            run = read_run(path) if number.isdecimal() else None
+            run = read_small_run(path, row) if number.isdecimal() else None
             if run is not None:
                 runs[row.name, int(number)] = run
     return runs

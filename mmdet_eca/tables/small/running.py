@@ -14,7 +14,7 @@ from typing import IO, Any, Optional
 
 from ...engine import tool_path
 from ...errors import UserError
-from ..runs import read_run
+from .evaluation import data_command, read_small_run
 from .plan import Key, make_small_plan, next_step
 from .records import Record, as_record, keep, keep_results, work_dir_of
 from .rows import small_rows
@@ -24,7 +24,7 @@ OUTPUT = 'output.txt'  # in the work directory, what a run prints
 
 @dataclass
 class _Job:
-    """A process of a run."""
+    """A process of a run; ``begun`` is when the first of this run began."""
 
     key: Key
     process: 'subprocess.Popen[bytes]'
@@ -66,7 +66,7 @@ def run_small(
     keep_results(work_dirs, results)
     plan = make_small_plan(work_dirs, results, names, seeds)
     if plan:
-        _make_data(runs.output)
+        _make_data(plan, runs.output)
         runs.run(plan)
     if runs.failed:
         problems = '; '.join(f'{_name(k)}: {p}' for k, p in runs.failed.items())
@@ -77,11 +77,15 @@ def run_small(
     return [dict(step, command=None, problem=None, state='finished') for step in plan]
 
 
-def _make_data(output: IO[str]) -> None:
-    """Makes the data set, or checks that the one that is there has its settings."""
-    words = [sys.executable, tool_path('make_digits.py')]
-    if subprocess.call(words, stdout=output):
-        raise UserError('the data set is not as the runs need it, see above')
+def _make_data(plan: list[dict[str, Any]], output: IO[str]) -> None:
+    """Makes the data sets, or checks that those that are there have their settings."""
+    rows = small_rows([step['name'] for step in plan])
+    commands = [['python', tool_path('make_digits.py')]]
+    if not all(row.is_classifier for row in rows):
+        commands.append(data_command())
+    for words in commands:
+        if subprocess.call([sys.executable, *words[1:]], stdout=output):
+            raise UserError('the data set is not as the runs need it, see above')
 
 
 class _Runs:
@@ -122,15 +126,15 @@ class _Runs:
             return True
         return False
 
-    def _start(self, key: Key, done: Optional[str] = None) -> None:
-        """Starts the next command of a run; ``done`` is the tool that it was given."""
+    def _start(self, key: Key, after: Optional[_Job] = None) -> None:
+        """Starts the next command of a run, whose command before was ``after``."""
         name, seed = key
         step = next_step(self.work_dirs, self.rows[name], seed)
         if step['command'] is None:
             return self._fail(key, step['problem'])
         words = [sys.executable, *step['command'][1:]]
         tool = osp.basename(words[1])
-        if tool == done:
+        if after and tool == after.tool:
             return self._fail(
                 key, f'{tool} ended without an error, but {step["problem"]}'
             )
@@ -143,7 +147,8 @@ class _Runs:
             process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env
             )
-        self.at_work.append(_Job(key, process, tool, time.time()))
+        begun = after.begun if after else time.time()
+        self.at_work.append(_Job(key, process, tool, begun))
         return None
 
     def _end(self, job: _Job) -> None:
@@ -154,9 +159,9 @@ class _Runs:
             log = osp.join(work_dir, OUTPUT)
             code = job.process.returncode
             return self._fail(job.key, f'{job.tool} ended with {code}, see {log}')
-        run = read_run(work_dir)
+        run = read_small_run(work_dir, self.rows[name])
         if run is None or run.state != 'finished':
-            return self._start(job.key, done=job.tool)
+            return self._start(job.key, after=job)
         self.seconds.setdefault(name, []).append(time.time() - job.begun)
         record = as_record(run, seed)
         keep(record, self.results)

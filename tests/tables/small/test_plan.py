@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -19,7 +20,7 @@ from mmdet_eca.tables.small import (
 )
 
 from ...conftest import ONE_THREAD
-from .work_dirs import detector_metrics, write_run
+from .work_dirs import detector_metrics, write_run, write_test
 
 ECA, BACKBONE = 'mask_rcnn_eca_r50_digits', 'eca_resnet50_digits'
 
@@ -97,16 +98,34 @@ def test_a_run_whose_weights_are_gone(tmp_path):
     assert 'has no weights any more: remove it' in small_plan_text([first])
 
 
-def test_a_detector_that_is_not_evaluated_is_tested(tmp_path):
+@pytest.mark.parametrize('lost', [True, False])
+def test_a_detector_is_tested_on_many_images(lost, tmp_path):
     folder = tmp_path / 'work' / 'digits' / 'mask_rcnn_r50_digits' / 'seed_0'
     write_run(folder, 'mask_rcnn_r50_digits', detector_metrics(0.5, 0.4))
-    scalars = folder / '20261128_120000' / 'vis_data' / 'scalars.json'
-    lines = scalars.read_text().splitlines()
-    scalars.write_text('\n'.join(line for line in lines if 'coco' not in line))
-    (step,) = [s for s in plan(tmp_path, 'mask_rcnn_r50_digits') if 'rcnn' in s['name']]
+    assert plan(tmp_path, 'mask_rcnn_r50_digits') == []
+    shutil.rmtree(folder / '20261128_123000')
+    if lost:  # the evaluation at the end of the training, too
+        scalars = folder / '20261128_120000' / 'vis_data' / 'scalars.json'
+        lines = scalars.read_text().splitlines()
+        scalars.write_text('\n'.join(line for line in lines if 'coco' not in line))
+    (step,) = plan(tmp_path, 'mask_rcnn_r50_digits')
     assert step['state'] == 'unevaluated'
     assert step['command'][1].endswith('test.py')
     assert step['command'][3] == f'{folder}/epoch_4.pth'
+    keep_results(str(tmp_path / 'work'), str(tmp_path / 'results'))
+    assert read_records(str(tmp_path / 'results')) == []
+
+    metrics = detector_metrics(0.3, 0.2)
+    write_test(folder, 'mask_rcnn_r50_digits', metrics, '20261128_140000')
+    # One on other images afterwards hides it.
+    for data, count in ((None, 1), ('data/digits/', 0)):
+        if data:
+            write_test(folder, 'mask_rcnn_r50_digits', metrics, '20261128_150000', data)
+            shutil.rmtree(tmp_path / 'results')
+        keep_results(str(tmp_path / 'work'), str(tmp_path / 'results'))
+        records = read_records(str(tmp_path / 'results'))
+        assert [record.metrics for record in records] == count * [metrics]
+        assert records == [] or records[0].begun == '20261128_120000'
 
 
 def test_a_classifier_that_is_not_evaluated_repeats_its_last_epoch(tmp_path):
@@ -140,8 +159,11 @@ def run(step, *options):
     subprocess.run(words, check=True, env={**os.environ, **ONE_THREAD})
 
 
-def test_the_commands_train_on_what_was_trained_before(tmp_path, digits):
+def test_the_commands_train_on_what_was_trained_before(tmp_path, digits, monkeypatch):
     """In the smallest: one epoch of two steps each, backbone, detector, retrofit."""
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'data' / 'digits_1000').symlink_to(digits)
+    monkeypatch.chdir(tmp_path)
     for name, extra in (
         (
             'resnet50_digits',
@@ -156,6 +178,10 @@ def test_the_commands_train_on_what_was_trained_before(tmp_path, digits):
     ):
         (step,) = plan(tmp_path, name)
         run(step, 'train_cfg.max_epochs=1', *extra)
+        if 'rcnn' in name:
+            (step,) = plan(tmp_path, name)
+            assert step['state'] == 'unevaluated'
+            run(step)  # on the images that its options name
     keep_results(str(tmp_path / 'work'), str(tmp_path / 'results'))
     records = read_records(str(tmp_path / 'results'))
     assert [(record.name, record.seed) for record in records] == [
@@ -166,7 +192,7 @@ def test_the_commands_train_on_what_was_trained_before(tmp_path, digits):
     for record in records:
         kept = set(record.metrics)
         assert kept == set(*(r.metrics for r in small_rows([record.name])))
-    log = next((tmp_path / 'work').glob('digits/mask_rcnn_se*/seed_0/*/*.log'))
+    log = min((tmp_path / 'work').glob('digits/mask_rcnn_se*/seed_0/*/*.log'))
     assert 'starts as the identity' in log.read_text()
     stored = json.loads(next((tmp_path / 'results').rglob('*.json')).read_text())
     assert stored['epochs'] == 1

@@ -28,6 +28,8 @@ PYTHON = f"""#!{sys.executable}
 import os, shutil, sys, time
 from os.path import basename, dirname, exists, join
 if basename(sys.argv[1]) == 'make_digits.py':
+    with open('made', 'a') as file:
+        print(*sys.argv[2:], file=file)
     sys.exit(exists('data/other'))
 here, work_dir = dirname(__file__), sys.argv[4]
 name = basename(sys.argv[2])[:-3]
@@ -104,6 +106,8 @@ def test_everything_is_run_once_and_kept(tmp_path, runs):
     output = (tmp_path / 'output.txt').read_text()
     assert f'{ECA}, seed 1: box AP 0.500, mask AP 0.400; ' in output
     assert ' runs left, about 0.0 hours' in output
+    images = '--out data/digits_1000 --num-train 1 --num-val 1000'
+    assert (tmp_path / 'made').read_text().splitlines() == ['', images]
     assert runs(ECA, PLAIN) == []
     assert len(started(tmp_path)) == 16
 
@@ -111,6 +115,7 @@ def test_everything_is_run_once_and_kept(tmp_path, runs):
 def test_one_run_at_a_time_has_all_threads(tmp_path, runs):
     runs(BACKBONE, jobs=1, seeds=[2])
     assert started(tmp_path) == [f'begin {BACKBONE} 2 ', f'end {BACKBONE} 2 ']
+    assert (tmp_path / 'made').read_text() == '\n'  # no images for detectors
     log = tmp_path / 'work' / 'digits' / BACKBONE / 'seed_2' / 'output.txt'
     assert log.read_text() == 'a line of output\n'
 
