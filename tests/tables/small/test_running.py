@@ -156,7 +156,9 @@ def test_results_of_an_interrupted_call_are_kept_by_the_next(tmp_path, runs):
 def test_no_process_is_left_by_an_interruption(tmp_path, runs, number):
     (tmp_path / 'hang').write_text(f'{BACKBONE} 0\n{PLAIN_BACKBONE} 0\n')
     code = (
-        'import sys; from mmdet_eca.tables.small import run_small\n'
+        'import signal, sys; from mmdet_eca.tables.small import run_small\n'
+        # Which a shell's background jobs ignore.
+        'signal.signal(signal.SIGINT, signal.default_int_handler)\n'
         f'sys.executable = {str(tmp_path / "python")!r}\n'
         'from mmdet_eca import UserError\n'
         'try:\n'
