@@ -8,7 +8,7 @@
 #               processes too; and two processes evaluate to what one does
 # make soak:    kills and bad inputs for SOAK_MINUTES (120), which it goes on with when
 #               it is started again; the report is work_dirs/soak/report.md
-# make demo:    Digits-COCO: data, training, evaluation, pictures (10 minutes)
+# make demo:    Digits-COCO: data, training, evaluation, pictures (13 minutes)
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
 # make gpu:     on a machine with a GPU: tests, benchmarks and demo on it
 # make docs:    the documentation as a site, in site/
