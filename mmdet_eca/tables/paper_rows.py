@@ -280,9 +280,9 @@ def check_names(names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f', did you mean {near[0]}' if near else ''
+            hint = f', did you mean {near[0]}?' if near else '.'
             raise UserError(
-                f'there is no row {name!r}{hint}? The rows are {", ".join(known)}'
+                f'there is no row {name!r}{hint} The rows are {", ".join(known)}'
             )
 
 
