@@ -1,6 +1,7 @@
 """Composes the images of Digits-COCO: handwritten digits on textured backgrounds."""
 
-from typing import NamedTuple
+import colorsys
+from typing import NamedTuple, Optional
 
 import cv2
 import numpy as np
@@ -11,6 +12,9 @@ MAX_ROTATION = 20  # degrees
 DIGITS_PER_IMAGE = (3, 9)  # fewest and most
 MIN_VISIBLE = 0.65  # share of a digit's area that no other digit covers
 INK = 0.3  # share of the full intensity at the edge of a stroke
+FRAGMENTS = (2, 6)  # of digits that are not there, in a scene
+BARS = (2, 6)  # that cover digits in a scene
+MIN_UNCOVERED = 0.5  # share of a digit's area that no bar covers
 
 
 class Glyphs(NamedTuple):
@@ -25,6 +29,28 @@ class Instance(NamedTuple):
 
     label: int
     mask: np.ndarray
+
+
+class Scene(NamedTuple):
+    """What an image as a whole says about its digits.
+
+    Attributes:
+        color (tuple[float]): Mean BGR color of the background.
+        labels (tuple[int]): The digits that occur.
+    """
+
+    color: tuple[float, ...]
+    labels: tuple[int, ...]
+
+
+def _scene(number: int, count: int = 5) -> Scene:
+    """The digits 2n to 2n + 3: each occurs in two scenes."""
+    rgb = colorsys.hsv_to_rgb(number / count, 0.5, 0.6)
+    labels = tuple((2 * number + i) % 10 for i in range(4))
+    return Scene(tuple(255 * value for value in reversed(rgb)), labels)
+
+
+SCENES = tuple(_scene(number) for number in range(5))
 
 
 def split_glyphs(seed: int) -> tuple[Glyphs, Glyphs]:
@@ -42,20 +68,27 @@ def split_glyphs(seed: int) -> tuple[Glyphs, Glyphs]:
 
 
 def compose(
-    glyphs: Glyphs, rng: np.random.Generator
+    glyphs: Glyphs, rng: np.random.Generator, scene: Optional[Scene] = None
 ) -> tuple[np.ndarray, list[Instance]]:
     """Composes one image.
 
     Args:
         glyphs (Glyphs): Digits to choose from.
         rng (np.random.Generator): The source of everything random.
+        scene (Scene, optional): Gives the background its color and chooses the
+            digits, which are harder to tell apart then: between fragments of others,
+            and partly covered. By default nothing in an image depends on the rest.
 
     Returns:
         tuple[np.ndarray, list[Instance]]: BGR image, shape (H, W, 3), uint8, and
         the digits in it; each lies above those before it.
     """
-    image = _background(rng)
+    image = _background(rng, scene)
     _draw_distractors(image, rng)
+    if scene:
+        _draw_fragments(image, glyphs, rng)
+        of_scene = np.isin(glyphs.labels, scene.labels)
+        glyphs = Glyphs(glyphs.images[of_scene], glyphs.labels[of_scene])
     instances: list[Instance] = []
     wanted = rng.integers(DIGITS_PER_IMAGE[0], DIGITS_PER_IMAGE[1] + 1)
     for _ in range(4 * wanted):  # some places would hide other digits
@@ -71,20 +104,36 @@ def compose(
             continue
         instances = [Instance(below.label, below.mask & ~mask) for below in instances]
         instances.append(Instance(int(glyphs.labels[chosen]), mask))
-        color = _contrasting_color(image[mask].mean(axis=0), rng)
-        left, top, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
-        covered = image[top : top + height, left : left + width]
-        opacity = alpha[top : top + height, left : left + width, None]
-        covered += opacity * (color - covered)
+        _draw_glyph(image, alpha, rng)
+    if scene:
+        instances = _draw_bars(image, instances, rng)
     image += 4 * rng.standard_normal(image.shape, np.float32)
     return image.clip(0, 255).astype(np.uint8), instances
 
 
-def _background(rng: np.random.Generator) -> np.ndarray:
+def outlines(mask: np.ndarray) -> list[np.ndarray]:
+    """Returns the polygons around the pixels of a mask that have an area.
+
+    Args:
+        mask (np.ndarray): Shape (H, W), bool.
+
+    Returns:
+        list[np.ndarray]: Points (x, y) of each polygon, shape (N, 2), int32.
+    """
+    contours, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    return [contour[:, 0] for contour in contours if cv2.contourArea(contour) >= 4]
+
+
+def _background(rng: np.random.Generator, scene: Optional[Scene]) -> np.ndarray:
     """Returns noise of several scales in random colors, shape (H, W, 3), float32."""
     height, width = IMAGE_SIZE
     image = np.zeros((height, width, 3), np.float32)
-    image += rng.uniform(40, 215, 3)
+    if scene:
+        image += rng.normal(scene.color, 15)
+    else:
+        image += rng.uniform(40, 215, 3)
     for cells, strength in ((3, 45), (10, 25), (40, 12)):
         noise = rng.normal(0, strength, (cells, cells * 3 // 2, 3))
         image += cv2.resize(
@@ -126,6 +175,55 @@ def _draw_distractors(image: np.ndarray, rng: np.random.Generator) -> None:
                 thickness,
                 cv2.LINE_AA,
             )
+
+
+def _draw_fragments(
+    image: np.ndarray, glyphs: Glyphs, rng: np.random.Generator
+) -> None:
+    """Draws less than half of each of some digits, of which nobody is to be found."""
+    rows, columns = np.indices(IMAGE_SIZE)
+    for _ in range(rng.integers(FRAGMENTS[0], FRAGMENTS[1] + 1)):
+        alpha = _place(glyphs.images[rng.integers(len(glyphs.images))], rng)
+        angle = rng.uniform(0, 2 * np.pi)
+        position = np.cos(angle) * columns + np.sin(angle) * rows
+        share = rng.uniform(0.2, 0.4)
+        alpha[position > np.quantile(position[alpha > 0.5], share)] = 0
+        _draw_glyph(image, alpha, rng)
+
+
+def _draw_glyph(image: np.ndarray, alpha: np.ndarray, rng: np.random.Generator) -> None:
+    """Draws a glyph of this opacity in one color, which is well visible."""
+    color = _contrasting_color(image[alpha > 0.5].mean(axis=0), rng)
+    left, top, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
+    covered = image[top : top + height, left : left + width]
+    opacity = alpha[top : top + height, left : left + width, None]
+    covered += opacity * (color - covered)
+
+
+def _draw_bars(
+    image: np.ndarray, instances: list[Instance], rng: np.random.Generator
+) -> list[Instance]:
+    """Draws bars across digits; returns what is still visible of each."""
+    areas = [MIN_UNCOVERED * instance.mask.sum() for instance in instances]
+    for _ in range(rng.integers(BARS[0], BARS[1] + 1)):
+        bar = np.zeros(IMAGE_SIZE, np.uint8)
+        points = np.argwhere(instances[rng.integers(len(instances))].mask)
+        row, column = points[rng.integers(len(points))]
+        angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(20, 60)
+        step = length * np.array([np.cos(angle), np.sin(angle)]) / 2
+        begin, end = ((column, row) + sign * step for sign in (-1, 1))
+        thickness = int(rng.integers(3, 13))
+        cv2.line(
+            bar, begin.astype(int).tolist(), end.astype(int).tolist(), 1, thickness
+        )
+        left = [Instance(label, mask & (bar == 0)) for label, mask in instances]
+        if all(
+            mask.sum() >= area and outlines(mask)
+            for (_, mask), area in zip(left, areas)
+        ):
+            image[bar > 0] = rng.uniform(0, 255, 3)
+            instances = left
+    return instances
 
 
 def _place(glyph: np.ndarray, rng: np.random.Generator) -> np.ndarray:

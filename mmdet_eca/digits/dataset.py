@@ -15,7 +15,15 @@ import numpy as np
 from mmengine.utils import ProgressBar
 
 from ..errors import UserError
-from .composition import IMAGE_SIZE, Glyphs, Instance, compose, split_glyphs
+from .composition import (
+    IMAGE_SIZE,
+    SCENES,
+    Glyphs,
+    Instance,
+    compose,
+    outlines,
+    split_glyphs,
+)
 
 DIGITS_CLASSES = tuple('0123456789')
 CROP_SIZE = 40  # side of the image of a single digit, in pixels
@@ -23,7 +31,11 @@ CROP_CONTEXT = 1.2  # side of the part that is cut out / longer side of the box
 
 
 def make_digits(
-    out: str, num_train: int = 1000, num_val: int = 150, seed: int = 0
+    out: str,
+    num_train: int = 1000,
+    num_val: int = 150,
+    seed: int = 0,
+    scenes: bool = False,
 ) -> str:
     """Writes Digits-COCO.
 
@@ -39,6 +51,9 @@ def make_digits(
         num_train (int): Number of training images.
         num_val (int): Number of validation images.
         seed (int): Seed of everything random.
+        scenes (bool): Whether each image is of one of five scenes. A scene has its
+            color and four of the ten digits, which are harder to tell apart one by
+            one: partly covered, and between fragments of others.
 
     Returns:
         str: One sentence that says what was done.
@@ -50,17 +65,20 @@ def make_digits(
     for name, value in (('num_train', num_train), ('num_val', num_val)):
         if value < 1:
             raise UserError(f'{name} must be at least 1, got {value}')
+    settings: dict[str, int] = dict(num_train=num_train, num_val=num_val, seed=seed)
+    if scenes:
+        settings['scenes'] = True
     info = dict(
         description='Digits-COCO, composed of the UCI ML hand-written digits',
         version='2',
-        settings=dict(num_train=num_train, num_val=num_val, seed=seed),
+        settings=settings,
     )
     if osp.lexists(out):
         if _read_info(out) == info:
             return f'{out} is there already.'
         raise UserError(
             f'{out} exists and does not hold Digits-COCO of these settings '
-            f'({info["settings"]}): remove it, or choose another folder'
+            f'({settings}): remove it, or choose another folder'
         )
 
     parent = osp.dirname(osp.abspath(out))
@@ -74,7 +92,9 @@ def make_digits(
             (('train', num_train), ('val', num_val))
         ):
             rng = np.random.default_rng((seed, index))
-            _write_split(folder, split, count, splits[split], rng, info, progress)
+            _write_split(
+                folder, split, count, splits[split], rng, scenes, info, progress
+            )
         print()  # ends the line of the progress bar
         os.replace(folder, out)
     return f'{out}: {num_train} training and {num_val} validation images.'
@@ -85,10 +105,7 @@ def annotate(instance: Instance) -> dict:
 
     It has the category, the box (x, y, width, height), polygons and the area.
     """
-    contours, _ = cv2.findContours(
-        instance.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
-    contours = [c[:, 0] for c in contours if cv2.contourArea(c) >= 4]
+    contours = outlines(instance.mask)
     points = np.concatenate(contours)
     left, top = points.min(axis=0)
     width, height = points.max(axis=0) + 1 - (left, top)
@@ -126,6 +143,7 @@ def _write_split(
     count: int,
     glyphs: Glyphs,
     rng: np.random.Generator,
+    scenes: bool,
     info: dict,
     progress: ProgressBar,
 ) -> None:
@@ -136,7 +154,8 @@ def _write_split(
     annotations: list[dict] = []
     height, width = IMAGE_SIZE
     for image_id in range(1, count + 1):
-        image, instances = compose(glyphs, rng)
+        scene = SCENES[rng.integers(len(SCENES))] if scenes else None
+        image, instances = compose(glyphs, rng, scene)
         file_name = f'{image_id:06d}.jpg'
         cv2.imwrite(
             osp.join(folder, split, file_name), image, [cv2.IMWRITE_JPEG_QUALITY, 95]

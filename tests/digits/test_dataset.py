@@ -11,7 +11,14 @@ from pycocotools.coco import COCO
 
 from mmdet_eca import UserError, config_path
 from mmdet_eca.digits import DIGITS_CLASSES, make_digits
-from mmdet_eca.digits.composition import Instance, compose, split_glyphs
+from mmdet_eca.digits.composition import (
+    SCENES,
+    Instance,
+    _background,
+    _draw_bars,
+    compose,
+    split_glyphs,
+)
 from mmdet_eca.digits.dataset import annotate
 from mmdet_eca.pretraining import check_classes
 
@@ -144,6 +151,47 @@ def test_sizes_overlap_and_place():
     assert overlapped
 
 
+@pytest.mark.parametrize('scene', SCENES)
+def test_a_scene_has_its_color_and_its_digits(scene):
+    glyphs, _ = split_glyphs(seed=0)
+    rng = np.random.default_rng(0)
+    composed = [compose(glyphs, rng, scene) for _ in range(30)]
+    labels = {one.label for _, instances in composed for one in instances}
+    assert labels == set(scene.labels)
+    grounds = [_background(rng, scene).mean(axis=(0, 1)) for _ in range(30)]
+    distances = [
+        [np.linalg.norm(ground - other.color) for other in SCENES] for ground in grounds
+    ]
+    nearest = np.argmin(distances, axis=1) == SCENES.index(scene)
+    assert nearest.mean() > 0.7  # by its mean alone
+    for _, instances in composed:
+        taken = sum(instance.mask.astype(int) for instance in instances)
+        assert taken.max() == 1
+        for instance in instances:
+            assert annotate(instance)['area'] > 0
+
+
+def test_each_digit_occurs_in_two_scenes():
+    counts = np.bincount([label for scene in SCENES for label in scene.labels])
+    assert counts.tolist() == [2] * 10
+
+
+def test_what_bars_cover_belongs_to_no_digit():
+    covered = 0
+    for seed in range(30):
+        image = np.zeros((160, 240, 3), np.float32)
+        masks = np.zeros((2, 160, 240), bool)
+        masks[0, 20:60, 20:60] = masks[1, 100:112, 100:104] = True
+        instances = [Instance(number, mask) for number, mask in enumerate(masks)]
+        after = _draw_bars(image, instances, np.random.default_rng(seed))
+        bars = image.any(axis=2)
+        for instance, mask in zip(after, masks):
+            assert np.array_equal(instance.mask, mask & ~bars)
+            assert instance.mask.sum() >= mask.sum() / 2
+            covered += (mask & bars).any()
+    assert covered > 30
+
+
 def test_annotation_of_a_rectangle():
     mask = np.zeros((40, 60), bool)
     mask[10:20, 5:35] = True
@@ -161,6 +209,8 @@ def test_nothing_is_done_twice_and_nothing_overwritten(tmp_path):
     assert os.stat(f'{out}/train/000001.jpg').st_mtime_ns == before
     with pytest.raises(UserError, match='exists and does not hold'):
         make_digits(out, 2, 2)
+    with pytest.raises(UserError, match="does not hold .* 'scenes': True"):
+        make_digits(out, 2, 1, scenes=True)
     with pytest.raises(UserError, match='exists and does not hold'):
         make_digits(str(tmp_path), 2, 1)
     assert os.listdir(tmp_path) == ['digits']

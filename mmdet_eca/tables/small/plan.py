@@ -126,7 +126,7 @@ def _command(work_dirs: str, row: SmallRow, seed: int, run: Optional[Run]) -> li
         checkpoint = osp.join(work_dir, run.checkpoint())
         return [
             *('python', tool_path('test.py'), config, checkpoint),
-            *('--work-dir', work_dir, '--cfg-options', *data_options()),
+            *('--work-dir', work_dir, '--cfg-options', *data_options(row)),
         ]
     tool = 'pretrain_imagenet.py' if row.is_classifier else 'train.py'
     options = [f'randomness.seed={seed}']

@@ -11,6 +11,7 @@ ATTENTION = {'': 'plain', '_se': 'SE', '_eca': 'ECA'}
 DETECTOR_SEEDS = dict(mask_rcnn=6, faster_rcnn=3, retinanet=3)
 MEMBER_SEEDS = 5
 RETROFIT_SEEDS = 5
+SCENE_SEEDS = 6
 DETECTOR_METRICS = tuple(
     f'coco/{task}_{column}'
     for task in ('bbox', 'segm')
@@ -30,6 +31,7 @@ class SmallRow(NamedTuple):
         starts_from (str, optional): Name of the row whose weights it starts from:
             a classifier's backbone, or a detector; None for none.
         seeds (int): How many seeds the table has of it, from 0 on.
+        data (str): The folder of its data set, below ``data/``.
     """
 
     name: str
@@ -38,6 +40,7 @@ class SmallRow(NamedTuple):
     plain: str
     starts_from: Optional[str]
     seeds: int
+    data: str = 'digits'
 
     @property
     def config(self) -> str:
@@ -47,7 +50,7 @@ class SmallRow(NamedTuple):
     @property
     def is_classifier(self) -> bool:
         """Whether it tells digits apart, else it detects them."""
-        return self.group == MEMBERS
+        return self.group in (MEMBERS, SCENE_CLASSIFIERS)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -57,10 +60,12 @@ class SmallRow(NamedTuple):
 
 MEMBERS = 'Table 2'
 RETROFIT = 'Retrofit'
+SCENES = 'Mask R-CNN in scenes'
+SCENE_CLASSIFIERS = 'Classifiers in scenes'
 
 
 def small_rows(names: Sequence[str] = ()) -> list[SmallRow]:
-    """The rows: detectors of Tables 5 and 6, the retrofit, members of Table 2.
+    """The rows: detectors of Tables 5 and 6, the retrofit, members of Table 2, scenes.
 
     Args:
         names (Sequence[str]): Names of the wanted ones; empty for all.
@@ -68,7 +73,8 @@ def small_rows(names: Sequence[str] = ()) -> list[SmallRow]:
     Raises:
         UserError: If there is no row of a name.
     """
-    rows = {row.name: row for row in (*_detectors(), *_retrofit(), *_members())}
+    all_rows = (*_detectors(), *_retrofit(), *_members(), *_scenes())
+    rows = {row.name: row for row in all_rows}
     check_names(names, rows)
     return [row for name, row in rows.items() if not names or name in names]
 
@@ -121,3 +127,27 @@ def _members() -> list[SmallRow]:
     )
     rows[-1] = rows[-1]._replace(label='ECA, k = 3')
     return [*rows, adaptive]
+
+
+def _scenes() -> list[SmallRow]:
+    """Where an image as a whole says something about its digits."""
+    rows = []
+    for attention, label in ATTENTION.items():
+        backbone = f'{attention[1:]}_resnet50_scenes'.lstrip('_')
+        detector = SmallRow(
+            f'mask_rcnn{attention}_r50_scenes',
+            SCENES,
+            label,
+            'mask_rcnn_r50_scenes',
+            backbone,
+            SCENE_SEEDS,
+            'digits_scenes',
+        )
+        classifier = detector._replace(
+            name=backbone,
+            group=SCENE_CLASSIFIERS,
+            plain='resnet50_scenes',
+            starts_from=None,
+        )
+        rows += [detector, classifier]
+    return rows

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Optional
 
-from ...engine import tool_path
 from ...errors import UserError
-from .evaluation import data_command, read_small_run
+from .evaluation import data_commands, read_small_run
 from .plan import Key, make_small_plan, next_step
 from .records import Record, as_record, keep, keep_results, work_dir_of
 from .rows import small_rows
@@ -80,10 +79,7 @@ def run_small(
 def _make_data(plan: list[dict[str, Any]], output: IO[str]) -> None:
     """Makes the data sets, or checks that those that are there have their settings."""
     rows = small_rows([step['name'] for step in plan])
-    commands = [['python', tool_path('make_digits.py')]]
-    if not all(row.is_classifier for row in rows):
-        commands.append(data_command())
-    for words in commands:
+    for words in data_commands(rows):
         if subprocess.call([sys.executable, *words[1:]], stdout=output):
             raise UserError('the data set is not as the runs need it, see above')
 

@@ -1,11 +1,9 @@
 """What the plan lists, and that its commands train."""
 
 import json
-import os
 import shlex
 import shutil
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +17,7 @@ from mmdet_eca.tables.small import (
     small_rows,
 )
 
-from ...conftest import ONE_THREAD
+from ...tools.in_process import call
 from .work_dirs import detector_metrics, write_run, write_test
 
 ECA, BACKBONE = 'mask_rcnn_eca_r50_digits', 'eca_resnet50_digits'
@@ -98,6 +96,24 @@ def test_a_run_whose_weights_are_gone(tmp_path):
     assert 'has no weights any more: remove it' in small_plan_text([first])
 
 
+def test_a_detector_in_scenes_is_tested_in_scenes(tmp_path):
+    name = 'mask_rcnn_se_r50_scenes'
+    folder = tmp_path / 'work' / 'digits' / name / 'seed_0'
+    write_run(folder, name, detector_metrics(0.5, 0.4))
+    shutil.rmtree(folder / '20261128_123000')
+    data = 'data/digits_scenes_1000/'
+    (step,) = plan(tmp_path, name)
+    assert step['command'][-2:] == [
+        f'test_dataloader.dataset.data_root={data}',
+        f'test_evaluator.ann_file={data}annotations/instances_val.json',
+    ]
+    metrics = detector_metrics(0.3, 0.2)
+    write_test(folder, name, metrics, '20261128_140000')  # on others
+    assert len(plan(tmp_path, name)) == 1
+    write_test(folder, name, metrics, '20261128_150000', data)
+    assert plan(tmp_path, name) == []
+
+
 @pytest.mark.parametrize('lost', [True, False])
 def test_a_detector_is_tested_on_many_images(lost, tmp_path):
     folder = tmp_path / 'work' / 'digits' / 'mask_rcnn_r50_digits' / 'seed_0'
@@ -155,8 +171,8 @@ def digits(tmp_path_factory):
 
 
 def run(step, *options):
-    words = [sys.executable, *step['command'][1:], *options]
-    subprocess.run(words, check=True, env={**os.environ, **ONE_THREAD})
+    _, script, *words = step['command']
+    call(Path(script).stem.replace('_', '-'), *words, *options)
 
 
 def test_the_commands_train_on_what_was_trained_before(tmp_path, digits, monkeypatch):

@@ -15,7 +15,8 @@ import time
 import pytest
 
 from mmdet_eca import UserError
-from mmdet_eca.tables.small import read_records, run_small
+from mmdet_eca.tables.small import read_records, run_small, small_rows
+from mmdet_eca.tables.small.evaluation import data_commands
 
 from .work_dirs import detector_metrics, write_run
 
@@ -107,15 +108,26 @@ def test_everything_is_run_once_and_kept(tmp_path, runs):
     assert f'{ECA}, seed 1: box AP 0.500, mask AP 0.400; ' in output
     assert ' runs left, about 0.0 hours' in output
     images = '--out data/digits_1000 --num-train 1 --num-val 1000'
-    assert (tmp_path / 'made').read_text().splitlines() == ['', images]
+    made = (tmp_path / 'made').read_text().splitlines()
+    assert made == ['--out data/digits', images]
     assert runs(ECA, PLAIN) == []
     assert len(started(tmp_path)) == 16
+
+
+def test_scenes_have_their_own_data():
+    rows = small_rows([BACKBONE, 'mask_rcnn_se_r50_scenes', 'se_resnet50_scenes'])
+    assert [' '.join(words[2:]) for words in data_commands(rows)] == [
+        '--out data/digits',
+        '--out data/digits_scenes --scenes',
+        '--out data/digits_scenes_1000 --num-train 1 --num-val 1000 --scenes',
+    ]
 
 
 def test_one_run_at_a_time_has_all_threads(tmp_path, runs):
     runs(BACKBONE, jobs=1, seeds=[2])
     assert started(tmp_path) == [f'begin {BACKBONE} 2 ', f'end {BACKBONE} 2 ']
-    assert (tmp_path / 'made').read_text() == '\n'  # no images for detectors
+    made = (tmp_path / 'made').read_text()
+    assert made == '--out data/digits\n'  # no images for detectors
     log = tmp_path / 'work' / 'digits' / BACKBONE / 'seed_2' / 'output.txt'
     assert log.read_text() == 'a line of output\n'
 
