@@ -9,7 +9,7 @@ from typing import Optional
 
 from ...engine import tool_path
 from ..runs import Run, read_run
-from .rows import SmallRow
+from .rows import SCENES_DATA, SmallRow
 
 IMAGES = 1000
 
@@ -24,7 +24,7 @@ def data_commands(rows: Iterable[SmallRow]) -> list[list[str]]:
     commands = []
     for row in rows:
         words = ['python', tool_path('make_digits.py'), '--out']
-        scenes = ['--scenes'] if row.data.endswith('scenes') else []
+        scenes = ['--scenes'] if row.data == SCENES_DATA else []
         commands.append([*words, f'data/{row.data}', *scenes])
         if not row.is_classifier:
             sizes = ('--num-train', '1', '--num-val', str(IMAGES))

@@ -6,6 +6,7 @@ from typing import NamedTuple, Optional
 from ...engine import config_path
 from ..paper_rows import DETECTORS, check_names, load_member_rows
 
+DATA, SCENES_DATA = 'digits', 'digits_scenes'  # folders below data/
 ATTENTION = {'': 'plain', '_se': 'SE', '_eca': 'ECA'}
 # Seeds of the rows of each detector.
 DETECTOR_SEEDS = dict(mask_rcnn=6, faster_rcnn=3, retinanet=3)
@@ -40,7 +41,7 @@ class SmallRow(NamedTuple):
     plain: str
     starts_from: Optional[str]
     seeds: int
-    data: str = 'digits'
+    data: str = DATA
 
     @property
     def config(self) -> str:
@@ -141,7 +142,7 @@ def _scenes() -> list[SmallRow]:
             'mask_rcnn_r50_scenes',
             backbone,
             SCENE_SEEDS,
-            'digits_scenes',
+            SCENES_DATA,
         )
         classifier = detector._replace(
             name=backbone,
