@@ -1,4 +1,4 @@
-# Mask R-CNN with ECA, on the digits in scenes.
+# Mask R-CNN with ECA on the digits in scenes, see docs/digits.md.
 _base_ = './mask_rcnn_eca_r50_digits.py'
 
 _data_root = 'data/digits_scenes/'

@@ -1,10 +1,8 @@
-# Mask R-CNN without attention, on the digits in scenes.
-_base_ = './mask_rcnn_r50_digits.py'
+# The same detector without attention.
+_base_ = './mask_rcnn_eca_r50_scenes.py'
 
-_data_root = 'data/digits_scenes/'
-_val_annotations = _data_root + 'annotations/instances_val.json'
-train_dataloader = dict(dataset=dict(data_root=_data_root))
-val_dataloader = dict(dataset=dict(data_root=_data_root))
-test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=_val_annotations)
-test_evaluator = val_evaluator
+model = dict(
+    backbone=dict(
+        _delete_=True, type='ResNet', depth=50, base_channels=16, norm_eval=False
+    )
+)

@@ -1,10 +1,4 @@
-# Mask R-CNN with SE, on the digits in scenes.
-_base_ = './mask_rcnn_se_r50_digits.py'
+# The same detector with squeeze-and-excitation.
+_base_ = './mask_rcnn_r50_scenes.py'
 
-_data_root = 'data/digits_scenes/'
-_val_annotations = _data_root + 'annotations/instances_val.json'
-train_dataloader = dict(dataset=dict(data_root=_data_root))
-val_dataloader = dict(dataset=dict(data_root=_data_root))
-test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=_val_annotations)
-test_evaluator = val_evaluator
+model = dict(backbone=dict(type='SEResNet'))
