@@ -21,6 +21,7 @@ def short(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_nothing_is_lost(short):
     lines = read_lines(short / 'kinds.jsonl')
     done = [(line['kind'], line['model'], line['processes']) for line in lines]
@@ -37,6 +38,7 @@ SEEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('defect', DEFECTS)
 def test_a_defect_is_seen(defect, short):
     (line,) = (

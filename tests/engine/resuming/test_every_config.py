@@ -13,11 +13,11 @@ from tests.engine.resuming.runs import Killed, logged
 from tests.engine.resuming.small_configs import CONFIGS, kind, small_config
 from tests.tools.in_process import call, log
 
-FAST = ['dino_eca_r50_4scale_12e.py']
 # Other configs differ from one of these in depth, kernel size and first weights alone.
-SLOW = [
+NAMES = [
     'atss_eca_r50_fpn_1x.py',
     'cascade_rcnn_eca_r50_fpn_1x.py',
+    'dino_eca_r50_4scale_12e.py',
     'faster_rcnn_eca_r50_fpn_1x.py',
     'faster_rcnn_r50_fpn_1x.py',
     'faster_rcnn_se_r50_fpn_1x.py',
@@ -49,13 +49,12 @@ def train(cfg, work_dir, *words, stop=None):
 
 def test_every_config_is_of_a_tested_kind():
     kinds = {name: kind(name) for name in CONFIGS}
-    assert set(kinds.values()) == {kinds[name] for name in FAST + SLOW}
+    assert set(kinds.values()) == {kinds[name] for name in NAMES}
     assert len(CONFIGS) > 30
 
 
-@pytest.mark.parametrize(
-    'name', [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize('name', NAMES)
 def test_killed_within_an_epoch_and_after_one(name, coco, tmp_path):
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     train(small_config(name, coco), whole)
