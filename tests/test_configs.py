@@ -208,6 +208,7 @@ def test_digits_detector_is_the_real_one_made_small(detector):
     assert expected.pop('backbone.norm_cfg') == 'BN'  # as it is by default
     if detector == 'retinanet':
         expected['bbox_head.norm_cfg'] = 'BN'
+        expected['bbox_head'] = 'RetinaSepBNHead'  # the same with norms of each level
     assert types(small.model) == expected
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(small.model)
