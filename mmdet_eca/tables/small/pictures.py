@@ -1,5 +1,6 @@
 """The picture of the tables in small."""
 
+import math
 from typing import Any
 
 from ...visualization import figure
@@ -27,18 +28,22 @@ def draw_small(rows: list[dict[str, Any]], out_file: str) -> None:
 
 
 def _draw_runs(axes: Any, rows: list[dict[str, Any]]) -> None:
-    by_seed: dict[int, list[tuple[int, float]]] = {}
-    for place, row in enumerate(rows):
-        for seed, value in zip(row['seeds'], row['values']):
-            by_seed.setdefault(seed, []).append((place, value))
-    for points in by_seed.values():
-        axes.plot(*zip(*points), '.-', color='tab:gray', alpha=0.5, linewidth=0.8)
+    values = [dict(zip(row['seeds'], row['values'])) for row in rows]
+    for seed in sorted(set().union(*values)):
+        of_seed = [row.get(seed, math.nan) for row in values]  # no line where none was
+        axes.plot(of_seed, '.-', color='tab:gray', alpha=0.5, linewidth=0.8)
     for place, row in enumerate(rows):
         axes.errorbar(
             place, row['mean'], row['std'], fmt='o', color='black', capsize=4, zorder=3
         )
     first = rows[0]
-    axes.set_xticks(range(len(rows)), [row['label'] for row in rows], rotation=20)
+    axes.set_xticks(
+        range(len(rows)),
+        [row['label'] for row in rows],
+        rotation=20,
+        ha='right',
+        rotation_mode='anchor',
+    )
     axes.set_xlim(-0.5, len(rows) - 0.5)
     axes.set(
         title=f'{first["group"]}: {first["task"]} {first["column"]} of every run',
