@@ -148,7 +148,7 @@ def _run_paper(args: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
         return rows, plan_text(rows)
     output = sys.stderr if args.json else None
     rows = run_rows(args.rows, work_dirs, gpus, output, args.table, args.figure)
-    return rows, ''  # the runs have written theirs
+    return rows, '' if rows else plan_text(rows)  # the runs have written theirs
 
 
 def _run_digits(args: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
@@ -169,4 +169,5 @@ def _run_digits(args: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
         return rows, small_plan_text(rows)
     output = sys.stderr if args.json else None
     jobs = 1 if args.jobs is None else args.jobs
-    return run_small(work_dirs, results, jobs, args.rows, args.seeds, output), ''
+    rows = run_small(work_dirs, results, jobs, args.rows, args.seeds, output)
+    return rows, '' if rows else small_plan_text(rows)

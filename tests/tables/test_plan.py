@@ -62,7 +62,7 @@ def test_no_gpus():
         make_plan('none', 0)
 
 
-def test_run_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+def test_run_goes_on_where_it_was_stopped(tmp_path, monkeypatch, reproduce_tables):
     templates = tmp_path / 'templates'
     write_training(templates / 'begun', epochs=range(1, 7))
     write_training(
@@ -83,7 +83,8 @@ def test_run_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
             run_rows([ECA, PLAIN], 'work', 4, output)
         with pytest.raises(UserError) as second:
             run_rows([ECA, PLAIN], 'work', 4, output)
-        run_rows([ECA], 'work', 4, output)  # nothing is left to do
+    said = reproduce_tables('run', ECA, '--work-dirs', 'work').out
+    assert said.startswith('Nothing is missing')
     assert str(first.value) == (
         f'2 of 2 rows did not finish: {PLAIN} (dist_train.sh ended with 3, '
         f'see above); {ECA} (dist_train.sh ended with 9, see above). The same '

@@ -157,7 +157,10 @@ def _weights_options(work_dirs: str, row: SmallRow, seed: int) -> list[str]:
 def small_plan_text(plan: list[dict[str, Any]]) -> str:
     """The plan as lines to read, and to paste into a shell."""
     if not plan:
-        return 'Nothing is missing: every row has a finished run of each of its seeds.'
+        return (
+            'Nothing is missing: every row has a finished run of each of its seeds. '
+            'Other folders for --work-dirs and --results begin anew.'
+        )
     lines = []
     for step in plan:
         lines.append(

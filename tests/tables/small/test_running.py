@@ -190,6 +190,17 @@ def test_no_process_is_left_by_an_interruption(tmp_path, runs, number):
     assert not [line for line in command_lines() if str(tmp_path / 'python') in line]
 
 
+def test_runs_that_are_all_there_are_said(tmp_path, runs, reproduce_tables):
+    runs(BACKBONE)
+    before = started(tmp_path)
+    said = reproduce_tables(
+        *('run', BACKBONE, '--table', 'digits', '--seeds', 0, 1),
+        *('--work-dirs', 'work', '--results', 'results'),
+    ).out
+    assert 'Nothing is missing' in said and '--results begin anew' in said
+    assert started(tmp_path) == before != []
+
+
 def test_nothing_starts_on_other_data(tmp_path, runs):
     (tmp_path / 'data' / 'other').mkdir(parents=True)
     with pytest.raises(UserError, match='the data set is not as the runs need it'):
