@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Optional
 
 # The rank of a process and the number of all, as torchrun, Slurm and Open MPI
 # name them.
@@ -54,7 +53,7 @@ def first_few(names: Sequence[str], limit: int = 5) -> str:
 
 
 @contextmanager
-def one_line_errors(program: Optional[str] = None) -> Iterator[None]:
+def one_line_errors(program: str | None = None) -> Iterator[None]:
     """Ends a command-line tool on a UserError with its message and status 1.
 
     The message begins with ``program``, by default the file that Python runs.
@@ -77,12 +76,12 @@ def one_line_errors(program: Optional[str] = None) -> Iterator[None]:
         )
 
 
-def _first_set(names: Sequence[str]) -> Optional[str]:
+def _first_set(names: Sequence[str]) -> str | None:
     """Returns the value of the first environment variable that is set."""
     return next((os.environ[name] for name in names if name in os.environ), None)
 
 
-def _is_first_to_fail(rank: Optional[str]) -> bool:
+def _is_first_to_fail(rank: str | None) -> bool:
     """Whether no other process of this launch has just failed on this machine.
 
     Torchrun, srun and mpirun start the processes of a machine from one parent, so
@@ -108,6 +107,6 @@ def _is_first_to_fail(rank: Optional[str]) -> bool:
     return True
 
 
-def _create(path: str, rank: Optional[str]) -> None:
+def _create(path: str, rank: str | None) -> None:
     with open(path, 'x') as file:
         file.write(str(rank))

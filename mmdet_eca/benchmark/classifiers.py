@@ -1,7 +1,7 @@
 """The networks of Table 3, and the same ones of other libraries."""
 
 from collections.abc import Collection
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from torch import nn
 
@@ -25,11 +25,11 @@ class PaperSpeed(NamedTuple):
 
     name: str
     backbone: str
-    train_fps: Optional[int]
-    inference_fps: Optional[int]
+    train_fps: int | None
+    inference_fps: int | None
     operations: float
 
-    def speed(self, column: str) -> Optional[int]:
+    def speed(self, column: str) -> int | None:
         """Images a second in ``training`` or ``inference``."""
         return self.train_fps if column == 'training' else self.inference_fps
 

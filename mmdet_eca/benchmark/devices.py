@@ -1,13 +1,11 @@
 """The device that a benchmark runs on."""
 
-from typing import Optional
-
 import torch
 
 from ..errors import UserError
 
 
-def choose_device(name: Optional[str]) -> torch.device:
+def choose_device(name: str | None) -> torch.device:
     """The device of this name; of None, the GPU if torch sees one, else the CPU.
 
     Raises:

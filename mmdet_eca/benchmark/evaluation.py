@@ -6,9 +6,9 @@ import os
 import os.path as osp
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import pycocotools.mask as mask_util

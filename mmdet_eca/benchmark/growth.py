@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -51,7 +51,7 @@ def benchmark_growth(
     rounds: int,
     out: str,
     backbone_only: bool = False,
-    device: Optional[str] = None,
+    device: str | None = None,
 ) -> str:
     """Measures rows with larger and larger images, then with more and more of them.
 

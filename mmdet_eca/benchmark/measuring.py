@@ -6,8 +6,8 @@ import os.path as osp
 import shlex
 import statistics
 import sys
-from collections.abc import Sequence
-from typing import Any, Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch.utils.benchmark import timer

@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Sequence
-from typing import Optional
 
 import torch
 from mmengine.utils import ProgressBar
@@ -23,8 +22,8 @@ def benchmark_model(
     size: tuple[int, int],
     rounds: int,
     out: str,
-    max_saved: Optional[float] = None,
-    device: Optional[str] = None,
+    max_saved: float | None = None,
+    device: str | None = None,
 ) -> str:
     """Measures rows in turn, round after round, and compares them with the first.
 

@@ -4,7 +4,6 @@ import os.path as osp
 import statistics
 from collections.abc import Sequence
 from functools import partial
-from typing import Optional
 
 import torch
 from mmdet.models.detectors import BaseDetector
@@ -30,7 +29,7 @@ def benchmark_parts(
     size: tuple[int, int],
     rounds: int,
     out: str,
-    device: Optional[str] = None,
+    device: str | None = None,
 ) -> str:
     """Measures the parts of detectors in turn, round after round.
 

@@ -3,7 +3,7 @@
 import ast
 import os.path as osp
 from types import ModuleType
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from mmdet.registry import MODELS
@@ -102,6 +102,6 @@ def _value(text: str) -> Any:
         return text
 
 
-def precision(row: str) -> Optional[torch.dtype]:
+def precision(row: str) -> torch.dtype | None:
     """The data type that autocast has in the steps of a row, None without it."""
     return next((AMP[o] for o in row.split('@')[1:] if o in AMP), None)

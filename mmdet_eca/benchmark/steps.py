@@ -1,6 +1,7 @@
 """What is measured of a model: a training step, and inference."""
 
-from typing import Any, Callable, NamedTuple, Optional, Union
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from mmdet.models.detectors import BaseDetector
@@ -26,7 +27,7 @@ class Batch(NamedTuple):
     """
 
     images: Tensor
-    samples: Union[list, Tensor, None] = None
+    samples: list | Tensor | None = None
 
     def one(self) -> 'Batch':
         """The batch of the first image."""
@@ -83,7 +84,7 @@ class Step:
     """
 
     def __init__(
-        self, model: nn.Module, amp: Optional[torch.dtype] = None, updates: bool = False
+        self, model: nn.Module, amp: torch.dtype | None = None, updates: bool = False
     ) -> None:
         self.model: Any = model
         self.has_losses = hasattr(model, 'parse_losses')

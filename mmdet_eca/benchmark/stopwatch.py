@@ -1,8 +1,8 @@
 """The time of a detector's parts, forward and backward."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any, Callable
+from typing import Any
 
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.roi_heads.bbox_heads import BBoxHead

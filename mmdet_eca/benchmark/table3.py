@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -46,7 +46,7 @@ class Setting(NamedTuple):
     rounds: int
     channels_last: bool = False
     amp: bool = False
-    device: Optional[str] = None
+    device: str | None = None
 
 
 class Group(NamedTuple):
@@ -69,7 +69,7 @@ class Group(NamedTuple):
         operations = self.papers.get(name, plain).operations
         return int(operations) * (3 if column == 'training' else 1)
 
-    def paper(self, name: str, column: str) -> dict[str, Optional[float]]:
+    def paper(self, name: str, column: str) -> dict[str, float | None]:
         """What the paper has of a row: images a second, and relative to plain."""
         plain = next(iter(self.papers.values())).speed(column)
         speed = self.papers[name].speed(column) if name in self.papers else None

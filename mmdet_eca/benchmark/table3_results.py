@@ -1,7 +1,8 @@
 """The table and the picture of the speed columns of Table 3."""
 
+import itertools
 import os.path as osp
-from typing import Any, Optional
+from typing import Any
 
 import torch
 
@@ -55,7 +56,7 @@ def _cells(rows: list[dict[str, Any]]) -> list[list[str]]:
     return cells
 
 
-def _ratio(value: Optional[float]) -> str:
+def _ratio(value: float | None) -> str:
     return '-' if value is None else f'{value:.3f}'
 
 
@@ -96,5 +97,5 @@ def _draw(rows: list[dict[str, Any]], out_file: str) -> None:
 def _places(rows: list[dict[str, Any]]) -> list[float]:
     """Where the rows are on the vertical axis, with a gap between two backbones."""
     backbones = [row['backbone'] for row in rows]
-    changes = [a != b for a, b in zip(backbones, backbones[1:])]
+    changes = [a != b for a, b in itertools.pairwise(backbones)]
     return [i + 0.6 * sum(changes[:i]) for i in range(len(rows))]

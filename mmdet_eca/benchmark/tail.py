@@ -4,8 +4,9 @@ import os
 import os.path as osp
 import statistics
 import sys
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any
 
 import torch
 from mmengine.utils import ProgressBar
@@ -36,7 +37,7 @@ def benchmark_tail(
     size: tuple[int, int],
     rounds: int,
     out: str,
-    device: Optional[str] = None,
+    device: str | None = None,
 ) -> str:
     """Times both forms for every stage of ResNet-50, layout and data type.
 

@@ -3,7 +3,7 @@
 import os.path as osp
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from mmdet.registry import MODELS
 
@@ -143,7 +143,7 @@ def _find_blocks(path: str, weights: StateDict) -> Iterator[_Block]:
 
 def _foreign_part(
     weights: StateDict, prefix: str, block: str, parts: Sequence[str]
-) -> Optional[str]:
+) -> str | None:
     """The name of a tensor that tells a block of another network, None if none does.
 
     RegNet and HRNet have the names of a ResNet, and a stem of 3x3.

@@ -1,13 +1,12 @@
 import os.path as osp
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Optional, Union
 
 from ..errors import UserError
 from .files import StateDict, read_weights, write_checkpoint
 from .sources import SOURCES
 
-_META: dict[str, Union[type, tuple[type, ...]]] = dict(
+_META: dict[str, type | tuple[type, ...]] = dict(
     mmdet_version=str,
     mmengine_version=str,
     mmdet_eca=str,
@@ -18,7 +17,7 @@ _META: dict[str, Union[type, tuple[type, ...]]] = dict(
 )
 
 
-def convert_checkpoint(path: str, out: str, mmdet_version: Optional[str] = None) -> str:
+def convert_checkpoint(path: str, out: str, mmdet_version: str | None = None) -> str:
     """Converts a checkpoint of another project to this package's parameter names.
 
     Args:

@@ -4,7 +4,7 @@ import os
 import os.path as osp
 import re
 from http.client import HTTPException
-from typing import Any, Optional
+from typing import Any
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
 
@@ -123,7 +123,7 @@ def require_hub() -> Any:
     return huggingface_hub
 
 
-def hash_in_name(name: str) -> Optional[str]:
+def hash_in_name(name: str) -> str | None:
     """Returns the digits of a SHA-256 at the end of a file's name, if it has any.
 
     ``torch.hub.HASH_REGEX`` takes a date, as in model-20240131.pth, for a hash too.
@@ -134,7 +134,7 @@ def hash_in_name(name: str) -> Optional[str]:
     return None
 
 
-def _fetch(url: str, path: str, digits: Optional[str]) -> None:
+def _fetch(url: str, path: str, digits: str | None) -> None:
     try:
         # Of this name, a part that a killed process left is written over.
         with whole_file(path, f'{path}.part') as unfinished:

@@ -8,7 +8,7 @@ import os.path as osp
 import re
 import uuid
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Optional
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -181,7 +181,7 @@ def write_checkpoint(checkpoint: dict, path: str) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(path: str, unfinished: Optional[str] = None) -> Iterator[str]:
+def whole_file(path: str, unfinished: str | None = None) -> Iterator[str]:
     """Lets a file appear whole or not at all, and replace an older one at once.
 
     ``torch.save``, mmengine's ``dump`` and its ``save_checkpoint`` write into the

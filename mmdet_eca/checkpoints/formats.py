@@ -9,14 +9,15 @@ import struct
 import sys
 import zipfile
 import zlib
-from typing import Any, BinaryIO, Callable, Union
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 import torch
 
 from .rebuilding import Budget, Storage, StorageType
 from .unpickling import Unpickler
 
-MapLocation = Union[None, str, torch.device, dict, Callable]
+MapLocation = None | str | torch.device | dict | Callable
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001  # of files before torch 1.6
 _PIECE = 2**22  # bytes that are expanded at once
 

@@ -10,7 +10,6 @@ schemes are mmengine's own, whose loaders run code in a file unless torch refuse
 import io
 import os.path as osp
 import re
-from typing import Optional
 
 import mmengine
 from mmengine.fileio import get_file_backend
@@ -91,7 +90,7 @@ def load_checkpoint_safely(filename: str, map_location: MapLocation = None) -> d
     return dict(state_dict=to_device(converted, map_location))
 
 
-def local_path(filename: str) -> Optional[str]:
+def local_path(filename: str) -> str | None:
     """Returns the local file that a checkpoint's name means, downloading nothing.
 
     Args:

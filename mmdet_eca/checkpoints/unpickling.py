@@ -8,7 +8,8 @@ name in a pickle stands for a function of ``rebuilding/``, which checks what it 
 """
 
 import pickle
-from typing import Any, BinaryIO, Callable
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 from .rebuilding import CALLABLE, NAMES, check_key, set_state
 

@@ -13,7 +13,6 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Optional
 
 from ..engine.accidents import explained_accidents
 from ..engine.distributed import end_process
@@ -24,7 +23,7 @@ from ..errors import one_line_errors
 PROGRAM = 'mmdet-eca'
 
 
-def main(words: Optional[Sequence[str]] = None) -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Runs ``mmdet-eca COMMAND ...``.
 
     Args:
@@ -77,8 +76,8 @@ def describe_commands() -> dict[str, str]:
 def _run_command(
     name: str,
     parser: argparse.ArgumentParser,
-    arguments: Optional[Sequence[str]] = None,
-    program: Optional[str] = None,
+    arguments: Sequence[str] | None = None,
+    program: str | None = None,
 ) -> None:
     command = import_module(f'.{name.replace("-", "_")}', __name__)
     parser.description = inspect.getdoc(command)

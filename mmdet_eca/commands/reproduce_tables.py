@@ -6,7 +6,7 @@ import os
 import os.path as osp
 import sys
 import warnings
-from typing import Any, Union
+from typing import Any
 
 from ..errors import UserError
 from ..tables import (
@@ -105,7 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def _table(text: str) -> Union[int, str]:
+def _table(text: str) -> int | str:
     if text == DIGITS or text.isdecimal():
         return text if text == DIGITS else int(text)
     raise argparse.ArgumentTypeError(

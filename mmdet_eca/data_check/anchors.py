@@ -1,7 +1,7 @@
 """How large images are when a detector sees them, and how large its anchors."""
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from mmdet.registry import TASK_UTILS
@@ -62,7 +62,7 @@ class Anchors:
         )
 
 
-def anchors_of(config: Optional[str]) -> Anchors:
+def anchors_of(config: str | None) -> Anchors:
     """Reads anchors and test scale from a detector's config.
 
     Args:

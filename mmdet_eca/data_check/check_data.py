@@ -2,7 +2,6 @@
 
 import os.path as osp
 from collections.abc import Sequence
-from typing import Optional
 
 from ..datasets import (
     CocoFile,
@@ -24,10 +23,10 @@ from .report import Report
 def check_data(
     annotations: str,
     images: str,
-    val: Optional[Sequence[str]] = None,
-    config: Optional[str] = None,
-    json_file: Optional[str] = None,
-    picture: Optional[str] = None,
+    val: Sequence[str] | None = None,
+    config: str | None = None,
+    json_file: str | None = None,
+    picture: str | None = None,
 ) -> Report:
     """Checks a whole data set in COCO's format: annotations and every image.
 
@@ -75,7 +74,7 @@ def check_data(
 
 def _check(
     path: str, folder: str, anchors: Anchors
-) -> tuple[CocoFile, str, Findings, list[Optional[ImageFile]]]:
+) -> tuple[CocoFile, str, Findings, list[ImageFile | None]]:
     data = read_coco_file(path)
     findings = check_objects(data)
     anchors.find_small_objects(data, findings)
@@ -83,7 +82,7 @@ def _check(
     return data, folder, findings, files
 
 
-def _check_out(path: Optional[str]) -> None:
+def _check_out(path: str | None) -> None:
     if path is None:
         return
     if osp.lexists(path):

@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Optional
 
 from ..errors import UserError
 from .kinds import ERROR, KINDS
@@ -58,8 +57,8 @@ class Findings(dict[str, Finding]):
         kind: str,
         ids: Iterable[Hashable],
         of: int,
-        examples: Optional[Sequence[str]] = None,
-        severity: Optional[str] = None,
+        examples: Sequence[str] | None = None,
+        severity: str | None = None,
         detail: str = '',
     ) -> None:
         """Adds what was found; nothing if ``ids`` is empty.

@@ -5,7 +5,7 @@ import os
 import os.path as osp
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -37,15 +37,15 @@ class ImageFile(NamedTuple):
         reason (str): What the library says.
     """
 
-    size: Optional[tuple[int, int]]
+    size: tuple[int, int] | None
     bytes: int
     problem: str = ''
     reason: str = ''
 
 
 def check_images(
-    data: CocoFile, folder: str, findings: Findings, sample: Optional[int] = None
-) -> list[Optional[ImageFile]]:
+    data: CocoFile, folder: str, findings: Findings, sample: int | None = None
+) -> list[ImageFile | None]:
     """Checks that all files exist, and looks at each one or at a sample.
 
     Args:
@@ -56,7 +56,7 @@ def check_images(
             opened; by default all.
 
     Returns:
-        list[Optional[ImageFile]]: Of each image that was looked at; else None.
+        list[ImageFile | None]: Of each image that was looked at; else None.
 
     Raises:
         UserError: If the folder does not exist.
@@ -78,7 +78,7 @@ def check_images(
         chosen = np.linspace(0, len(there) - 1, sample).round().astype(int)
         there = [there[i] for i in chosen]
     files = read_image_files([osp.join(folder, data.file_names[i]) for i in there])
-    results: list[Optional[ImageFile]] = [None] * count
+    results: list[ImageFile | None] = [None] * count
     for i, file in zip(there, files):
         results[i] = file
         _add_problem(data, findings, i, file, len(there))

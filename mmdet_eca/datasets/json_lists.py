@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Optional, TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -175,7 +175,7 @@ class _Pieces:
         """Takes the next value of JSON, and reads on until it is whole."""
         self.next_character()
         while True:
-            error: Optional[ValueError] = None
+            error: ValueError | None = None
             try:
                 value, end = self._decoder.raw_decode(self._text, self._start)
             except ValueError as cut_off:

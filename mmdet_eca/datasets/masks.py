@@ -3,7 +3,7 @@
 import math
 from array import array
 from collections.abc import Iterable
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -117,7 +117,7 @@ class Masks:
         self.rle.append((number, height, width))
 
 
-def decode_counts(text: str) -> Optional[np.ndarray]:
+def decode_counts(text: str) -> np.ndarray | None:
     """Decodes the string of a compressed RLE.
 
     pycocotools reads beyond the end of a damaged string. A number is written in
@@ -128,7 +128,7 @@ def decode_counts(text: str) -> Optional[np.ndarray]:
         text (str): ``counts``.
 
     Returns:
-        Optional[np.ndarray]: Lengths of the runs in pixels, first of background; None
+        np.ndarray | None: Lengths of the runs in pixels, first of background; None
         if the text is damaged.
     """
     try:
@@ -153,7 +153,7 @@ def decode_counts(text: str) -> Optional[np.ndarray]:
     return _checked(values)
 
 
-def _checked(counts: Iterable[int]) -> Optional[np.ndarray]:
+def _checked(counts: Iterable[int]) -> np.ndarray | None:
     """The counts as an array, None if they are none."""
     try:
         runs = np.array(counts)

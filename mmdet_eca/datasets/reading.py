@@ -4,7 +4,7 @@ import math
 from array import array
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import islice
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -192,9 +192,7 @@ class _Entries:
         _find_duplicates(found, 'duplicate-file-name', data.image_ids, data.file_names)
         count = len(data.ids)
 
-        def add(
-            kind: str, places: Iterable[int], values: Optional[list] = None
-        ) -> None:
+        def add(kind: str, places: Iterable[int], values: list | None = None) -> None:
             places = list(places)
             found.add(
                 kind,
@@ -232,7 +230,7 @@ def _positions(wanted: Sequence[Hashable], ids: Sequence[Hashable]) -> np.ndarra
 
 
 def _find_duplicates(
-    findings: Findings, kind: str, ids: list, values: Optional[list] = None
+    findings: Findings, kind: str, ids: list, values: list | None = None
 ) -> None:
     """Adds the ids of those whose value another one before them has."""
     compared = ids if values is None else values

@@ -1,7 +1,7 @@
 """Composes the images of Digits-COCO: handwritten digits on textured backgrounds."""
 
 import colorsys
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -68,7 +68,7 @@ def split_glyphs(seed: int) -> tuple[Glyphs, Glyphs]:
 
 
 def compose(
-    glyphs: Glyphs, rng: np.random.Generator, scene: Optional[Scene] = None
+    glyphs: Glyphs, rng: np.random.Generator, scene: Scene | None = None
 ) -> tuple[np.ndarray, list[Instance]]:
     """Composes one image.
 
@@ -126,7 +126,7 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
     return [contour[:, 0] for contour in contours if cv2.contourArea(contour) >= 4]
 
 
-def _background(rng: np.random.Generator, scene: Optional[Scene]) -> np.ndarray:
+def _background(rng: np.random.Generator, scene: Scene | None) -> np.ndarray:
     """Returns noise of several scales in random colors, shape (H, W, 3), float32."""
     height, width = IMAGE_SIZE
     image = np.zeros((height, width, 3), np.float32)

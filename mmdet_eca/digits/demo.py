@@ -5,7 +5,6 @@ import json
 import os
 import os.path as osp
 import time
-from typing import Optional
 
 import torch
 from mmengine.config import Config
@@ -150,7 +149,7 @@ def _record_run(work_dir: str, config: str, seed: int) -> None:
     _write_json(path, run)
 
 
-def _read_json(path: str) -> Optional[dict]:
+def _read_json(path: str) -> dict | None:
     """Returns the content of a file, None if there is no such file."""
     return load(path) if osp.exists(path) else None
 

@@ -10,7 +10,6 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Optional
 
 import torch
 
@@ -48,10 +47,10 @@ def explained_accidents() -> Iterator[None]:
         raise UserError(message) from None
 
 
-def _explain_worker(error: BaseException) -> Optional[str]:
+def _explain_worker(error: BaseException) -> str | None:
     """Tells that a worker of a data loader has ended, if the error comes from that."""
     found = None
-    cause: Optional[BaseException] = error
+    cause: BaseException | None = error
     while cause is not None:  # the first of them may name the signal
         found = _WORKER.search(str(cause)) or found
         cause = cause.__context__
@@ -70,7 +69,7 @@ def _explain_worker(error: BaseException) -> Optional[str]:
     )
 
 
-def _explain_rank(error: BaseException) -> Optional[str]:
+def _explain_rank(error: BaseException) -> str | None:
     """Tells that another process has ended, if the error is one of a connection."""
     # torch 2.1 has no class for all of them, and gloo raises RuntimeError everywhere.
     names = ('DistError', 'DistBackendError', 'DistNetworkError')

@@ -3,7 +3,7 @@
 import copy
 import os.path as osp
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 from mmcv.cnn import VGG
 from mmdet.datasets import CocoDataset
@@ -89,7 +89,7 @@ def _check_pretrained(model: Any) -> None:
             _check_checkpoint(pretrained, 'pretrained weights', remedy)
 
 
-def _check_checkpoint(name: Optional[str], what: str, remedy: str) -> None:
+def _check_checkpoint(name: str | None, what: str, remedy: str) -> None:
     if name is not None:
         _check_file(local_path(name), what, remedy)
 

@@ -3,7 +3,7 @@
 import os.path as osp
 import re
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
@@ -73,7 +73,7 @@ def register_config_prefix() -> None:
     """
     mmengine_get_cfg_path = Config._get_cfg_path
 
-    def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, Optional[str]]:
+    def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
         if cfg_path.startswith(PREFIX):
             return config_path(cfg_path[len(PREFIX) :]), 'mmdet'
         return mmengine_get_cfg_path(cfg_path, filename)

@@ -3,7 +3,6 @@
 import copy
 import re
 from collections.abc import Collection
-from typing import Optional, Union
 
 import torch
 from mmcv.ops import get_compiling_cuda_version
@@ -21,7 +20,7 @@ from .config import dataset_metainfo, find_config, innermost_datasets
 
 
 def load_detector(
-    config: Union[str, Config], checkpoint: str, device: Optional[str] = None
+    config: str | Config, checkpoint: str, device: str | None = None
 ) -> BaseDetector:
     """Builds a detector and gives it its trained weights.
 
@@ -104,7 +103,7 @@ def _check_shapes(model: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 def _check_classes(
-    checkpoint: str, trained: Optional[tuple], in_config: Optional[tuple]
+    checkpoint: str, trained: tuple | None, in_config: tuple | None
 ) -> None:
     if trained and in_config and tuple(trained) != tuple(in_config):
         raise UserError(

@@ -1,8 +1,8 @@
 """Half precision in the networks of a detector alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any, Callable
+from typing import Any
 
 import torch
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead

@@ -1,6 +1,6 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any, Callable, Union
+from typing import Any
 
 import torch
 from mmdet.evaluation import CocoMetric
@@ -40,7 +40,7 @@ class FastCocoMetric(CocoMetric):
 
     def results2json(
         self, results: Sequence[dict], outfile_prefix: str
-    ) -> dict[str, Union[str, Detections]]:
+    ) -> dict[str, str | Detections]:
         """Brings detections into COCO's format.
 
         Args:
@@ -101,7 +101,7 @@ def _dump(detections: Detections, path: str) -> None:
     put_text(dump(detections, file_format='json'), path)
 
 
-def _load(detections: Union[str, Detections]) -> Detections:
+def _load(detections: str | Detections) -> Detections:
     """Reads a file of detections, or takes them as they are."""
     # pycocotools adds to each, for a second evaluation of them the same again.
     return load(detections) if isinstance(detections, str) else detections

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import mmcv
 import numpy as np
@@ -184,7 +184,7 @@ def _predict_by_feat(
     head: BaseDenseHead,
     cls_scores: Sequence[Tensor],
     bbox_preds: Sequence[Tensor],
-    score_factors: Optional[Sequence[Tensor]] = None,
+    score_factors: Sequence[Tensor] | None = None,
     batch_img_metas: Sequence[dict] = (),
     rescale: bool = False,
 ) -> list[InstanceData]:

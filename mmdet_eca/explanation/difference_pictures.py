@@ -1,7 +1,7 @@
 """Pictures of what two detectors find in the same image."""
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import mmcv
 
@@ -18,7 +18,7 @@ def draw_differences(
     path: str,
     plain: Compared,
     attention: Compared,
-    truth: Optional[Objects],
+    truth: Objects | None,
     class_names: Sequence[str],
     out_file: str,
 ) -> None:
@@ -88,5 +88,5 @@ def _draw_side(panel: Any, side: Compared, class_names: Sequence[str]) -> None:
             draw_box(panel, found.boxes[index], label, color, 2.5)
 
 
-def _right(verdict: Optional[bool]) -> str:
+def _right(verdict: bool | None) -> str:
     return '' if verdict is None else f' and {_WORDS[verdict]}'

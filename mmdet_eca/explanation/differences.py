@@ -1,6 +1,6 @@
 """The detections that one of two detectors has and the other has not."""
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,9 +21,9 @@ class Compared(NamedTuple):
 
     found: Objects
     shared: np.ndarray
-    right: list[Optional[bool]]
+    right: list[bool | None]
 
-    def only_here(self) -> dict[Optional[bool], int]:
+    def only_here(self) -> dict[bool | None, int]:
         """Numbers of those that the other has not: right, wrong and unknown (None)."""
         verdicts = [r for r, shared in zip(self.right, self.shared) if not shared]
         return {value: verdicts.count(value) for value in (True, False, None)}
@@ -32,7 +32,7 @@ class Compared(NamedTuple):
 def compare(
     first: Objects,
     second: Objects,
-    truth: Optional[Objects],
+    truth: Objects | None,
     ignored: np.ndarray,
     iou: float = 0.5,
 ) -> tuple[Compared, Compared]:
@@ -83,8 +83,8 @@ def match(found: Objects, others: Objects, iou: float = 0.5) -> np.ndarray:
 
 
 def _verdicts(
-    found: Objects, truth: Optional[Objects], ignored: np.ndarray, iou: float
-) -> list[Optional[bool]]:
+    found: Objects, truth: Objects | None, ignored: np.ndarray, iou: float
+) -> list[bool | None]:
     if truth is None:
         return [None] * len(found)
     right = match(found, truth, iou) >= 0

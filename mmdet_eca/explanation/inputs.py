@@ -1,8 +1,8 @@
 """The images that a detector is asked about, and what it finds in them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -59,7 +59,7 @@ class Input:
 
     path: str
     data: dict
-    truth: Optional[Objects] = None
+    truth: Objects | None = None
     ignored: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import os.path as osp
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmdet.models.detectors import BaseDetector
@@ -60,11 +60,11 @@ def show_attention(
     config: str,
     checkpoint: str,
     images: Sequence[str] = (),
-    max_images: Optional[int] = None,
-    plain: Optional[tuple[str, str]] = None,
+    max_images: int | None = None,
+    plain: tuple[str, str] | None = None,
     out: str = 'work_dirs/attention',
-    settings: Optional[Settings] = None,
-    device: Optional[str] = None,
+    settings: Settings | None = None,
+    device: str | None = None,
 ) -> None:
     """Draws what a detector's attention does, and writes the figures beside it.
 
@@ -136,7 +136,7 @@ class _Run:
     def __init__(
         self,
         detector: BaseDetector,
-        plain: Optional[BaseDetector],
+        plain: BaseDetector | None,
         out: str,
         settings: Settings,
     ) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -52,7 +52,7 @@ class Checked:
     unmatched: int = 0
     boxes: float = 0.0
     scores: float = 0.0
-    mask_iou: Optional[float] = None
+    mask_iou: float | None = None
     torch_ms: float = 0.0
     onnx_ms: float = 0.0
     threads: int = 1

@@ -5,7 +5,7 @@ import json
 import os.path as osp
 import warnings
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import Any
 
 import torch
 from mmdet.models.detectors import BaseDetector
@@ -29,7 +29,7 @@ HIGHEST_OPSET = 17
 
 
 def export_detector(
-    config: Union[str, Config],
+    config: str | Config,
     checkpoint: str,
     out: str,
     raw: bool = False,
@@ -171,7 +171,7 @@ def describe(module: ExportableDetector) -> dict[str, Any]:
     )
 
 
-def _resize(model: BaseDetector) -> Optional[dict]:
+def _resize(model: BaseDetector) -> dict | None:
     for transform in get_test_pipeline_cfg(model.cfg):
         if transform.type == 'Resize' and 'scale' in transform:
             return dict(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ class OnnxDetector:
         UserError: If onnxruntime is not installed, or the file is none of ours.
     """
 
-    def __init__(self, path: str, threads: Optional[int] = None) -> None:
+    def __init__(self, path: str, threads: int | None = None) -> None:
         onnxruntime = require('onnxruntime')
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or torch.get_num_threads()

@@ -4,7 +4,7 @@ torch's exporter asks each function here for its operators (``symbolic``) and ru
 ``forward`` to learn the outputs' types.
 """
 
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from mmcv.ops import RoIAlign
@@ -149,7 +149,7 @@ class _TopK(Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, limit: int) -> tuple[Tensor, Tensor]:
         ordered, indices = values.sort(descending=True, stable=True)
-        end: Optional[int] = limit if limit > 0 else None
+        end: int | None = limit if limit > 0 else None
         return ordered[:end], indices[:end]
 
     @staticmethod

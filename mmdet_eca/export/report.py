@@ -1,6 +1,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from ..visualization.text_tables import text_table
 from .checking import Checked
@@ -22,7 +22,7 @@ class ExportReport:
     metadata: Mapping[str, Any]
     opset: int
     checked: Checked
-    metrics: Optional[dict[str, tuple[float, float]]]
+    metrics: dict[str, tuple[float, float]] | None
 
     def __str__(self) -> str:
         metadata, checked = self.metadata, self.checked

@@ -3,8 +3,8 @@ import io
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from .inferencer import Inferencer
 from .prediction import detect_and_draw
@@ -18,7 +18,7 @@ def benchmark_predict(
     inputs: Sequence[str],
     batch_size: int = 1,
     rounds: int = 3,
-    device: Optional[str] = None,
+    device: str | None = None,
 ) -> str:
     """Measures what predicting costs beside the network alone.
 

@@ -1,5 +1,5 @@
 import copy
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from mmdet.apis import DetInferencer
@@ -38,11 +38,7 @@ class Inferencer(DetInferencer):
     """
 
     def __init__(
-        self,
-        config: str,
-        checkpoint: str,
-        device: Optional[str] = None,
-        amp: bool = False,
+        self, config: str, checkpoint: str, device: str | None = None, amp: bool = False
     ) -> None:
         cfg = Config.fromfile(find_config(config))
         if cfg.get('test_dataloader') is None:
@@ -110,7 +106,7 @@ class Inferencer(DetInferencer):
         ]
 
     def _init_model(
-        self, cfg: Config, weights: Optional[str], device: str = 'cpu'
+        self, cfg: Config, weights: str | None, device: str = 'cpu'
     ) -> BaseDetector:
         return load_detector(cfg, weights or '', device)
 

@@ -9,10 +9,10 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional, TypeVar, Union
+from typing import Any, TypeVar
 
 import numpy as np
 from mmdet.structures import DetDataSample
@@ -47,9 +47,9 @@ class Picture:
 
 def run_pipeline(
     inferencer: Inferencer,
-    source: Union[Images, Video],
+    source: Images | Video,
     batch_size: int,
-    slicer: Optional[Slicer],
+    slicer: Slicer | None,
     finish: Callable[[Picture], Output],
 ) -> Iterator[Output]:
     """Goes through a source.
@@ -66,7 +66,7 @@ def run_pipeline(
         What ``finish`` returns, in the order of the source.
     """
 
-    def prepare(index: int) -> Optional[Picture]:
+    def prepare(index: int) -> Picture | None:
         image = source.read(index, inferencer.read)
         if image is None:
             return None
@@ -115,7 +115,7 @@ def _ahead(
 
 
 def _existing(
-    pictures: Iterator[Optional[Picture]], source: Union[Images, Video]
+    pictures: Iterator[Picture | None], source: Images | Video
 ) -> Iterator[Picture]:
     """Leaves out the images that could not be read, and ends when a video does."""
     for picture in pictures:

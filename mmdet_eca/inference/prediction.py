@@ -2,7 +2,6 @@ import os
 import os.path as osp
 import sys
 from collections.abc import Sequence
-from typing import Optional, Union
 
 import cv2
 import mmcv
@@ -25,13 +24,13 @@ PICTURES = 'vis'  # the folder that MMDetection's inferencer draws into
 def predict(
     config: str,
     checkpoint: str,
-    inputs: Union[str, Sequence[str]],
+    inputs: str | Sequence[str],
     out: str = 'work_dirs/predict',
     score: float = 0.3,
-    device: Optional[str] = None,
+    device: str | None = None,
     batch_size: int = 1,
     amp: bool = False,
-    slices: Optional[int] = None,
+    slices: int | None = None,
     draw: bool = True,
 ) -> str:
     """Detects objects in images or in a video, and writes and draws what it finds.
@@ -94,12 +93,12 @@ def predict(
 
 def detect_and_draw(
     inferencer: Inferencer,
-    source: Union[Images, Video],
+    source: Images | Video,
     results: CocoResults,
     out: str,
     score: float = 0.3,
     batch_size: int = 1,
-    slicer: Optional[Slicer] = None,
+    slicer: Slicer | None = None,
     draw: bool = True,
 ) -> None:
     """Goes through a source with a progress bar, collects the results and draws.
@@ -145,10 +144,10 @@ def detect_and_draw(
 class _Artist:
     """Writes what was drawn, as images or as a video."""
 
-    def __init__(self, source: Union[Images, Video], folder: str) -> None:
+    def __init__(self, source: Images | Video, folder: str) -> None:
         self.source = source
         self.folder = folder
-        self.video: Optional[cv2.VideoWriter] = None
+        self.video: cv2.VideoWriter | None = None
 
     def write(self, index: int, picture: np.ndarray) -> None:
         if self.source.video:

@@ -2,7 +2,7 @@
 
 import json
 import os.path as osp
-from typing import Any, Union
+from typing import Any
 
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config
@@ -39,7 +39,7 @@ class CocoResults:
     """
 
     def __init__(
-        self, cfg: Config, classes: tuple[str, ...], source: Union[Images, Video]
+        self, cfg: Config, classes: tuple[str, ...], source: Images | Video
     ) -> None:
         self.classes = classes
         self.source = source
@@ -128,7 +128,7 @@ def _category_ids(known: dict, classes: tuple[str, ...]) -> tuple[list[int], str
     return list(range(1, len(classes) + 1)), f'1 to {len(classes)}, in their order'
 
 
-def _image_ids(known: dict, source: Union[Images, Video]) -> dict[int, Any]:
+def _image_ids(known: dict, source: Images | Video) -> dict[int, Any]:
     """The ids of the images that are the data set's; others follow after its own."""
     if isinstance(source, Video) or not known.get('images'):
         return {}

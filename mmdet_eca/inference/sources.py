@@ -4,8 +4,7 @@ import itertools
 import mimetypes
 import os
 import os.path as osp
-from collections.abc import Iterable, Sequence
-from typing import Callable, Optional, Union
+from collections.abc import Callable, Iterable, Sequence
 
 import mmcv
 import numpy as np
@@ -16,7 +15,7 @@ from ..errors import UserError, first_few
 Read = Callable[[str], np.ndarray]
 
 
-def open_source(inputs: Sequence[str]) -> Union['Images', 'Video']:
+def open_source(inputs: Sequence[str]) -> 'Images | Video':
     """Opens images, or one video.
 
     Args:
@@ -52,7 +51,7 @@ class Images:
 
     unit = 'image'
     workers = max(1, min(4, (os.cpu_count() or 1) // 4))  # beside the network's threads
-    video: Optional['Video'] = None
+    video: 'Video | None' = None
 
     def __init__(self, inputs: Sequence[str]) -> None:
         self.paths = find_images(inputs)
@@ -71,7 +70,7 @@ class Images:
         """What an image is called in the results."""
         return self.names[index]
 
-    def read(self, index: int, read: Read) -> Optional[np.ndarray]:
+    def read(self, index: int, read: Read) -> np.ndarray | None:
         """Reads an image by ``read``; a failure is noted, and gives None."""
         try:
             return read(self.paths[index])
@@ -124,7 +123,7 @@ class Video:
         """What a frame is called in the results."""
         return f'{osp.basename(self.path)}/{index:06d}'
 
-    def read(self, index: int, read: Read) -> Optional[np.ndarray]:
+    def read(self, index: int, read: Read) -> np.ndarray | None:
         """Reads the next frame; after the last one gives None.
 
         It has ended early if more than one frame is missing: some formats store no

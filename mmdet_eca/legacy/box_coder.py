@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from typing import Optional
 
 from mmdet.models.task_modules.coders import LegacyDeltaXYWHBBoxCoder
 from mmdet.registry import TASK_UTILS
@@ -18,7 +17,7 @@ class InclusiveBoxCoder(LegacyDeltaXYWHBBoxCoder):
         self,
         bboxes: Tensor,
         pred_bboxes: Tensor,
-        max_shape: Optional[Sequence[int]] = None,
+        max_shape: Sequence[int] | None = None,
         wh_ratio_clip: float = 16 / 1000,
     ) -> Tensor:
         """Applies deltas to boxes.

@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from typing import Optional
 
 from mmcv.ops import RoIAlign
 from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
@@ -52,7 +51,7 @@ class InclusiveRoIExtractor(SingleRoIExtractor):
         self,
         feats: Sequence[Tensor],
         rois: Tensor,
-        roi_scale_factor: Optional[float] = None,
+        roi_scale_factor: float | None = None,
     ) -> Tensor:
         """Pools the features of each box.
 

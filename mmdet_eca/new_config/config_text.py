@@ -1,7 +1,7 @@
 """The text of a config: what differs from its base, with the reasons as comments."""
 
 import textwrap
-from typing import Any, Optional
+from typing import Any
 
 from mmengine.config import Config
 
@@ -119,7 +119,7 @@ def _val_loader(
     )
 
 
-def _dataset(data: tuple[CocoFile, str], pipeline: Optional[str]) -> dict[str, Any]:
+def _dataset(data: tuple[CocoFile, str], pipeline: str | None) -> dict[str, Any]:
     dataset = dict(
         data_root='',
         ann_file=data[0].path,

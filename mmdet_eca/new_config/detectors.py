@@ -3,7 +3,6 @@
 import glob
 import os.path as osp
 import re
-from typing import Optional
 
 from ..datasets import CocoFile
 from ..engine import config_path
@@ -13,7 +12,7 @@ WITH_MASKS = 'mask_rcnn_eca_r50'
 WITH_BOXES = 'faster_rcnn_eca_r50'
 
 
-def find_detector(name: Optional[str], data: CocoFile) -> str:
+def find_detector(name: str | None, data: CocoFile) -> str:
     """Returns the file name of a detector's config.
 
     Args:

@@ -4,7 +4,6 @@ import contextlib
 import os.path as osp
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Optional
 
 from mmengine.config import Config
 
@@ -26,10 +25,10 @@ def write_config(
     annotations: str,
     images: str,
     out: str,
-    val: Optional[Sequence[str]] = None,
-    detector: Optional[str] = None,
-    load_from: Optional[str] = None,
-    gpus: Optional[int] = None,
+    val: Sequence[str] | None = None,
+    detector: str | None = None,
+    load_from: str | None = None,
+    gpus: int | None = None,
 ) -> str:
     """Writes a config that trains a detector on a data set in COCO's format.
 
@@ -162,7 +161,7 @@ def _split(
     return first, second
 
 
-def _weights(cfg: Config, load_from: Optional[str]) -> tuple[dict, str]:
+def _weights(cfg: Config, load_from: str | None) -> tuple[dict, str]:
     """Settings that say where the training starts from, and a sentence on them."""
     backbone = cfg.model.backbone
     attends = {} if backbone.type == 'ResNet' else dict(frozen_stages=0)

@@ -1,6 +1,6 @@
 """The end of a residual block with channel attention, as one operation."""
 
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -98,7 +98,7 @@ class _AttentionTail(torch.autograd.Function):
 
 def _conv_backward(
     grad: Tensor, x: Tensor, weights: Tensor, wanted: tuple[bool, bool, bool]
-) -> tuple[Optional[Tensor], ...]:
+) -> tuple[Tensor | None, ...]:
     """Gradients of ``weights[n] x[n] + biases[n]``, in one of two forms.
 
     On the CPU, one convolution an image. Products of the whole batch took 0.76
@@ -124,7 +124,7 @@ def _conv_backward(
 
 def convolutions(
     grad: Tensor, x: Tensor, weights: Tensor, wanted: tuple[bool, bool, bool]
-) -> tuple[Optional[Tensor], ...]:
+) -> tuple[Tensor | None, ...]:
     """The gradients by the backward pass of a convolution for every image.
 
     There has to be an image.
@@ -155,7 +155,7 @@ def convolutions(
 
 def products(
     grad: Tensor, x: Tensor, weights: Tensor, wanted: tuple[bool, bool, bool]
-) -> tuple[Optional[Tensor], ...]:
+) -> tuple[Tensor | None, ...]:
     """The gradients by batched matrix products, one for each gradient."""
     pixels = grad.flatten(2)
     grad_x = grad_weights = None

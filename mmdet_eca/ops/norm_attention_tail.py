@@ -6,7 +6,7 @@ backward pass: as in the plain block, that is the norm's input and the block's o
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -96,8 +96,8 @@ class _NormAttentionTail(torch.autograd.Function):
         momentum: float,
         gate: Gate,
         x: Tensor,
-        weight: Optional[Tensor],
-        bias: Optional[Tensor],
+        weight: Tensor | None,
+        bias: Tensor | None,
         identity: Tensor,
         *weights: Tensor,
     ) -> Tensor:
@@ -226,8 +226,8 @@ def _batch_norm(
     norm: nn.BatchNorm2d,
     momentum: float,
     x: Tensor,
-    weight: Optional[Tensor],
-    bias: Optional[Tensor],
+    weight: Tensor | None,
+    bias: Tensor | None,
 ) -> tuple:
     """The norm's output, mean, 1 / deviation and what its backward pass needs.
 

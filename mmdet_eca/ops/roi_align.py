@@ -7,7 +7,7 @@ their gradient too.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import mmcv.ops
 import torch
@@ -58,7 +58,7 @@ def roi_align(
     spatial_scale: float,
     sampling_ratio: int = 0,
     aligned: bool = True,
-) -> Optional[Tensor]:
+) -> Tensor | None:
     """RoIAlign (He et al., Mask R-CNN), with the arguments and results of mmcv's.
 
     Args:

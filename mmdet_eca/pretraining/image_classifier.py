@@ -1,4 +1,4 @@
-from typing import Any, Optional, Union
+from typing import Any
 
 import torch.nn.functional as F
 from mmdet.registry import MODELS
@@ -28,10 +28,10 @@ class ImageClassifier(BaseModel):
         backbone: dict,
         in_channels: int,
         num_classes: int,
-        data_preprocessor: Optional[dict] = None,
+        data_preprocessor: dict | None = None,
         dropout: float = 0.0,
         label_smoothing: float = 0.0,
-        init_cfg: Optional[dict] = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
         self.backbone = MODELS.build(backbone)
@@ -40,11 +40,8 @@ class ImageClassifier(BaseModel):
         self.fc = nn.Linear(in_channels, num_classes)
 
     def forward(
-        self,
-        inputs: Tensor,
-        data_samples: Optional[Tensor] = None,
-        mode: str = 'tensor',
-    ) -> Union[Tensor, dict[str, Tensor], list[dict[str, Tensor]]]:
+        self, inputs: Tensor, data_samples: Tensor | None = None, mode: str = 'tensor'
+    ) -> Tensor | dict[str, Tensor] | list[dict[str, Tensor]]:
         """Classifies a batch of images.
 
         Args:

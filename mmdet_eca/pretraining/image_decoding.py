@@ -8,7 +8,7 @@ import io
 import os
 import stat
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -58,8 +58,8 @@ class ImageFile(NamedTuple):
     data: bytes
     height: int
     width: int
-    height_at: Optional[int] = None
-    end: Optional[int] = None
+    height_at: int | None = None
+    end: int | None = None
 
 
 def read_image(path: str) -> ImageFile:
@@ -152,7 +152,7 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
 
 
-def _decode(data: bytes) -> Optional[np.ndarray]:
+def _decode(data: bytes) -> np.ndarray | None:
     # EXIF's orientation is ignored, as ImageNet's usual readers do: the crop is
     # chosen for the size in the header.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -162,7 +162,7 @@ def _decode(data: bytes) -> Optional[np.ndarray]:
         raise CorruptImage(f'OpenCV: {error.err}') from None
 
 
-def _decode_rows(file: ImageFile, rows: int) -> Optional[np.ndarray]:
+def _decode_rows(file: ImageFile, rows: int) -> np.ndarray | None:
     """Decodes the first rows of a JPEG; returns None if it has to be decoded whole.
 
     OpenCV is given the file with a lower height in its header. libjpeg ignores the
@@ -184,7 +184,7 @@ def _decode_rows(file: ImageFile, rows: int) -> Optional[np.ndarray]:
     )
 
 
-def _read_jpeg(data: bytes) -> Optional[ImageFile]:
+def _read_jpeg(data: bytes) -> ImageFile | None:
     """Reads the header of a JPEG; returns None if the image's size is not in it.
 
     Pillow takes ten times as long for the size, a thirtieth of a decoding.

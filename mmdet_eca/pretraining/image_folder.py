@@ -1,5 +1,4 @@
 import os
-from typing import Union
 
 from mmdet.registry import DATASETS, TRANSFORMS
 from mmengine.dataset import BaseDataset
@@ -54,7 +53,7 @@ class ImageFolder(BaseDataset):
         """Returns the label of an image in a list, for ClassBalancedDataset."""
         return [int(self.labels[index])]
 
-    def __getitem__(self, index: int) -> Union[dict, CorruptImage]:
+    def __getitem__(self, index: int) -> dict | CorruptImage:
         """Runs the pipeline on an image.
 
         Args:

@@ -5,7 +5,7 @@ import hashlib
 import os
 import os.path as osp
 import tempfile
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 from filelock import FileLock
@@ -125,7 +125,7 @@ def _scan(root: str, folders: list[tuple[str, int]]) -> ImageIndex:
     )
 
 
-def _load(root: str, folders: list[tuple[str, int]]) -> Optional[ImageIndex]:
+def _load(root: str, folders: list[tuple[str, int]]) -> ImageIndex | None:
     for path in _index_files(root):
         index = None
         # numpy and zipfile have many exceptions for a broken file.

@@ -1,5 +1,3 @@
-from typing import Union
-
 import torch
 from mmengine.registry import FUNCTIONS
 from torch import Tensor
@@ -9,9 +7,7 @@ from .image_decoding import CorruptImage
 
 
 @FUNCTIONS.register_module()
-def collate_images(
-    samples: list[Union[dict, CorruptImage]],
-) -> dict[str, Union[Tensor, list[str]]]:
+def collate_images(samples: list[dict | CorruptImage]) -> dict[str, Tensor | list[str]]:
     """Makes a batch of the images that could be read.
 
     Args:

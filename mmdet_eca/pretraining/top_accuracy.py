@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from mmdet.registry import METRICS
@@ -47,7 +47,7 @@ class TopAccuracy(BaseMetric):
         # The label's own score is among those that are not lower.
         self.results += ((scores >= of_label).sum(dim=1) - 1).tolist()
 
-    def _raise_not_finite(self, images: list[int], paths: Optional[list[str]]) -> None:
+    def _raise_not_finite(self, images: list[int], paths: list[str] | None) -> None:
         iteration = MessageHub.get_current_instance().get_info('iter')
         after = (
             '' if iteration is None else f' after training iteration {iteration + 1}'

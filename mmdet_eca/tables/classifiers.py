@@ -3,7 +3,7 @@
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import torch
 from mmdet.registry import MODELS
@@ -173,7 +173,7 @@ def count_network(model: ConfigDict, counting: Counting = OWN) -> Complexity:
 
 
 def classifier_rows(
-    rows: Optional[Sequence[ClassifierRow]] = None,
+    rows: Sequence[ClassifierRow] | None = None,
 ) -> list[dict[str, Any]]:
     """Counts the classifiers of Table 3; shows its progress on stderr.
 
@@ -219,7 +219,7 @@ def _count_row(row: ClassifierRow) -> dict[str, Any]:
     return dict(result, note=_explain(result, counting))
 
 
-def _explain(row: dict[str, Any], counting: Counting) -> Optional[str]:
+def _explain(row: dict[str, Any], counting: Counting) -> str | None:
     """The reason of a row's difference, None where there is nothing to explain."""
     if max(abs(row['diff_params_m']), abs(row['diff_gflops'])) <= TOLERANCE:
         return None

@@ -1,7 +1,7 @@
 """Counts the parameters and operations of a network, for every table."""
 
-from collections.abc import Sequence
-from typing import Callable, NamedTuple, Union
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from mmdet.registry import MODELS
@@ -15,7 +15,7 @@ from ..models import AttentionResNet, ChannelAttention
 # a function of the layer, its input and its output.
 Rule = Callable[[nn.Module, Tensor, Tensor], int]
 # Types of layers, each with its rule. A layer gets every rule whose type it has.
-Conventions = Sequence[tuple[Union[type, tuple[type, ...]], Rule]]
+Conventions = Sequence[tuple[type | tuple[type, ...], Rule]]
 
 
 class Complexity(NamedTuple):

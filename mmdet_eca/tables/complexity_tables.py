@@ -1,7 +1,7 @@
 """What the paper's tables say of cost and structure, counted, beside the paper."""
 
-from collections.abc import Sequence
-from typing import Any, Callable, Optional
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from .attention_layers import attention_layer_rows, attention_layer_text
 from .classifiers import classifier_rows, classifier_text
@@ -22,7 +22,7 @@ TEXTS: dict[tuple[int, ...], Callable[[Rows], str]] = {
 
 
 def complexity_rows(
-    tables: Optional[Sequence[int]] = None, figures: Optional[Sequence[int]] = None
+    tables: Sequence[int] | None = None, figures: Sequence[int] | None = None
 ) -> Rows:
     """Counts the rows of the paper's tables; shows its progress on stderr.
 

@@ -1,7 +1,7 @@
 """What is trained for the paper's tables and figures, each of it once."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from ..engine import config_path
 from ..errors import UserError
@@ -46,8 +46,8 @@ class Experiment(NamedTuple):
 
 
 def select_experiments(
-    tables: Optional[Sequence[int]] = None,
-    figures: Optional[Sequence[int]] = None,
+    tables: Sequence[int] | None = None,
+    figures: Sequence[int] | None = None,
     names: Sequence[str] = (),
 ) -> list[Experiment]:
     """Lists what is trained for tables and figures.
@@ -106,7 +106,7 @@ def _detectors() -> list[Experiment]:
 def _classifiers() -> list[Experiment]:
     found: dict[str, Experiment] = {}
 
-    def add(name: Optional[str]) -> Experiment:
+    def add(name: str | None) -> Experiment:
         assert name is not None
         return found.setdefault(name, Experiment(name, True, [], [], dict(name=name)))
 

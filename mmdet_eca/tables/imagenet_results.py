@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from statistics import mean, median, stdev
-from typing import Any, Optional
+from typing import Any
 
 from .classifiers import OWN, QUOTED, count_classifier
 from .experiments import FIGURES, TABLES, select_experiments
@@ -110,7 +110,7 @@ class _Measured:
         """Names of everything that has runs."""
         return list(self._runs)
 
-    def counts(self, name: Optional[str]) -> Optional[tuple[int, int]]:
+    def counts(self, name: str | None) -> tuple[int, int] | None:
         """Parameters and operations of a row with runs, counted as its figures were."""
         if name is None or name not in self._runs:
             return None
@@ -120,16 +120,13 @@ class _Measured:
             self._counts[name] = cost.parameters, cost.operations
         return self._counts[name]
 
-    def top1(self, name: str) -> Optional[float]:
+    def top1(self, name: str) -> float | None:
         """Mean top-1 accuracy of a row, None without a finished run."""
         values = [run.metrics['top1'] for run in self._finished(name)]
         return mean(values) if values else None
 
     def row(
-        self,
-        name: Optional[str],
-        table: Optional[int] = None,
-        figure: Optional[int] = None,
+        self, name: str | None, table: int | None = None, figure: int | None = None
     ) -> dict[str, Any]:
         """The result of a row, in which the paper's part is still missing."""
         finished = self._finished(name)
@@ -153,12 +150,12 @@ class _Measured:
             ],
         )
 
-    def _finished(self, name: Optional[str]) -> list[Run]:
+    def _finished(self, name: str | None) -> list[Run]:
         runs = self._runs.get(name or '', ())
         return [run for run in runs if run.state == 'finished']
 
 
-def _images_a_second(run: Run) -> Optional[float]:
+def _images_a_second(run: Run) -> float | None:
     times = [row['time'] for row in run.training if 'time' in row]
     if run.gpus is None or not times:
         return None
@@ -211,5 +208,5 @@ def _add_gains(rows: list[dict[str, Any]], measured: _Measured) -> None:
             row['paper_gain_top1'] = _difference(own, paper[plain])
 
 
-def _difference(value: Optional[float], other: Optional[float]) -> Optional[float]:
+def _difference(value: float | None, other: float | None) -> float | None:
     return None if value is None or other is None else round(value - other, 2)

@@ -4,7 +4,7 @@ import json
 import os.path as osp
 import re
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from mmengine.config import Config
 
@@ -32,9 +32,9 @@ class LogDir:
     timestamp: str
     training: list[dict]
     evaluations: list[dict]
-    tested: Optional[dict]
+    tested: dict | None
     cfg: Config
-    gpus: Optional[int]
+    gpus: int | None
 
 
 def join_resumed(log_dirs: list[LogDir]) -> list[LogDir]:
@@ -120,7 +120,7 @@ def _read_lines(path: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _read_gpus(path: str) -> Optional[int]:
+def _read_gpus(path: str) -> int | None:
     """Number of processes, from the environment that mmengine logs first."""
     if not osp.isfile(path):
         return None

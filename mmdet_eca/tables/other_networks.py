@@ -1,7 +1,7 @@
 """Table 4: the other networks that ECA-Net is compared with."""
 
 import textwrap
-from typing import Any, Optional
+from typing import Any
 
 from mmdet.models.backbones import ResNet
 from mmdet.models.backbones.resnet import Bottleneck
@@ -125,5 +125,5 @@ def network_text(rows: list[dict[str, Any]]) -> str:
     return '\n'.join([text_table(cells, left_columns=3), *lines, NOTES])
 
 
-def _format(value: Optional[float], sign: str = '') -> str:
+def _format(value: float | None, sign: str = '') -> str:
     return '-' if value is None else f'{value:{sign}.2f}'

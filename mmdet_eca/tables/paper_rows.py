@@ -5,7 +5,7 @@ import json
 import os.path as osp
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple
 
 from ..errors import UserError
 
@@ -35,7 +35,7 @@ class PaperRow(NamedTuple):
     table: int
     detector: str
     depth: int
-    attention: Optional[str]
+    attention: str | None
     paper: dict[str, Any]
 
     @property
@@ -80,7 +80,7 @@ class TickRow(NamedTuple):
     model: str
     no_reduction: bool
     cross_channel: bool
-    lightweight: Optional[bool]
+    lightweight: bool | None
     sources: list[str]
 
 
@@ -103,7 +103,7 @@ class MemberRow(NamedTuple):
     top1: float
     top5: float
     sources: list[str]
-    note: Optional[str]
+    note: str | None
 
 
 class ClassifierRow(NamedTuple):
@@ -133,12 +133,12 @@ class ClassifierRow(NamedTuple):
     params_unit: str
     flops: float
     flops_unit: str
-    train_fps: Optional[int]
-    inference_fps: Optional[int]
+    train_fps: int | None
+    inference_fps: int | None
     top1: float
     top5: float
     sources: list[str]
-    note: Optional[str]
+    note: str | None
 
     @property
     def parameters(self) -> float:
@@ -171,14 +171,14 @@ class NetworkRow(NamedTuple):
         note (str, optional): What was found about its figures.
     """
 
-    name: Optional[str]
+    name: str | None
     model: str
     params: float
     flops: float
     top1: float
     top5: float
     sources: list[str]
-    note: Optional[str]
+    note: str | None
 
 
 class KernelSizePoint(NamedTuple):
@@ -196,7 +196,7 @@ class KernelSizePoint(NamedTuple):
 
     name: str
     depth: int
-    kernel_size: Union[int, str, None]
+    kernel_size: int | str | None
     top1: float
     sources: list[str]
 

@@ -2,7 +2,7 @@
 
 import os.path as osp
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 from ..engine import tool_path
 from ..errors import UserError
@@ -21,8 +21,8 @@ def make_plan(
     work_dirs: str,
     gpus: int = 4,
     names: Sequence[str] = (),
-    tables: Optional[Sequence[int]] = None,
-    figures: Optional[Sequence[int]] = None,
+    tables: Sequence[int] | None = None,
+    figures: Sequence[int] | None = None,
 ) -> list[dict[str, Any]]:
     """What is left to train for the tables and figures.
 
@@ -60,19 +60,19 @@ def make_plan(
     return plan
 
 
-def _most_advanced(runs: list[Run]) -> Optional[Run]:
+def _most_advanced(runs: list[Run]) -> Run | None:
     order = ('finished', 'unevaluated', 'unfinished', 'unusable')
     return min(runs, key=lambda run: order.index(run.state), default=None)
 
 
 def _next_step(
-    experiment: Experiment, run: Optional[Run], work_dirs: str, gpus: int, speed: float
+    experiment: Experiment, run: Run | None, work_dirs: str, gpus: int, speed: float
 ) -> dict[str, Any]:
     state = run.state if run else 'missing'
     work_dir = run.work_dir if run else osp.join(work_dirs, experiment.name)
     cost = estimate(experiment)
     hours = cost.gpu_hours * speed
-    command: Optional[list[str]]
+    command: list[str] | None
     if state == 'unusable':
         command, hours = None, 0.0
     elif run is not None and state == 'unevaluated' and not run.is_classifier:
@@ -109,7 +109,7 @@ def _command(
     experiment: Experiment,
     gpus: int,
     work_dir: str,
-    checkpoint: Optional[str] = None,
+    checkpoint: str | None = None,
 ) -> list[str]:
     """A command of ``tools/``; ``checkpoint`` is in the work directory."""
     words = [tool_path(tool), relative_path(experiment.config)]

@@ -1,7 +1,7 @@
 """Table 1: what each system's attention is like, found in its layers."""
 
 import sys
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from mmdet.registry import MODELS
@@ -177,7 +177,7 @@ def property_text(rows: list[dict[str, Any]]) -> str:
     return '\n'.join([text_table(cells, left_columns=4), verdict, NOTES])
 
 
-def _mark(found: Optional[bool], paper: Optional[bool]) -> str:
+def _mark(found: bool | None, paper: bool | None) -> str:
     names = {True: 'yes', False: 'no', None: '-'}
     if found == paper:
         return names[found]

@@ -4,7 +4,7 @@ import csv
 import os
 import os.path as osp
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 from ..visualization import markdown_table
 from .cells import cell
@@ -21,8 +21,8 @@ from .runs import Run, find_runs
 def write_report(
     work_dirs: str,
     out_dir: str,
-    tables: Optional[Sequence[int]] = None,
-    figures: Optional[Sequence[int]] = None,
+    tables: Sequence[int] | None = None,
+    figures: Sequence[int] | None = None,
 ) -> list[dict[str, Any]]:
     """Writes ``tables.md``, tables as CSV and the pictures.
 

@@ -2,7 +2,7 @@
 
 import re
 from statistics import mean, stdev
-from typing import Any, Optional
+from typing import Any
 
 from .detectors import count_row
 from .paper_rows import AP_COLUMNS, COLUMNS, TASKS, PaperRow, load_paper_rows
@@ -109,7 +109,7 @@ def _add_gains(results: list[dict[str, Any]]) -> None:
                 )
 
 
-def _difference(result: dict, plain: dict, key: str) -> Optional[float]:
+def _difference(result: dict, plain: dict, key: str) -> float | None:
     if result.get(key) is None or plain.get(key) is None:
         return None
     return round(result[key] - plain[key], 2)

@@ -5,7 +5,7 @@ import os.path as osp
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import IO, Any, Optional
+from typing import IO, Any
 
 from mmengine.config import Config
 
@@ -19,9 +19,9 @@ def run_rows(
     names: Sequence[str],
     work_dirs: str,
     gpus: int,
-    output: Optional[IO[str]] = None,
-    tables: Optional[Sequence[int]] = None,
-    figures: Optional[Sequence[int]] = None,
+    output: IO[str] | None = None,
+    tables: Sequence[int] | None = None,
+    figures: Sequence[int] | None = None,
 ) -> list[dict[str, Any]]:
     """Trains and evaluates what the plan lists, one row after another.
 
@@ -112,7 +112,7 @@ def _count_folders(root: str) -> int:
         )
 
 
-def _run_row(name: str, work_dirs: str, gpus: int, output: IO[str]) -> Optional[str]:
+def _run_row(name: str, work_dirs: str, gpus: int, output: IO[str]) -> str | None:
     """Trains, then evaluates unless training has; what went wrong, or None."""
     done: list[str] = []
     while True:

@@ -6,7 +6,6 @@ import os.path as osp
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Optional
 
 from mmengine.config import Config
 
@@ -46,13 +45,13 @@ class Run:
     name: str
     cfg: Config
     state: str = 'unusable'
-    problem: Optional[str] = None
+    problem: str | None = None
     training: list[dict] = field(default_factory=list)
     evaluations: list[dict] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
-    data_root: Optional[str] = None
+    data_root: str | None = None
     epochs: int = 0
-    gpus: Optional[int] = None
+    gpus: int | None = None
 
     @property
     def max_epochs(self) -> int:
@@ -64,7 +63,7 @@ class Run:
         """Whether it is a classifier's, else it is a detector's."""
         return 'TopAccuracy' in str(self.cfg.get('val_evaluator'))
 
-    def checkpoint(self, epoch: Optional[int] = None) -> str:
+    def checkpoint(self, epoch: int | None = None) -> str:
         """File name of an epoch's checkpoint, by default of the last."""
         return f'epoch_{self.max_epochs if epoch is None else epoch}.pth'
 
@@ -73,7 +72,7 @@ class Run:
         """What was evaluated, of 'bbox' and 'segm'."""
         return [task for task in ('bbox', 'segm') if f'coco/{task}_mAP' in self.metrics]
 
-    def ap(self, task: str) -> dict[str, Optional[float]]:
+    def ap(self, task: str) -> dict[str, float | None]:
         """AP_COLUMNS of a task in percent; None where COCO has no such objects."""
         values = {
             column: self.metrics.get(f'coco/{task}_{metric}', -1)
@@ -107,7 +106,7 @@ def find_runs(root: str) -> list[Run]:
     return [run for run in runs if run is not None]
 
 
-def read_run(work_dir: str) -> Optional[Run]:
+def read_run(work_dir: str) -> Run | None:
     """Reads a work directory.
 
     Args:
@@ -164,7 +163,7 @@ def _add_training(run: Run, log_dirs: list[LogDir]) -> None:
 
 
 @cache
-def _config_of_package(name: str, is_classifier: bool) -> Optional[Config]:
+def _config_of_package(name: str, is_classifier: bool) -> Config | None:
     """The config of this package that has this name, None if there is none."""
     folder = 'imagenet/' if is_classifier else ''
     try:
@@ -173,7 +172,7 @@ def _config_of_package(name: str, is_classifier: bool) -> Optional[Config]:
         return None
 
 
-def _check_training(run: Run, expected: Optional[Config]) -> None:
+def _check_training(run: Run, expected: Config | None) -> None:
     """Raises UnusableRun if the training diverged or is not the expected one."""
     if 'max_epochs' not in run.cfg.train_cfg:
         raise UnusableRun('trains by iterations; only runs by epochs are read')
@@ -191,12 +190,12 @@ def _check_training(run: Run, expected: Optional[Config]) -> None:
         _refuse(check_schedule(run.cfg, expected, run.gpus))
 
 
-def _refuse(problem: Optional[str]) -> None:
+def _refuse(problem: str | None) -> None:
     if problem:
         raise UnusableRun(problem)
 
 
-def _add_results(run: Run, tests: list[LogDir], expected: Optional[Config]) -> None:
+def _add_results(run: Run, tests: list[LogDir], expected: Config | None) -> None:
     """Sets the metrics of the last checkpoint, by training or by tools/test.py."""
     for row in run.evaluations:
         if row['step'] == run.max_epochs:

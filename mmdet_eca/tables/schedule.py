@@ -2,7 +2,7 @@
 
 import os.path as osp
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 from mmengine.config import Config
 
@@ -31,7 +31,7 @@ IGNORED = (
 PATHS = ('ann_file', 'checkpoint', 'img', 'seg')
 
 
-def check_data_set(loader: Config, expected: Config) -> Optional[str]:
+def check_data_set(loader: Config, expected: Config) -> str | None:
     """Says how the data set of a loader differs; None if it is the expected one.
 
     Args:
@@ -44,7 +44,7 @@ def check_data_set(loader: Config, expected: Config) -> Optional[str]:
     return f'has results of another data set: {found[1]}, where {wanted[1]} is stated'
 
 
-def check_crop(loader: Config, expected: Config) -> Optional[str]:
+def check_crop(loader: Config, expected: Config) -> str | None:
     """Says how a classifier's validation images differ; None if they are as stated.
 
     Args:
@@ -69,7 +69,7 @@ def _identity(loader: Config) -> tuple:
     )
 
 
-def check_schedule(cfg: Config, expected: Config, gpus: Optional[int]) -> Optional[str]:
+def check_schedule(cfg: Config, expected: Config, gpus: int | None) -> str | None:
     """Says how a run's training differs; None if it is the expected one.
 
     Args:
@@ -101,7 +101,7 @@ def check_schedule(cfg: Config, expected: Config, gpus: Optional[int]) -> Option
 
 def _first_difference(
     found: dict[str, Any], wanted: dict[str, Any], title: str
-) -> Optional[str]:
+) -> str | None:
     """Names one setting that differs, and how many more do; None if none does."""
     names = [
         name for name in {**wanted, **found} if wanted.get(name) != found.get(name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ def figure(
     size: tuple[float, float],
     share_y: bool = False,
     legend_outside: bool = False,
-    columns: Optional[int] = None,
+    columns: int | None = None,
 ) -> Iterator[Sequence['Axes']]:
     """Opens a figure of panels side by side, and writes it when the block ends.
 

@@ -1,7 +1,6 @@
 """Tables for a terminal and for a Markdown file."""
 
 from collections.abc import Sequence
-from typing import Optional
 
 from terminaltables import AsciiTable, GithubFlavoredMarkdownTable
 from terminaltables.base_table import BaseTable
@@ -11,7 +10,7 @@ Rows = Sequence[Sequence[str]]
 
 def text_table(
     rows: Rows,
-    title: Optional[str] = None,
+    title: str | None = None,
     left_columns: int = 1,
     has_footer: bool = False,
 ) -> str:

@@ -4,7 +4,6 @@ import glob
 import os.path as osp
 import re
 from dataclasses import dataclass
-from typing import Optional
 
 from mmdet.registry import MODELS
 from mmengine.config import Config
@@ -36,7 +35,7 @@ class Block:
     place: str
     language: str
     text: str
-    reason: Optional[str]
+    reason: str | None
 
     @property
     def runs(self) -> bool:

@@ -1,6 +1,7 @@
 """The kinds of hostile input: who makes it, and which readers get it."""
 
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from tests.fuzzing import readers
 from tests.fuzzing.inputs import (

@@ -5,7 +5,8 @@ takes only what these write. What does not fit raises an exception of any kind.
 """
 
 from collections import OrderedDict
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch

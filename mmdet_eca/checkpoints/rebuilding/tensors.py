@@ -1,7 +1,8 @@
 """Tensors, and the bytes that they lie in."""
 
 import math
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor

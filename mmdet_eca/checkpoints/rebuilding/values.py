@@ -2,7 +2,8 @@
 
 import codecs
 from collections import Counter, OrderedDict
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,7 +72,7 @@ def _ordered_dict(pairs: Any = ()) -> OrderedDict:
     return OrderedDict((check_key(key), value) for key, value in pairs)
 
 
-def _counter(counts: Optional[dict] = None) -> Counter:
+def _counter(counts: dict | None = None) -> Counter:
     if type(counts) not in (dict, type(None)):
         raise TypeError(f'a Counter of {type(counts)}')
     return Counter(counts)

@@ -1,14 +1,13 @@
 """Checkpoints of this package or of MMDetection 3.x, which stay as they are."""
 
 import re
-from typing import Optional
 
 from ..files import StateDict
 
 NAME = 'a checkpoint of this package or of MMDetection 3.x'
 
 
-def major_version(meta: dict) -> Optional[int]:
+def major_version(meta: dict) -> int | None:
     """Returns the major version of the MMDetection that wrote a checkpoint.
 
     None if its ``meta`` does not say it.

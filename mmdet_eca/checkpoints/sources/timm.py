@@ -6,7 +6,6 @@ https://github.com/huggingface/pytorch-image-models, ``timm/models/resnet.py``.
 """
 
 import re
-from typing import Optional
 
 from ...errors import UserError
 from ..files import StateDict
@@ -72,7 +71,7 @@ def convert(state_dict: StateDict) -> tuple[StateDict, str]:
     return converted, str(check_resnet(converted))
 
 
-def _byobnet(state_dict: StateDict) -> Optional[str]:
+def _byobnet(state_dict: StateDict) -> str | None:
     """The first name of an attention of ``timm/models/byobnet.py``."""
     return next(
         (name for name in state_dict if re.match(r'stages\.\d\.\d+\.attn\.', name)),

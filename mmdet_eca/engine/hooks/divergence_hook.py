@@ -1,7 +1,7 @@
 import functools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from mmdet.registry import HOOKS
@@ -59,7 +59,7 @@ class DivergenceHook(Hook):
         runner: Runner,
         batch_idx: int,
         data_batch: Any = None,
-        outputs: Optional[dict] = None,
+        outputs: dict | None = None,
     ) -> None:
         """Looks at the losses and at the loss scale.
 

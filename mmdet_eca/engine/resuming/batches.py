@@ -7,7 +7,7 @@ depends on the images that it has read before.
 from collections.abc import Iterator
 from functools import partial
 from itertools import count, islice
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from mmdet.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler, Dataset, Sampler
@@ -45,7 +45,7 @@ class ResumableBatchSampler(Sampler):
         sampler: Sampler,
         batch_size: int,
         seed: int,
-        batch_sampler: Optional[dict] = None,
+        batch_sampler: dict | None = None,
         drop_last: bool = False,
     ) -> None:
         self.sampler = sampler  # of which mmengine's DistSamplerSeedHook sets the epoch

@@ -5,7 +5,7 @@ import os
 import os.path as osp
 from collections.abc import Sequence
 from logging import Logger
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from ...checkpoints.files import read_checkpoint
 from ...errors import UserError
@@ -25,7 +25,7 @@ class Found(NamedTuple):
 
 def find_newest_checkpoint(
     work_dir: str, folder: str, names: Sequence[str], logger: Logger, since: float = 0
-) -> Optional[Found]:
+) -> Found | None:
     """Finds the newest checkpoint of a run that is whole.
 
     It is the one that mmengine's file ``last_checkpoint`` points to, unless a later one
@@ -77,7 +77,7 @@ def find_newest_checkpoint(
     return pointed
 
 
-def _pointed_path(work_dir: str, folder: str, logger: Logger) -> Optional[str]:
+def _pointed_path(work_dir: str, folder: str, logger: Logger) -> str | None:
     pointer = osp.join(work_dir, POINTER)
     if not osp.isfile(pointer):
         return None
@@ -91,7 +91,7 @@ def _pointed_path(work_dir: str, folder: str, logger: Logger) -> Optional[str]:
     return None
 
 
-def _read(path: Optional[str], damaged: list[str]) -> Optional[Found]:
+def _read(path: str | None, damaged: list[str]) -> Found | None:
     """Reads a checkpoint to its end.
 
     Returns:

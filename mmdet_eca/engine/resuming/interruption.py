@@ -3,10 +3,10 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Callable, Optional
+from typing import Any
 
 import torch
 from mmdet.registry import HOOKS
@@ -38,8 +38,8 @@ class InterruptionHook(Hook):
 
     def __init__(self) -> None:
         self.received = 0
-        self.group: Optional[distributed.ProcessGroup] = None
-        self.told: Optional[tuple[torch.Tensor, Any]] = None
+        self.group: distributed.ProcessGroup | None = None
+        self.told: tuple[torch.Tensor, Any] | None = None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -89,7 +89,7 @@ class InterruptionHook(Hook):
         runner: Runner,
         batch_idx: int,
         data_batch: Any = None,
-        outputs: Optional[dict] = None,
+        outputs: dict | None = None,
     ) -> None:
         """Ends the run if a process has got a signal.
 
@@ -151,9 +151,7 @@ def outlive_signals(loader: DataLoader) -> None:
         )
 
 
-def _start_worker(
-    parent: int, init: Optional[Callable[[int], None]], worker: int
-) -> None:
+def _start_worker(parent: int, init: Callable[[int], None] | None, worker: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     if init is not None:

@@ -1,7 +1,7 @@
 """mmengine's training loops, which can be left and entered at any iteration."""
 
 from collections.abc import Iterator
-from typing import Any, Union
+from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
@@ -133,7 +133,7 @@ class _Unread:
 
 
 def _evaluate(
-    loop: Union[ResumableEpochLoop, ResumableIterLoop], name: str, now: int, end: int
+    loop: ResumableEpochLoop | ResumableIterLoop, name: str, now: int, end: int
 ) -> None:
     """Evaluates as mmengine's loops do, but never twice.
 

@@ -1,6 +1,7 @@
 import os
 import os.path as osp
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 from mmengine.logging import MessageHub
 
@@ -21,7 +22,7 @@ class RemoveLater:
     def __init__(self, backend: Any, hub: MessageHub) -> None:
         self.backend = backend
         self.hub = hub
-        self.removals: list[tuple[Callable, str, Optional[os.stat_result]]] = []
+        self.removals: list[tuple[Callable, str, os.stat_result | None]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.backend, name)
@@ -50,5 +51,5 @@ class RemoveLater:
         self.hub.update_info(OUTDATED, [osp.basename(p) for _, p, _ in self.removals])
 
 
-def _stat(path: str) -> Optional[os.stat_result]:
+def _stat(path: str) -> os.stat_result | None:
     return os.stat(path) if osp.exists(path) else None

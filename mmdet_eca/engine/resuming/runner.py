@@ -1,6 +1,6 @@
 import os
 import os.path as osp
-from typing import Any, Optional, Union
+from typing import Any
 
 from mmengine.dist import broadcast_object_list, is_main_process, master_only
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
@@ -51,8 +51,8 @@ class ResumableRunner(Runner):
 
     def register_hooks(
         self,
-        default_hooks: Optional[dict[str, Union[Hook, dict]]] = None,
-        custom_hooks: Optional[list[Union[Hook, dict]]] = None,
+        default_hooks: dict[str, Hook | dict] | None = None,
+        custom_hooks: list[Hook | dict] | None = None,
     ) -> None:
         """Registers the hooks of the config and those of every training."""
         super().register_hooks(default_hooks, custom_hooks)
@@ -64,8 +64,8 @@ class ResumableRunner(Runner):
 
     @staticmethod
     def build_dataloader(
-        dataloader: Union[DataLoader, dict],
-        seed: Optional[int] = None,
+        dataloader: DataLoader | dict,
+        seed: int | None = None,
         diff_rank_seed: bool = False,
     ) -> DataLoader:
         """Builds a data loader, whose workers leave signals to their parent."""
@@ -74,7 +74,7 @@ class ResumableRunner(Runner):
             outlive_signals(loader)
         return loader
 
-    def build_train_loop(self, loop: Union[BaseLoop, dict]) -> BaseLoop:
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Builds the training loop, ours in place of mmengine's."""
         if isinstance(self._train_dataloader, dict) and isinstance(loop, dict):
             kind = _training_loop(loop)
@@ -165,9 +165,9 @@ class ResumableRunner(Runner):
         with whole_file(path, unfinished), open(unfinished, 'w', encoding='utf-8') as f:
             f.write(text)
 
-    def _find_for_all(self, since: Optional[float]) -> Optional[Found]:
+    def _find_for_all(self, since: float | None) -> Found | None:
         """Finds the checkpoint in the first process, for which the others wait."""
-        answer: list[Union[Found, UserError, None]] = [None]
+        answer: list[Found | UserError | None] = [None]
         if is_main_process():
             try:
                 answer = [self._find_checkpoint(since)]
@@ -178,7 +178,7 @@ class ResumableRunner(Runner):
             raise answer[0]
         return answer[0]
 
-    def _find_checkpoint(self, since: Optional[float]) -> Optional[Found]:
+    def _find_checkpoint(self, since: float | None) -> Found | None:
         """The checkpoint that was asked for, or the newest.
 
         Args:
@@ -193,7 +193,7 @@ class ResumableRunner(Runner):
             found = Found(self._load_from, meta)
         return found or (self._find_newest(0) if self._resume else None)
 
-    def _find_newest(self, since: float) -> Optional[Found]:
+    def _find_newest(self, since: float) -> Found | None:
         hook = next((h for h in self.hooks if isinstance(h, CheckpointHook)), None)
         folder, names = self.work_dir, ['epoch_{}.pth', 'iter_{}.pth', WITHIN_EPOCH]
         if hook is not None:
@@ -208,7 +208,7 @@ class ResumableRunner(Runner):
             since,
         )
 
-    def _take_seed(self, seed: Optional[int]) -> None:
+    def _take_seed(self, seed: int | None) -> None:
         configured = self._randomness_cfg.get('seed')
         if seed is None or seed == configured:
             return
@@ -225,7 +225,7 @@ def _is_restarted() -> bool:
     return int(os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')) > 0
 
 
-def _launched() -> Optional[float]:
+def _launched() -> float | None:
     """When tools/torchrun.py was started, in seconds since 1970.
 
     Without it an older run's checkpoints could not be told from this one's.

@@ -4,7 +4,7 @@ import os.path as osp
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 from mmdet.registry import HOOKS
 from mmengine.dist import is_main_process
@@ -37,7 +37,7 @@ class SafeCheckpointHook(CheckpointHook):
     file_backend: Any
     keep_ckpt_ids: deque
 
-    def __init__(self, minutes: Optional[float] = 15, **settings: Any) -> None:
+    def __init__(self, minutes: float | None = 15, **settings: Any) -> None:
         super().__init__(**settings)
         self.minutes = minutes
         self.saved_at = 0.0
@@ -63,7 +63,7 @@ class SafeCheckpointHook(CheckpointHook):
         runner: Runner,
         batch_idx: int,
         data_batch: Any = None,
-        outputs: Optional[dict] = None,
+        outputs: dict | None = None,
     ) -> None:
         """Writes mmengine's checkpoints, and one if the last is too old."""
         super().after_train_iter(runner, batch_idx, data_batch, outputs)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, Optional, Union
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...errors import UserError
 
-Size = Union[int, Sequence[int]]
+Size = int | Sequence[int]
 
 
 class AttentionLayer(nn.Module):
@@ -48,7 +48,7 @@ class AttentionLayer(nn.Module):
         """Maps feature maps of shape (N, C, H, W) to the same shape."""
         raise NotImplementedError
 
-    def start_as_identity(self) -> Optional[float]:
+    def start_as_identity(self) -> float | None:
         """Sets weights so that the output is a multiple of the input, and can learn.
 
         Sigmoids are given zeros, so the multiple is a power of two, and a norm before

@@ -1,5 +1,3 @@
-from typing import Optional
-
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -21,7 +19,7 @@ class ChannelAttention(AttentionLayer):
 
     sees_means = True
 
-    def start_as_identity(self) -> Optional[float]:
+    def start_as_identity(self) -> float | None:
         """As of :class:`AttentionLayer`: a gate of one half."""
         last = list(self.children())[-1:] or [self]
         zero(*last)

@@ -7,7 +7,6 @@ Networks", Wang et al., CVPR 2020, https://arxiv.org/abs/1910.03151.
 import math
 from functools import reduce
 from numbers import Integral
-from typing import Optional
 
 import torch
 from mmdet.registry import MODELS
@@ -53,7 +52,7 @@ class _LocalAttention(ChannelAttention):
     def __init__(
         self,
         in_channels: int,
-        kernel_size: Optional[int] = None,
+        kernel_size: int | None = None,
         gamma: float = 2,
         b: float = 1,
     ) -> None:
@@ -99,7 +98,7 @@ class ECALayer(_LocalAttention):
     def __init__(
         self,
         in_channels: int,
-        kernel_size: Optional[int] = None,
+        kernel_size: int | None = None,
         gamma: float = 2,
         b: float = 1,
     ) -> None:
@@ -126,7 +125,7 @@ class ECANonShared(_LocalAttention):
     def __init__(
         self,
         in_channels: int,
-        kernel_size: Optional[int] = None,
+        kernel_size: int | None = None,
         gamma: float = 2,
         b: float = 1,
     ) -> None:

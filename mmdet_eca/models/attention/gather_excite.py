@@ -5,7 +5,7 @@ https://github.com/hujie-frank/GENet.
 """
 
 from numbers import Integral
-from typing import Any, Optional, Union
+from typing import Any
 
 import torch.nn.functional as F
 from mmdet.registry import MODELS
@@ -69,8 +69,8 @@ class GatherExcite(AttentionLayer):
         self,
         in_channels: int,
         variant: str = 'theta-',
-        extent: Optional[int] = None,
-        map_size: Optional[Size] = None,
+        extent: int | None = None,
+        map_size: Size | None = None,
         ratio: int = 16,
         count_include_pad: bool = False,
     ) -> None:
@@ -122,7 +122,7 @@ class GatherExcite(AttentionLayer):
                 nn.init.normal_(module.weight, std=0.01)
                 nn.init.zeros_(module.get_parameter('bias'))
 
-    def start_as_identity(self) -> Optional[float]:
+    def start_as_identity(self) -> float | None:
         """As of :class:`AttentionLayer`; 'theta-' has no weights."""
         if self.variant == 'theta-':
             return None
@@ -170,7 +170,7 @@ class GatherExcite(AttentionLayer):
 
 
 def _depthwise(
-    channels: int, size: Union[int, tuple[int, int]], **kwargs: Any
+    channels: int, size: int | tuple[int, int], **kwargs: Any
 ) -> nn.Sequential:
     """A depth-wise convolution with a kernel of this size, and its norm."""
     return nn.Sequential(

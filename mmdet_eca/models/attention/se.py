@@ -4,8 +4,6 @@ SE is from "Squeeze-and-Excitation Networks", Hu et al., CVPR 2018,
 https://arxiv.org/abs/1709.01507; the variants are ECA-Net's, Table 2.
 """
 
-from typing import Optional
-
 import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
@@ -111,8 +109,8 @@ class SEGroup(ChannelAttention):
     def __init__(
         self,
         in_channels: int,
-        groups: Optional[int] = None,
-        group_width: Optional[int] = None,
+        groups: int | None = None,
+        group_width: int | None = None,
     ) -> None:
         super().__init__(in_channels)
         if groups is not None and group_width is not None:

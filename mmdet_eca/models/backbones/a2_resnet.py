@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 from mmdet.registry import MODELS
 from mmengine.model import Sequential
@@ -40,7 +40,7 @@ class A2ResNet(AttentionResNet):
         self,
         depth: int,
         ratio: int = 2,
-        units_after: Optional[Sequence[Sequence[int]]] = None,
+        units_after: Sequence[Sequence[int]] | None = None,
         **kwargs: Any,
     ) -> None:
         self.ratio = ratio

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Optional
+from typing import Any
 
 from mmdet.registry import MODELS
 from torch import nn
@@ -47,7 +47,7 @@ class AAResNet(AttentionResNet):
         self,
         depth: int,
         image_size: Size = 224,
-        stages: Optional[Sequence[bool]] = None,
+        stages: Sequence[bool] | None = None,
         heads: int = 8,
         k: float = 0.2,
         v: float = 0.1,

@@ -1,7 +1,7 @@
 """What the backbones with channel attention have in common."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any
 
 import torch.utils.checkpoint as cp
 from mmdet.registry import MODELS
@@ -14,21 +14,21 @@ from ..attention import AttentionLayer
 from ..attention.types import check_attention_type
 from .attention_weights import check_attention_weights
 
-Attention = Union[dict, Sequence[Optional[dict]], None]
-AttentionBlocks = Union[str, Sequence[Sequence[int]]]
-KernelSize = Union[int, Sequence[Optional[int]], None]
+Attention = dict | Sequence[dict | None] | None
+AttentionBlocks = str | Sequence[Sequence[int]]
+KernelSize = int | Sequence[int | None] | None
 
 
 class AttentionBlock(nn.Module):
     """A residual block with a channel attention layer on its branch."""
 
-    attention_name: Optional[str] = None
+    attention_name: str | None = None
 
     if TYPE_CHECKING:
         # Layers and settings are set by mmdet's blocks, which have no types.
         def __getattr__(self, name: str) -> Any: ...
 
-    def add_attention(self, cfg: Optional[dict], channels: int) -> None:
+    def add_attention(self, cfg: dict | None, channels: int) -> None:
         """Builds the attention, a submodule named by its ``_abbr_``.
 
         Args:
@@ -57,7 +57,7 @@ class AttentionBlock(nn.Module):
         raise NotImplementedError
 
     @property
-    def attention(self) -> Optional[AttentionLayer]:
+    def attention(self) -> AttentionLayer | None:
         """The channel attention layer, None if there is none."""
         if self.attention_name is None:
             return None
@@ -135,7 +135,7 @@ def one_per_stage(name: str, value: Any, num_stages: int) -> list:
 
 
 def stages_with_attention(
-    stages: Union[bool, Sequence[bool], None], num_stages: int
+    stages: bool | Sequence[bool] | None, num_stages: int
 ) -> list[bool]:
     """Whether each stage has attention; for None all but the first.
 

@@ -1,6 +1,6 @@
 """MobileNetV2 with channel attention at the end of every inverted residual."""
 
-from typing import Any, Optional
+from typing import Any
 
 from mmdet.models.backbones import MobileNetV2
 from mmdet.models.layers import InvertedResidual
@@ -28,7 +28,7 @@ class AttentionInvertedResidual(AttentionBlock, InvertedResidual):
     """
 
     def __init__(
-        self, *args: Any, attention: Optional[dict] = None, **kwargs: Any
+        self, *args: Any, attention: dict | None = None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self.add_attention(attention, self.linear_conv.conv.out_channels)

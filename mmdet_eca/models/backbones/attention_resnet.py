@@ -1,7 +1,8 @@
 """ResNet with channel attention at the end of every residual branch."""
 
+import itertools
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmdet.models.backbones import ResNet, ResNetV1d, ResNeXt
@@ -87,7 +88,7 @@ class AttentionResNet(AttentionBackbone, ResNet):
         attention_blocks: AttentionBlocks = 'all',
         folded: bool = True,
         strict_attention: bool = True,
-        stage_blocks: Optional[Sequence[int]] = None,
+        stage_blocks: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
         if depth not in self.arch_settings:
@@ -157,7 +158,7 @@ class DeeperResNetV1d(ResNetV1d):
     }
 
     def __init__(
-        self, *args: Any, stem_widths: Optional[Sequence[int]] = None, **kwargs: Any
+        self, *args: Any, stem_widths: Sequence[int] | None = None, **kwargs: Any
     ) -> None:
         if stem_widths is not None:
             _check_positive_integers('stem_widths', stem_widths, 2)
@@ -169,7 +170,7 @@ class DeeperResNetV1d(ResNetV1d):
         if self.stem_widths is None:
             return
         widths = (in_channels, *self.stem_widths, stem_channels)
-        for number, (before, after) in enumerate(zip(widths, widths[1:])):
+        for number, (before, after) in enumerate(itertools.pairwise(widths)):
             self.stem[3 * number] = build_conv_layer(
                 self.conv_cfg,
                 before,

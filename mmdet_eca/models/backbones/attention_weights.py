@@ -9,7 +9,7 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, Optional
+from typing import Any
 
 from mmengine.logging import print_log
 from torch import Tensor, nn
@@ -151,7 +151,7 @@ def _mismatch(
     state_dict: dict[str, Tensor],
     prefix: str,
     unexpected: set[str],
-) -> Optional[str]:
+) -> str | None:
     """What about the checkpoint's attention does not fit, and the remedy."""
     if unexpected:
         wanted = sorted({layer._abbr_ for layer in layers.values()})
@@ -213,7 +213,7 @@ def _attention_names(state_dict: dict[str, Tensor], prefix: str) -> set:
 
 def _differing_kernel_sizes(
     layers: dict[str, Any], state_dict: dict[str, Tensor], prefix: str
-) -> Optional[str]:
+) -> str | None:
     found, wanted = defaultdict(set), {}
     for name, layer in layers.items():
         if hasattr(layer, 'kernel_size'):

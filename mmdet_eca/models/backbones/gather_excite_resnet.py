@@ -1,7 +1,7 @@
 """ResNet with gather-excite."""
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 from mmdet.registry import MODELS
 
@@ -40,8 +40,8 @@ class GEResNet(AttentionResNet):
         self,
         depth: int,
         variant: str = 'theta-',
-        extent: Optional[int] = None,
-        image_size: Optional[Size] = None,
+        extent: int | None = None,
+        image_size: Size | None = None,
         ratio: int = 16,
         **kwargs: Any,
     ) -> None:

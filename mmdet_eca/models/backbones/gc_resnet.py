@@ -1,7 +1,7 @@
 """ResNet with global context blocks."""
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 from mmdet.registry import MODELS
 
@@ -32,7 +32,7 @@ class GCResNet(AttentionResNet):
         self,
         depth: int,
         ratio: int = 16,
-        stages: Optional[Sequence[bool]] = None,
+        stages: Sequence[bool] | None = None,
         **kwargs: Any,
     ) -> None:
         layer = dict(type='mmdet.GlobalContext', ratio=ratio)

@@ -3,7 +3,7 @@
 import difflib
 import logging
 from collections.abc import Sequence
-from typing import Any, Optional, Union
+from typing import Any
 
 import torch
 from mmdet.registry import MODELS
@@ -50,12 +50,12 @@ class AttentionNeck(BaseModule):
 
     def __init__(
         self,
-        neck: Union[dict, Sequence[dict]],
+        neck: dict | Sequence[dict],
         attention: dict,
         identity: bool = False,
-        out_channels: Union[int, Sequence[int], None] = None,
-        num_outs: Optional[int] = None,
-        init_cfg: Optional[dict] = None,
+        out_channels: int | Sequence[int] | None = None,
+        num_outs: int | None = None,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         check_attention_type(attention)
@@ -145,7 +145,7 @@ def _check_neck_types(neck: Any) -> None:
 
 
 def _channels_of_outputs(
-    neck: Any, out_channels: Union[int, Sequence[int], None], num_outs: Optional[int]
+    neck: Any, out_channels: int | Sequence[int] | None, num_outs: int | None
 ) -> list[int]:
     last = neck[-1] if isinstance(neck, nn.Sequential) else neck
     name = type(last).__name__

@@ -1,7 +1,7 @@
 """Means over seeds, and differences of rows whose runs are paired by the seed."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -24,15 +24,15 @@ class Difference(NamedTuple):
     """
 
     mean: float
-    low: Optional[float]
-    high: Optional[float]
-    std: Optional[float]
+    low: float | None
+    high: float | None
+    std: float | None
     seeds: int
 
 
 def paired_difference(
     values: Mapping[int, float], plain: Mapping[int, float]
-) -> Optional[Difference]:
+) -> Difference | None:
     """The difference of a row to the plain one, with its confidence interval.
 
     Args:

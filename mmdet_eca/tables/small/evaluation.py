@@ -5,7 +5,6 @@ standard deviation of 1.0 %; on a thousand of 0.7 %, at the price of a minute a 
 """
 
 from collections.abc import Iterable
-from typing import Optional
 
 from ...engine import tool_path
 from ..runs import Run, read_run
@@ -40,7 +39,7 @@ def data_options(row: SmallRow) -> list[str]:
     ]
 
 
-def read_small_run(work_dir: str, row: SmallRow) -> Optional[Run]:
+def read_small_run(work_dir: str, row: SmallRow) -> Run | None:
     """Reads the work directory of a run; see :func:`read_run`.
 
     Results of a detector on other images do not count: then it is 'unevaluated'.

@@ -3,7 +3,7 @@
 import glob
 import os.path as osp
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 from ...engine import tool_path
 from ...errors import UserError
@@ -20,7 +20,7 @@ def make_small_plan(
     work_dirs: str,
     results: str,
     names: Sequence[str] = (),
-    seeds: Optional[Sequence[int]] = None,
+    seeds: Sequence[int] | None = None,
 ) -> list[dict[str, Any]]:
     """What is left to train on the digits.
 
@@ -78,7 +78,7 @@ def next_step(work_dirs: str, row: SmallRow, seed: int) -> dict[str, Any]:
     run = read_small_run(work_dir, row)
     state = run.state if run else 'missing'
     problem = f'{work_dir} {run.problem}' if run and run.problem else None
-    command: Optional[list[str]] = None
+    command: list[str] | None = None
     if state == 'finished' and find_weights(work_dirs, row, seed) is None:
         # Its results are there, and a run that starts from it asks for more.
         state = 'unusable'
@@ -105,7 +105,7 @@ class _NoWeights(Exception):
     """What a run starts from is not there."""
 
 
-def find_weights(work_dirs: str, row: SmallRow, seed: int) -> Optional[str]:
+def find_weights(work_dirs: str, row: SmallRow, seed: int) -> str | None:
     """The file that other runs start from: a backbone, or a trained detector."""
     folder = glob.escape(work_dir_of(work_dirs, row, seed))
     if row.is_classifier:
@@ -118,7 +118,7 @@ def find_weights(work_dirs: str, row: SmallRow, seed: int) -> Optional[str]:
     return path if osp.exists(path) else None
 
 
-def _command(work_dirs: str, row: SmallRow, seed: int, run: Optional[Run]) -> list[str]:
+def _command(work_dirs: str, row: SmallRow, seed: int, run: Run | None) -> list[str]:
     """The next command of a run, as it is typed."""
     work_dir = work_dir_of(work_dirs, row, seed)
     config = relative_path(row.config)

@@ -11,7 +11,6 @@ import os.path as osp
 import shutil
 import subprocess
 from dataclasses import asdict, dataclass
-from typing import Optional
 
 import torch
 
@@ -46,7 +45,7 @@ class Record:
     begun: str
     epochs: int
     metrics: dict[str, float]
-    commit: Optional[str]
+    commit: str | None
     device: str
     versions: str
 
@@ -144,7 +143,7 @@ def keep(record: Record, results: str) -> None:
         file.write('\n')
 
 
-def _commit() -> Optional[str]:
+def _commit() -> str | None:
     """The commit of this package, with '-dirty' if tracked files differ from it."""
     root = osp.dirname(osp.dirname(config_path(f'digits/{small_rows()[0].name}.py')))
     words = ['git', 'describe', '--always', '--dirty', '--exclude=*']

@@ -3,7 +3,7 @@
 import csv
 import os
 import os.path as osp
-from typing import Any, Optional
+from typing import Any
 
 from ...errors import UserError
 from ...visualization import markdown_table
@@ -108,14 +108,14 @@ def _table(rows: list[dict[str, Any]], task: str) -> str:
     return markdown_table(cells) + '\n'
 
 
-def _value(row: Optional[dict[str, Any]]) -> str:
+def _value(row: dict[str, Any] | None) -> str:
     if row is None:
         return '-'
     spread = '' if row['std'] is None else f' ±{row["std"]:.1f}'
     return f'{row["mean"]:.1f}{spread}'
 
 
-def _difference(row: Optional[dict[str, Any]]) -> str:
+def _difference(row: dict[str, Any] | None) -> str:
     if row is None or row['difference'] is None:
         return '-'
     text = f'{row["difference"]:+.1f}'

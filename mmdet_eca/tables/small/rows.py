@@ -1,7 +1,7 @@
 """What is trained on the digits."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from ...engine import config_path
 from ..paper_rows import DETECTORS, check_names, load_member_rows
@@ -39,7 +39,7 @@ class SmallRow(NamedTuple):
     group: str
     label: str
     plain: str
-    starts_from: Optional[str]
+    starts_from: str | None
     seeds: int
     data: str = DATA
 

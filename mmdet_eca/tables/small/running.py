@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Optional
+from typing import IO, Any
 
 from ...errors import UserError
 from .evaluation import data_commands, read_small_run
@@ -36,8 +36,8 @@ def run_small(
     results: str,
     jobs: int = 1,
     names: Sequence[str] = (),
-    seeds: Optional[Sequence[int]] = None,
-    output: Optional[IO[str]] = None,
+    seeds: Sequence[int] | None = None,
+    output: IO[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Trains and evaluates what the plan lists, and keeps the results.
 
@@ -122,7 +122,7 @@ class _Runs:
             return True
         return False
 
-    def _start(self, key: Key, after: Optional[_Job] = None) -> None:
+    def _start(self, key: Key, after: _Job | None = None) -> None:
         """Starts the next command of a run, whose command before was ``after``."""
         name, seed = key
         step = next_step(self.work_dirs, self.rows[name], seed)
