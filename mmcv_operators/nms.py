@@ -13,7 +13,7 @@ from .kernels import works
 # Boxes are resolved in blocks of this many, against tiles of the others that stay in
 # the processor's cache.
 _BLOCK = 64
-_TILE = 1024
+_TILE = 512
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
@@ -75,12 +75,14 @@ def _suppress(boxes: np.ndarray, threshold: np.float32, offset: int) -> np.ndarr
     return np.concatenate(kept) if kept else np.zeros(0, np.int64)
 
 
-def _resolve(exceeds: np.ndarray) -> np.ndarray:
+def _resolve(exceeds: np.ndarray) -> list[int]:
     """Returns which boxes of a block stay, given which pairs of them overlap."""
-    stays = np.ones(len(exceeds), bool)
-    for i, others in enumerate(exceeds):
-        if stays[i]:
-            stays[i + 1 :] &= ~others[i + 1 :]
+    rows = np.packbits(exceeds, axis=1, bitorder='little')
+    stays, dropped = [], 0
+    for i, row in enumerate(rows):
+        if not dropped >> i & 1:
+            stays.append(i)
+            dropped |= int.from_bytes(row.tobytes(), 'little')
     return stays
 
 

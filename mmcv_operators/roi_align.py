@@ -14,8 +14,10 @@ from torch.nn import functional as F
 
 from .kernels import works
 
-# Summands, or values, that are held at once: a few dozen MB.
-_MOST = 2**22
+# Summands, or values, that are held at once: about 20 MB.
+_MOST = 2**20
+# Channels whose pixels are copied at once, if they are not last in memory.
+_CHANNELS = 64
 
 
 class Grid(NamedTuple):
@@ -106,26 +108,37 @@ def roi_align_backward(
 
 def means(x: Tensor, rois: Tensor, grid: Grid, out: Tensor) -> None:
     """Fills ``out``, of shape (R, C, rows, columns), with the means in each box."""
-    for image, sums in _sums_of_images(x.shape, rois, grid):
-        # Row by row in memory; no copy, if the map's channels are last.
-        pixels = x[image].permute(1, 2, 0).reshape(-1, x.shape[1]).contiguous()
-        found = sums.bag(pixels.to(sums.weights.dtype))[sums.order]
-        out[sums.boxes] = found.permute(0, 3, 1, 2).to(out.dtype)
+    for image, boxes, sums in _sums_of_images(x.shape, rois, grid):
+        for part in _channel_slices(x):
+            # A pixel's channels side by side; no copy, if they are.
+            pixels = x[image, part].flatten(1).t().contiguous()
+            found = sums.of(pixels).view(len(boxes), *grid.output_size, -1)
+            out[boxes, part] = found.permute(0, 3, 1, 2).to(out.dtype)
 
 
 def add_means_gradient(
     grad_out: Tensor, rois: Tensor, grid: Grid, grad_x: Tensor
 ) -> None:
-    """Adds the gradient of :func:`means` to ``grad_x``, of shape (N, C, H, W)."""
-    _, channels, height, width = grad_x.shape
-    for image, sums in _sums_of_images(grad_x.shape, rois, grid):
-        grad = grad_out[sums.boxes[sums.order.argsort()]].permute(0, 2, 3, 1)
-        with torch.enable_grad():  # a sum is linear: its gradient is the same at 0
-            zeros = sums.weights.new_zeros(height * width, channels).requires_grad_()
-            out = sums.bag(zeros)
-        (found,) = torch.autograd.grad(out, zeros, grad.to(out.dtype))
-        found = found.view(height, width, channels).permute(2, 0, 1)
-        grad_x[image] += found.to(grad_x.dtype)
+    """Adds the gradient of :func:`means` to ``grad_x``, of shape (N, C, H, W).
+
+    The gradient of a pixel is the sum over the outputs that it is a summand of, with
+    the same weights.
+    """
+    height, width = grad_x.shape[2:]
+    for image, boxes, sums in _sums_of_images(grad_x.shape, rois, grid):
+        transposed = sums.transposed(height * width)
+        for part in _channel_slices(grad_x):
+            grad = grad_out[boxes, part].permute(0, 2, 3, 1).flatten(0, 2)
+            found = transposed.of(grad)
+            # Transposed first, which adding would do slowly.
+            found = found.t() if grad_x.stride(1) == 1 else found.t().contiguous()
+            grad_x[image, part] += found.unflatten(1, (height, width)).to(grad_x.dtype)
+
+
+def _channel_slices(x: Tensor) -> list[slice]:
+    channels = x.shape[1]
+    step = channels if x.stride(1) == 1 else _CHANNELS
+    return [slice(i, i + step) for i in range(0, channels, step)]
 
 
 def _is_torchvisions(device: torch.device) -> bool:
@@ -146,40 +159,44 @@ def _torchvision(x: Tensor, rois: Tensor, grid: Grid) -> Tensor:
 
 
 class _Sums(NamedTuple):
-    """The means in some boxes of an image as sums, those of one box after the other.
+    """Weighted sums of rows of a matrix.
 
     Attributes:
-        boxes (Tensor): The numbers of the boxes, shape (B,).
-        order (Tensor): Where the sums of each of them are, shape (B,).
-        pixels (Tensor): The number of each summand's pixel, shape (S,).
+        rows (Tensor): The number of each summand's row, shape (S,).
         weights (Tensor): Its weight, shape (S,).
-        starts (Tensor): Where each sum starts in them.
-        output_size (tuple[int, int]): Rows and columns of sums in a box.
+        lengths (Tensor): How many summands each sum has, one after the other.
     """
 
-    boxes: Tensor
-    order: Tensor
-    pixels: Tensor
+    rows: Tensor
     weights: Tensor
-    starts: Tensor
-    output_size: tuple[int, int]
+    lengths: Tensor
 
-    def bag(self, pixels: Tensor) -> Tensor:
-        """The sums, shape (B, rows, columns, C), of pixels of shape (H W, C)."""
-        sums = F.embedding_bag(
-            self.pixels,
-            pixels,
-            self.starts,
+    def of(self, matrix: Tensor) -> Tensor:
+        """Returns the sums, shape (sums, C), for a matrix of shape (rows, C)."""
+        return F.embedding_bag(
+            self.rows,
+            matrix.to(self.weights.dtype),
+            self.lengths.cumsum(0) - self.lengths,
             mode='sum',
-            per_sample_weights=self.weights.to(pixels.dtype),
+            per_sample_weights=self.weights,
         )
-        return sums.view(-1, *self.output_size, pixels.shape[1])
+
+    def transposed(self, rows: int) -> '_Sums':
+        """Returns sums over these sums, one for each of the rows."""
+        numbers = torch.arange(len(self.lengths), device=self.rows.device)
+        numbers = numbers.repeat_interleave(self.lengths)
+        order = self.rows.argsort(stable=True)
+        lengths = self.rows.bincount(minlength=rows)
+        return _Sums(numbers[order], self.weights[order], lengths)
 
 
 def _sums_of_images(
     shape: torch.Size, rois: Tensor, grid: Grid
-) -> Iterator[tuple[int, _Sums]]:
-    """Yields the number of an image and the sums of some of its boxes."""
+) -> Iterator[tuple[int, Tensor, _Sums]]:
+    """Yields the number of an image, some of its boxes, and their sums over its pixels.
+
+    A box's sums are one after the other, row by row.
+    """
     numbers = rois[:, 0].long()
     starts, bins, samples = _bins(rois, grid)
     # A bin of b pixels is a sum of at most (b + 2)^2.
@@ -199,7 +216,7 @@ def _sums_of_images(
                 )
                 for i in (1, 0)
             )
-            yield image, _sums(boxes, shape[2:], rows, columns, grid.output_size)
+            yield image, *_sums(boxes, shape[2:], rows, columns)
 
 
 def _bins(rois: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
@@ -282,46 +299,40 @@ def _positions(
 
 
 def _sums(
-    boxes: Tensor,
-    size: Sequence[int],
-    rows: _Axis,
-    columns: _Axis,
-    output_size: tuple[int, int],
-) -> _Sums:
-    """Returns the sums of boxes in an image of this height and width."""
+    boxes: Tensor, size: Sequence[int], rows: _Axis, columns: _Axis
+) -> tuple[Tensor, _Sums]:
+    """Returns boxes in another order, and the sums of each of them.
+
+    Args:
+        boxes (Tensor): The numbers of some boxes of one image.
+        size (Sequence[int]): Height and width of the image.
+        rows (_Axis): Which rows their bins are sums of.
+        columns (_Axis): Which columns.
+    """
     height, width = size
-    pixels, weights, lengths, order = [], [], [], []
+    groups, pixels, weights, lengths = [], [], [], []
     for row_span, column_span, group in _groups(rows.spans, columns.spans):
-        row, column = (
-            (
-                axis.first[group, :, None] + torch.arange(span, device=boxes.device)
-            ).clamp(
-                max=last - 1  # behind it the weight is 0
-            )
-            for axis, span, last in (
-                (rows, row_span, height),
-                (columns, column_span, width),
-            )
-        )
+        row = _pixels_from(rows.first[group], row_span, height)
+        column = _pixels_from(columns.first[group], column_span, width)
+        pixel = row[:, :, None, :, None] * width + column[:, None, :, None]
         weight = (
             rows.weights[group, :, None, :row_span, None]
             * columns.weights[group, None, :, None, :column_span]
         )
-        pixel = row[:, :, None, :, None] * width + column[:, None, :, None, :]
+        groups.append(boxes[group])
         pixels.append(pixel.flatten())
         weights.append(weight.flatten())
-        count = pixel[..., 0, 0].numel()
-        lengths.append(torch.full((count,), row_span * column_span))
-        order.append(group)
-    ends = torch.cat(lengths).cumsum(0)
-    return _Sums(
-        boxes,
-        torch.cat(order).argsort(),
-        torch.cat(pixels),
-        torch.cat(weights),
-        (ends - torch.cat(lengths)).to(boxes.device),
-        output_size,
-    )
+        lengths.append(
+            group.new_full((pixel[..., 0, 0].numel(),), weight[0, 0, 0].numel())
+        )
+    sums = _Sums(torch.cat(pixels), torch.cat(weights), torch.cat(lengths))
+    return torch.cat(groups), sums
+
+
+def _pixels_from(first: Tensor, span: int, size: int) -> Tensor:
+    """Returns the pixels of each bin; behind the last one the weight is 0."""
+    steps = torch.arange(span, device=first.device)
+    return (first[..., None] + steps).clamp(max=size - 1)
 
 
 def _groups(*spans: Tensor) -> Iterator[tuple[int, int, Tensor]]:

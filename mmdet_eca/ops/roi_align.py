@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.compiler import is_compiling
 
 from mmcv_operators.roi_align import Grid, add_means_gradient, means
-
-from .tracing import is_compiling
 
 
 class ChannelsLastRoIAlign(mmcv.ops.RoIAlign):

@@ -40,9 +40,10 @@ class ScalerByTheRule:
         return dict(scale=self.value)
 
 
-SCALERS = {'by the rule': ScalerByTheRule}
-if hasattr(torch.amp, 'GradScaler'):  # since torch 2.3
-    SCALERS["torch's"] = partial(torch.amp.GradScaler, 'cpu')
+SCALERS = {
+    'by the rule': ScalerByTheRule,
+    "torch's": partial(torch.amp.GradScaler, 'cpu'),
+}
 
 
 @pytest.fixture(params=SCALERS)
