@@ -1,16 +1,18 @@
 """What a training costs in GPU hours: estimated, and by the speed of the runs."""
 
-from collections.abc import Collection
-from functools import cache
+from collections.abc import Collection, Mapping
 from statistics import median
-from typing import NamedTuple
 
-from mmengine.config import Config
-
-from ..engine import config_path
-from .experiments import Experiment
-from .paper_rows import ClassifierRow, load_classifier_rows, table_5_rows
-from .runs import Run
+from .paper_rows import (
+    FIGURES,
+    TABLES,
+    ClassifierRow,
+    Experiment,
+    load_classifier_rows,
+    select_experiments,
+    table_5_rows,
+)
+from .work_dirs import Run
 
 COCO_IMAGES, COCO_EPOCHS = 117266, 12  # of train2017 those with annotations
 COCO_VAL_IMAGES = 5000
@@ -29,91 +31,49 @@ CLASSIFIER_BASIS = (
 )
 
 
-class Cost(NamedTuple):
-    """The estimated cost of a training.
+def training_images(experiment: Experiment) -> int:
+    """Returns the number of images that a training reads, over all epochs."""
+    if not experiment.is_classifier:
+        return COCO_IMAGES * COCO_EPOCHS
+    return IMAGENET_IMAGES * (400 if 'mobilenet' in experiment.name else 100)
 
-    Attributes:
-        images (int): Images that it reads, over all epochs.
-        gpu_hours (float): GPU hours, without evaluation.
-        basis (str): From what they are estimated.
+
+def estimate(experiment: Experiment) -> tuple[float, str]:
+    """Estimates the GPU hours of a training, without evaluation, and their basis.
+
+    The basis is what others have published: a detector's are on V100s, a classifier's
+    on RTX 2080 Ti.
     """
-
-    images: int
-    gpu_hours: float
-    basis: str
-
-
-def estimate(experiment: Experiment) -> Cost:
-    """Estimates a training from what others have published.
-
-    Args:
-        experiment (Experiment): What is trained.
-
-    Returns:
-        Cost: A detector's on V100s, a classifier's on RTX 2080 Ti.
-    """
+    images = training_images(experiment)
     if experiment.is_classifier:
-        return _classifier_cost(experiment)
+        fps, basis = _training_speed(experiment.name)
+        return images / fps * PAPER_GPUS / 3600, basis
     (row,) = table_5_rows([experiment.name])
     (plain,) = table_5_rows([f'{row.detector}_r50_fpn_1x'])
     more = row.paper['gflops'] / plain.paper['gflops']
-    images = COCO_IMAGES * COCO_EPOCHS
-    hours = V100_STEP[row.detector] * more / 2 * images / 3600
-    return Cost(images, hours, 'V100')
+    return V100_STEP[row.detector] * more / 2 * images / 3600, 'V100'
 
 
-def relative_speed(
-    experiments: Collection[Experiment], runs: Collection[Run], is_classifier: bool
-) -> float:
-    """Measured time over the estimate: the median of what has been trained.
-
-    Args:
-        experiments (Collection[Experiment]): All that can be trained.
-        runs (Collection[Run]): All runs that were found.
-        is_classifier (bool): Whether classifiers are asked for, else detectors.
+def relative_speeds(runs: Collection[Run]) -> Mapping[bool, float]:
+    """Returns measured time over the estimate: the median of what has been trained.
 
     Returns:
-        float: 1 if nothing has been trained.
+        Mapping[bool, float]: That of detectors (False) and classifiers (True); 1 if
+        nothing has been trained.
     """
-    by_name = {experiment.name: experiment for experiment in experiments}
-    ratios = []
+    experiments = {e.name: e for e in select_experiments(TABLES, FIGURES)}
+    ratios: dict[bool, list[float]] = {False: [], True: []}
     for run in runs:
-        times = [row['time'] for row in run.training if 'time' in row]
-        if (
-            run.is_classifier == is_classifier
-            and run.name in by_name
-            and run.state != 'unusable'
-            and times
-        ):
-            cost = estimate(by_name[run.name])
-            per_image = median(times) / run.cfg.train_dataloader.batch_size
-            ratios.append(per_image * cost.images / 3600 / cost.gpu_hours)
-    return median(ratios) if ratios else 1.0
-
-
-def _classifier_cost(experiment: Experiment) -> Cost:
-    fps, basis = _training_speed(experiment.name)
-    images = IMAGENET_IMAGES * _epochs(_backbone(experiment.name))
-    return Cost(images, images / fps * PAPER_GPUS / 3600, basis)
-
-
-@cache
-def _epochs(backbone: str) -> int:
-    """Epochs of every row with this backbone: all have the plain one's recipe.
-
-    To read each row's own config takes a quarter of a second.
-    """
-    path = config_path(f'imagenet/{backbone}.py')
-    return Config.fromfile(path, import_custom_modules=False).train_cfg.max_epochs
-
-
-def _backbone(name: str) -> str:
-    """Name of the plain network: 'resnet50' of 'eca_resnet50'."""
-    return name.rsplit('_', 1)[-1]
+        experiment, time = experiments.get(run.name), run.step_time()
+        if experiment and time and run.state != 'unusable':
+            per_image = time / run.cfg.train_dataloader.batch_size
+            hours = per_image * training_images(experiment) / 3600
+            ratios[run.is_classifier].append(hours / estimate(experiment)[0])
+    return {kind: median(values) if values else 1.0 for kind, values in ratios.items()}
 
 
 def _training_speed(name: str) -> tuple[float, str]:
-    """Images a second on the paper's four GPUs, and where that is from.
+    """Returns the images a second on the paper's four GPUs, and where that is from.
 
     A row without a speed is scaled from ECA's of the same depth, or of ResNet-50:
     attention takes more time than its operations say, as ECA's 785 images a second
@@ -121,19 +81,16 @@ def _training_speed(name: str) -> tuple[float, str]:
     printed: by each row's way to count, ResNet-50 has 3.86.
     """
     rows = {row.name: row for row in load_classifier_rows()}
-    row = rows.get(name)
+    row: ClassifierRow | None = rows.get(name)
     if row is not None and row.train_fps is not None:
         return row.train_fps, f"the paper's {row.train_fps} images/s"
-    backbone = _backbone(name)
+    backbone = name.rsplit('_', 1)[-1]  # 'resnet50' of 'eca_resnet50'
     if row is None:
-        like = _measured(rows[f'eca_{backbone}'])
-        return like, f'the {like} images/s of eca_{backbone}, of the same FLOPs'
-    reference = 'resnet50' if name == backbone else 'eca_resnet50'
-    like = _measured(rows[reference])
-    fps = like * rows[reference].flops / row.flops
-    return fps, f'{fps:.0f} images/s: the {like} of {reference}, scaled by FLOPs'
-
-
-def _measured(row: ClassifierRow) -> int:
-    assert row.train_fps is not None
-    return row.train_fps
+        like = rows[f'eca_{backbone}'].train_fps
+        return like or 0, f'the {like} images/s of eca_{backbone}, of the same FLOPs'
+    reference = rows['resnet50' if name == backbone else 'eca_resnet50']
+    fps = (reference.train_fps or 0) * (reference.flops or 0) / (row.flops or 1)
+    return fps, (
+        f'{fps:.0f} images/s: the {reference.train_fps} of {reference.name}, scaled '
+        'by FLOPs'
+    )

@@ -1,4 +1,4 @@
-"""The paper's figures: the rows of its tables, and the points of Figure 4."""
+"""The paper's figures: the rows of its tables, and the points of its figures."""
 
 import difflib
 import json
@@ -7,20 +7,24 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+from ..engine import config_path
 from ..errors import UserError
 
+TABLES = (1, 2, 3, 4, 5, 6)
+FIGURES = (1, 4)
+DETECTOR_TABLES = (5, 6)
 AP_COLUMNS = ('AP', 'AP50', 'AP75', 'APS', 'APM', 'APL')
 COLUMNS = ('params_m', 'gflops', *AP_COLUMNS)
-TASKS = {5: 'bbox', 6: 'segm'}  # what the AP of each table is of
+TASKS = {5: 'bbox', 6: 'segm'}  # the task whose AP a table has
 DETECTORS = dict(
     faster_rcnn='Faster R-CNN', mask_rcnn='Mask R-CNN', retinanet='RetinaNet'
 )
-# What Figure 1 shows, in ResNets.
+# The methods of Figure 1, in ResNets.
 FIGURE_1_METHODS = ('ResNet', 'SENet', 'CBAM', 'A2-Nets', 'ECA-Net')
 UNITS = {'2^20': 2**20, '2^30': 2**30, '10^6': 10**6, '10^9': 10**9}
 
 
-class PaperRow(NamedTuple):
+class DetectorRow(NamedTuple):
     """A row of Table 5, which has box AP, or of Table 6, which has mask AP.
 
     Attributes:
@@ -52,213 +56,97 @@ class PaperRow(NamedTuple):
         return [name for name in COLUMNS if self.paper[name] is not None]
 
     def fields(self) -> dict[str, Any]:
-        """What says which row it is, by name."""
-        return dict(
-            name=self.name,
-            table=self.table,
-            detector=self.detector,
-            depth=self.depth,
-            attention=self.attention,
-        )
-
-
-class TickRow(NamedTuple):
-    """A row of Table 1: what a way to compute channel attention is like.
-
-    Attributes:
-        name (str): Name of its config in ``configs/imagenet``.
-        model (str): Its name in the paper.
-        no_reduction (bool): Whether it weights channels without reducing their
-            number.
-        cross_channel (bool): Whether a channel's weight depends on others.
-        lightweight (bool, optional): Whether it has fewer parameters than SENet;
-            None for SENet.
-        sources (list[str]): Where the row was read, see paper_tables.json.
-    """
-
-    name: str
-    model: str
-    no_reduction: bool
-    cross_channel: bool
-    lightweight: bool | None
-    sources: list[str]
-
-
-class MemberRow(NamedTuple):
-    """A row of Table 2: ResNet-50 with a member of the attention family.
-
-    Attributes:
-        name (str): Name of its config in ``configs/imagenet``.
-        member (str): Its name in the paper.
-        weights (str): Number of weights of a layer for C channels.
-        top1 (float): Top-1 accuracy in percent.
-        top5 (float): Top-5 accuracy in percent.
-        sources (list[str]): Where the row was read, see paper_tables.json.
-        note (str, optional): What does not fit.
-    """
-
-    name: str
-    member: str
-    weights: str
-    top1: float
-    top5: float
-    sources: list[str]
-    note: str | None
+        """Returns what identifies the row, by name."""
+        return dict(name=self.name, **dict(list(self._asdict().items())[:4]))
 
 
 class ClassifierRow(NamedTuple):
-    """A row of Table 3, or a classifier of the authors' poster.
+    """A row of Tables 2 to 4, of the authors' poster, or a point of a figure.
 
     Attributes:
-        name (str): Name of its config in ``configs/imagenet``.
-        method (str): Name of the system in the paper.
-        backbone (str): The network that it is in.
-        params (float): Number of parameters as printed.
-        params_unit (str): Its unit, a key of ``UNITS``.
-        flops (float): Number of operations as printed.
-        flops_unit (str): Its unit, a key of ``UNITS``.
-        train_fps (int, optional): Images a second in training, on four RTX
-            2080 Ti; None where the paper has none.
-        inference_fps (int, optional): Images a second in inference, likewise.
+        table (int, optional): Its table, None for a point of a figure.
+        figure (int, optional): Its figure, None for a row of a table.
+        name (str, optional): Name of its config in ``configs/imagenet``; None for the
+            other networks of Table 4.
+        method (str): Its name in the paper.
+        backbone (str, optional): The network that it is in.
         top1 (float): Top-1 accuracy in percent.
-        top5 (float): Top-5 accuracy in percent.
         sources (list[str]): Where the row was read, see paper_tables.json.
         note (str, optional): What does not fit.
+        top5 (float, optional): Top-5 accuracy in percent; None where there is none.
+        weights (str, optional): Number of weights of a layer for C channels.
+        params (float, optional): Number of parameters as printed, in ``params_unit``.
+        flops (float, optional): Number of operations, likewise in ``flops_unit``.
+        params_unit (str): A key of ``UNITS``.
+        flops_unit (str): A key of ``UNITS``.
+        train_fps (int, optional): Images a second in training, on four RTX 2080 Ti.
+        inference_fps (int, optional): Images a second in inference, likewise.
+        kernel_size (int | str | None): Of Figure 4: 'adaptive' for the formula's, None
+            for SENet.
     """
 
-    name: str
+    table: int | None
+    figure: int | None
+    name: str | None
     method: str
-    backbone: str
-    params: float
-    params_unit: str
-    flops: float
-    flops_unit: str
-    train_fps: int | None
-    inference_fps: int | None
+    backbone: str | None
     top1: float
-    top5: float
     sources: list[str]
-    note: str | None
+    note: str | None = None
+    top5: float | None = None
+    weights: str | None = None
+    params: float | None = None
+    flops: float | None = None
+    params_unit: str = '2^20'
+    flops_unit: str = '2^30'
+    train_fps: int | None = None
+    inference_fps: int | None = None
+    kernel_size: int | str | None = None
 
     @property
     def parameters(self) -> float:
         """Number of parameters, whatever unit was printed."""
-        return self.params * UNITS[self.params_unit]
+        return (self.params or 0) * UNITS[self.params_unit]
 
     @property
     def operations(self) -> float:
         """Number of operations, whatever unit was printed."""
-        return self.flops * UNITS[self.flops_unit]
+        return (self.flops or 0) * UNITS[self.flops_unit]
 
     @property
     def in_paper(self) -> bool:
         """Whether the paper has it; the poster alone has ResNet-18 and -34."""
         return self.sources != ['poster']
 
-
-class NetworkRow(NamedTuple):
-    """A row of Table 4: another network, or ECA-Net beside it.
-
-    Attributes:
-        name (str, optional): Name of its config in ``configs/imagenet``; None for
-            the other networks.
-        model (str): Its name in the paper.
-        params (float): Number of parameters as printed, in 2^20.
-        flops (float): Number of operations as printed, in 2^30.
-        top1 (float): Top-1 accuracy in percent.
-        top5 (float): Top-5 accuracy in percent.
-        sources (list[str]): Where the row was read, see paper_tables.json.
-        note (str, optional): What was found about its figures.
-    """
-
-    name: str | None
-    model: str
-    params: float
-    flops: float
-    top1: float
-    top5: float
-    sources: list[str]
-    note: str | None
+    def paper(self) -> dict[str, Any]:
+        """Returns the printed figures, by name; only those that there are."""
+        names = ('weights', 'params', 'flops', 'train_fps', 'inference_fps', 'top1')
+        figures = {name: getattr(self, name) for name in (*names, 'top5')}
+        return {name: value for name, value in figures.items() if value is not None}
 
 
-class KernelSizePoint(NamedTuple):
-    """A point of Figure 4: ECA with a kernel size.
-
-    Attributes:
-        name (str): Name of its config in ``configs/imagenet``.
-        depth (int): Depth of the ResNet.
-        kernel_size (int | str | None): The kernel size; 'adaptive' for the
-            formula's, None for SENet.
-        top1 (float): Top-1 accuracy in percent.
-        sources (list[str]): The table that prints it, or 'measured' off a
-            picture of the figure, +-0.01.
-    """
-
-    name: str
-    depth: int
-    kernel_size: int | str | None
-    top1: float
-    sources: list[str]
+@cache
+def _sections() -> dict[str, list[dict[str, Any]]]:
+    """Reads paper_tables.json."""
+    path = osp.join(osp.dirname(osp.abspath(__file__)), 'paper_tables.json')
+    with open(path, encoding='utf-8') as file:
+        return json.load(file)
 
 
-def load_paper_rows() -> list[PaperRow]:
-    """The rows of Tables 5 and 6, in the paper's order."""
+def load_paper_rows() -> list[DetectorRow]:
+    """Returns the rows of Tables 5 and 6, in the paper's order."""
+    keys = ('table', 'detector', 'depth', 'attention')
     return [
-        PaperRow(
-            row['table'],
-            row['detector'],
-            row['depth'],
-            row['attention'],
+        DetectorRow(
+            *(row[key] for key in keys),
             {name: row[name] for name in (*COLUMNS, 'source')},
         )
         for row in _sections()['detectors']
     ]
 
 
-def load_tick_rows() -> list[TickRow]:
-    """The rows of Table 1, in the paper's order."""
-    return [TickRow(**row) for row in _sections()['table_1']]
-
-
-def load_member_rows() -> list[MemberRow]:
-    """The rows of Table 2, in the paper's order."""
-    return [MemberRow(**row) for row in _sections()['table_2']]
-
-
-def load_classifier_rows() -> list[ClassifierRow]:
-    """The rows of Table 3 in the paper's order, then those of the poster alone."""
-    return [ClassifierRow(**row) for row in _sections()['table_3']]
-
-
-def figure_1_rows() -> list[ClassifierRow]:
-    """The rows of Table 3, and of the poster, that Figure 1 shows."""
-    return [
-        row
-        for row in load_classifier_rows()
-        if row.method in FIGURE_1_METHODS and row.backbone.startswith('ResNet')
-    ]
-
-
-def load_network_rows() -> list[NetworkRow]:
-    """The rows of Table 4, in the paper's order."""
-    return [NetworkRow(**row) for row in _sections()['table_4']]
-
-
-def load_kernel_size_points() -> list[KernelSizePoint]:
-    """The points of Figure 4, by depth and kernel size."""
-    return [KernelSizePoint(**point) for point in _sections()['figure_4']]
-
-
-@cache
-def _sections() -> dict[str, list[dict[str, Any]]]:
-    """The rows of paper_tables.json by table."""
-    path = osp.join(osp.dirname(osp.abspath(__file__)), 'paper_tables.json')
-    with open(path, encoding='utf-8') as file:
-        return json.load(file)
-
-
-def table_5_rows(names: Sequence[str] = ()) -> list[PaperRow]:
-    """The rows of Table 5, which has every detector of Table 6 too.
+def table_5_rows(names: Sequence[str] = ()) -> list[DetectorRow]:
+    """Returns the rows of Table 5, which has every detector of Table 6 too.
 
     Args:
         names (Sequence[str]): Names of the wanted rows; empty for all.
@@ -269,6 +157,154 @@ def table_5_rows(names: Sequence[str] = ()) -> list[PaperRow]:
     rows = {row.name: row for row in load_paper_rows() if row.table == 5}
     check_names(names, rows)
     return [row for name, row in rows.items() if not names or name in names]
+
+
+def tick_rows() -> list[dict[str, Any]]:
+    """Returns the rows of Table 1 as in paper_tables.json, in the paper's order."""
+    return _sections()['table_1']
+
+
+def imagenet_rows(
+    tables: Collection[int] = (), figures: Collection[int] = ()
+) -> list[ClassifierRow]:
+    """Returns the rows of Tables 2 to 4 and the points of Figures 1 and 4.
+
+    Those of one table or figure are in the paper's order. After Table 3 come the rows
+    that the authors' poster alone has.
+    """
+    rows = [
+        *(
+            dict(row, table=2, method=row['member'], backbone='ResNet-50')
+            for row in _sections()['table_2']
+        ),
+        *(dict(row, table=3) for row in _sections()['table_3']),
+        *(dict(row, table=4, method=row['model']) for row in _sections()['table_4']),
+        *(
+            dict(row, figure=1)
+            for row in _sections()['table_3']
+            if row['method'] in FIGURE_1_METHODS
+            and row['backbone'].startswith('ResNet')
+        ),
+        *(
+            dict(
+                row,
+                figure=4,
+                method='ECA-Net' if row['kernel_size'] else 'SENet',
+                backbone=f'ResNet-{row["depth"]}',
+            )
+            for row in _sections()['figure_4']
+        ),
+    ]
+    nowhere = dict(table=None, figure=None, backbone=None)
+    found = [
+        ClassifierRow(
+            **{
+                key: value
+                for key, value in {**nowhere, **row}.items()
+                if key in ClassifierRow._fields
+            }
+        )
+        for row in rows
+    ]
+    return [row for row in found if row.table in tables or row.figure in figures]
+
+
+def load_classifier_rows() -> list[ClassifierRow]:
+    """Returns the rows of Table 3, then those of the poster alone."""
+    return imagenet_rows([3])
+
+
+class Experiment(NamedTuple):
+    """A training whose results are in tables or figures of the paper.
+
+    Attributes:
+        name (str): Name of its config and of its work directory.
+        is_classifier (bool): Whether it is a classifier on ImageNet, else it is a
+            detector on COCO.
+        fields (dict): What identifies the row of the paper.
+        tables (list[int]): Numbers of the tables with its results.
+        figures (list[int]): Numbers of the figures with its results.
+    """
+
+    name: str
+    is_classifier: bool
+    fields: dict[str, Any]
+    tables: list[int]
+    figures: list[int]
+
+    @property
+    def config(self) -> str:
+        """Path of its config."""
+        folder = 'imagenet/' if self.is_classifier else ''
+        return config_path(f'{folder}{self.name}.py')
+
+
+def select_experiments(
+    tables: Sequence[int] | None = None,
+    figures: Sequence[int] | None = None,
+    names: Sequence[str] = (),
+) -> list[Experiment]:
+    """Lists what is trained for tables and figures, each of it once.
+
+    Args:
+        tables (Sequence[int], optional): Numbers of tables. Nothing is trained for
+            Table 1.
+        figures (Sequence[int], optional): Numbers of figures. Without tables and
+            figures, those of Tables 5 and 6 are listed, or with names all.
+        names (Sequence[str]): Names of those that are wanted; empty for all.
+
+    Returns:
+        list[Experiment]: First detectors, then classifiers, in the paper's order.
+
+    Raises:
+        UserError: If there is no such table, figure or name.
+    """
+    if names and not tables and not figures:
+        tables, figures = TABLES, FIGURES
+    tables, figures = check_numbers(tables, figures)
+    found: dict[str, Experiment] = {}
+    for row in (*load_paper_rows(), *imagenet_rows(TABLES, FIGURES)):
+        if row.name is None:
+            continue
+        is_classifier = isinstance(row, ClassifierRow)
+        fields = dict(name=row.name) if is_classifier else row.fields()
+        new = Experiment(row.name, is_classifier, fields, [], [])
+        places = found.setdefault(row.name, new)
+        if row.table:
+            places.tables.append(row.table)
+        else:
+            places.figures.append(row.figure)
+    found = {
+        name: experiment
+        for name, experiment in found.items()
+        if set(experiment.tables) & set(tables)
+        or set(experiment.figures) & set(figures)
+    }
+    check_names(names, found)
+    return [found[name] for name in found if not names or name in names]
+
+
+def check_numbers(
+    tables: Sequence[int] | None, figures: Sequence[int] | None
+) -> tuple[Sequence[int], Sequence[int]]:
+    """Returns the chosen tables and figures, by default Tables 5 and 6.
+
+    Raises:
+        UserError: If there is none of a number.
+    """
+    if not tables and not figures:
+        tables = DETECTOR_TABLES
+    for numbers, known, kind in (
+        (tables, TABLES, 'table'),
+        (figures, FIGURES, 'figure'),
+    ):
+        for number in numbers or ():
+            if number not in known:
+                raise UserError(
+                    f'there is no {kind} {number} here: choose from '
+                    f'{", ".join(map(str, known))}'
+                )
+    return tables or (), figures or ()
 
 
 def check_names(names: Iterable[str], known: Collection[str]) -> None:
@@ -286,8 +322,8 @@ def check_names(names: Iterable[str], known: Collection[str]) -> None:
             )
 
 
-def format_figure(row: PaperRow, name: str, decimals: int = 1) -> str:
-    """A figure of the paper: '-' without one, '?' after an unconfirmed one."""
+def format_figure(row: DetectorRow, name: str, decimals: int = 1) -> str:
+    """Formats a figure of the paper: '-' for none, '?' after an unconfirmed one."""
     if row.paper[name] is None:
         return '-'
     mark = '?' if name in row.unconfirmed else ''

@@ -1,7 +1,7 @@
-"""Which runs of the tables are missing, the next command and its cost."""
+"""Which runs of the paper's tables are missing, the next command and its cost."""
 
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..engine import tool_path
@@ -11,10 +11,14 @@ from .costs import (
     COCO_VAL_IMAGES,
     DETECTOR_BASIS,
     estimate,
-    relative_speed,
+    relative_speeds,
+    training_images,
 )
-from .experiments import FIGURES, TABLES, Experiment, select_experiments
-from .runs import Run, find_runs
+from .paper_rows import Experiment, select_experiments
+from .work_dirs import Run, find_runs
+
+# What the plan says of a run, on COCO and ImageNet or on Digits-COCO.
+Step = dict[str, Any]
 
 
 def make_plan(
@@ -23,8 +27,8 @@ def make_plan(
     names: Sequence[str] = (),
     tables: Sequence[int] | None = None,
     figures: Sequence[int] | None = None,
-) -> list[dict[str, Any]]:
-    """What is left to train for the tables and figures.
+) -> list[Step]:
+    """Lists what is left to train for the tables and figures.
 
     Args:
         work_dirs (str): Folder of the work directories; need not exist yet.
@@ -49,101 +53,89 @@ def make_plan(
         raise UserError(f'--gpus must be at least 1, got {gpus}')
     experiments = select_experiments(tables, figures, names)
     runs = find_runs(work_dirs) if osp.isdir(work_dirs) else []
-    everything = select_experiments(TABLES, FIGURES)
-    speeds = {kind: relative_speed(everything, runs, kind) for kind in (False, True)}
+    speeds = relative_speeds(runs)
+    order = ('finished', 'unevaluated', 'unfinished', 'unusable')
     plan = []
     for experiment in experiments:
-        run = _most_advanced([run for run in runs if run.name == experiment.name])
+        of_row = [run for run in runs if run.name == experiment.name]
+        run = min(of_row, key=lambda run: order.index(run.state), default=None)
         if run is None or run.state != 'finished':
-            speed = speeds[experiment.is_classifier]
-            plan.append(_next_step(experiment, run, work_dirs, gpus, speed))
+            plan.append(_next_step(experiment, run, work_dirs, gpus, speeds))
     return plan
 
 
-def _most_advanced(runs: list[Run]) -> Run | None:
-    order = ('finished', 'unevaluated', 'unfinished', 'unusable')
-    return min(runs, key=lambda run: order.index(run.state), default=None)
-
-
 def _next_step(
-    experiment: Experiment, run: Run | None, work_dirs: str, gpus: int, speed: float
-) -> dict[str, Any]:
-    state = run.state if run else 'missing'
+    experiment: Experiment,
+    run: Run | None,
+    work_dirs: str,
+    gpus: int,
+    speeds: Mapping[bool, float],
+) -> Step:
     work_dir = run.work_dir if run else osp.join(work_dirs, experiment.name)
-    cost = estimate(experiment)
-    hours = cost.gpu_hours * speed
-    command: list[str] | None
-    if state == 'unusable':
-        command, hours = None, 0.0
-    elif run is not None and state == 'unevaluated' and not run.is_classifier:
-        command = _command('dist_test.sh', experiment, gpus, work_dir, run.checkpoint())
-        hours *= COCO_VAL_IMAGES / cost.images
-    else:
-        tool = 'dist_pretrain.sh' if experiment.is_classifier else 'dist_train.sh'
-        command = _command(tool, experiment, gpus, work_dir)
-        if run:
-            command.append('--resume')
-            epochs = run.epochs
-            if state == 'unevaluated':
-                # A classifier is evaluated while it trains: by its last epoch again.
-                epochs -= 1
-                command.append(osp.join(work_dir, run.checkpoint(epochs)))
-            hours *= 1 - epochs / run.max_epochs
-        if gpus != 4:
-            command.append('--auto-scale-lr')
-    return dict(
+    hours, basis = estimate(experiment)
+    hours *= speeds[experiment.is_classifier]
+    step = dict(
         experiment.fields,
         tables=experiment.tables,
         figures=experiment.figures,
+        gpus=gpus,
         work_dir=work_dir,
-        state=state,
+        state=run.state if run else 'missing',
         problem=run and f'{run.work_dir} {run.problem}',
-        command=command,
-        gpu_hours=round(hours, 1),
-        basis=cost.basis,
+        command=None,
+        gpu_hours=0.0,
+        basis=basis,
     )
+    tool = 'dist_pretrain.sh' if experiment.is_classifier else 'dist_train.sh'
+    checkpoint, options = [], ['--auto-scale-lr'] if gpus != 4 else []
+    if run is not None:
+        if run.state == 'unusable':
+            return step
+        if run.state == 'unevaluated' and not run.is_classifier:
+            tool, checkpoint, options = 'dist_test.sh', [run.checkpoint()], []
+            hours *= COCO_VAL_IMAGES / training_images(experiment)
+        else:
+            resume, epochs = resume_options(run)
+            options = [*resume, *options]
+            hours *= 1 - epochs / run.max_epochs
+    command = [tool_path(tool), relative_path(experiment.config), *checkpoint]
+    command += [str(gpus), '--work-dir', work_dir, *options]
+    return dict(step, command=command, gpu_hours=round(hours, 1))
 
 
-def _command(
-    tool: str,
-    experiment: Experiment,
-    gpus: int,
-    work_dir: str,
-    checkpoint: str | None = None,
-) -> list[str]:
-    """A command of ``tools/``; ``checkpoint`` is in the work directory."""
-    words = [tool_path(tool), relative_path(experiment.config)]
-    if checkpoint:
-        words.append(osp.join(work_dir, checkpoint))
-    return [*words, str(gpus), '--work-dir', work_dir]
+def resume_options(run: Run) -> tuple[list[str], int]:
+    """Returns how a run is resumed, and the number of epochs that it then has.
+
+    A classifier is evaluated while it trains: by its last epoch again.
+    """
+    if run.state == 'unevaluated':
+        epochs = run.max_epochs - 1
+        return ['--resume', run.checkpoint(epochs)], epochs
+    return ['--resume'], run.epochs
 
 
 def relative_path(path: str) -> str:
-    """The path as it is typed: relative to the current folder if it is below it."""
+    """Returns the path relative to the current folder if it is below it."""
     relative = osp.relpath(path)
     return path if relative.startswith(osp.pardir) else relative
 
 
-def plan_text(plan: list[dict[str, Any]]) -> str:
-    """The plan as lines to read, and to paste into a shell."""
+def plan_text(plan: Sequence[Step]) -> str:
+    """Formats a plan as lines to read, and to paste into a shell."""
     if not plan:
-        return 'Nothing is missing: every row that is trained has a finished run.'
+        return (
+            'Nothing is missing: every row that is trained has its finished runs. '
+            'Other folders for --work-dirs and --results begin from scratch.'
+        )
     lines = []
     for step in plan:
-        places = ', '.join(
-            f'{kind} {number}'
-            for kind in ('Table', 'Figure')
-            for number in step[f'{kind.lower()}s']
-        )
-        lines.append(
-            f'# {step["name"]}: {step["state"]}, {step["gpu_hours"]:.1f} GPU hours '
-            f'({step["basis"]}), for {places}'
-        )
-        lines.append(
-            ' '.join(step['command'])
-            if step['command']
-            else f'# yours to decide: {step["problem"]}'
-        )
+        lines.append(f'# {step_name(step)}: {step["state"]}')
+        if 'gpu_hours' in step:
+            lines[-1] += f', {step["gpu_hours"]:.1f} GPU hours ({step["basis"]})'
+        lines[-1] += f', for {_places(step)}'
+        lines.append(' '.join(step['command'] or ('#', step['problem'])))
+    if 'gpu_hours' not in plan[0]:
+        return '\n'.join([*lines, f'# {len(plan)} runs'])
     detectors = [step for step in plan if 'detector' in step]
     classifiers = [step for step in plan if 'detector' not in step]
     for steps, kind, basis in (
@@ -157,5 +149,20 @@ def plan_text(plan: list[dict[str, Any]]) -> str:
     return '\n'.join(lines)
 
 
-def _hours(steps: list[dict[str, Any]]) -> str:
+def step_name(step: Step) -> str:
+    """Returns the name of a run, with its seed if it has one."""
+    return f'{step["name"]}, seed {step["seed"]}' if 'seed' in step else step['name']
+
+
+def _places(step: Step) -> str:
+    if 'group' in step:
+        return f'{step["group"]}, {step["label"]}'
+    return ', '.join(
+        f'{kind} {number}'
+        for kind in ('Table', 'Figure')
+        for number in step[f'{kind.lower()}s']
+    )
+
+
+def _hours(steps: Sequence[Step]) -> str:
     return f'{sum(step["gpu_hours"] for step in steps):.0f}'

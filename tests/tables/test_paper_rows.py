@@ -2,31 +2,26 @@
 
 import pytest
 
-from mmdet_eca.tables import (
-    load_classifier_rows,
-    load_kernel_size_points,
-    load_member_rows,
-    load_network_rows,
-    load_tick_rows,
-)
+from mmdet_eca.tables import imagenet_rows, load_classifier_rows
+from mmdet_eca.tables.paper_rows import tick_rows
 
 TABLE_3 = {row.name: row for row in load_classifier_rows()}
 
 
 def test_tables_are_whole():
-    assert len(load_tick_rows()) == 8
-    assert len(load_member_rows()) == 10
+    assert len(tick_rows()) == 8
+    assert len(imagenet_rows([2])) == 10
     assert sum(row.in_paper for row in TABLE_3.values()) == 19
     assert len(TABLE_3) == 19 + 7  # of ResNet-18 and -34, on the poster
-    assert len(load_network_rows()) == 7
-    assert len(load_kernel_size_points()) == 2 * 6
+    assert len(imagenet_rows([4])) == 7
+    assert len(imagenet_rows(figures=[4])) == 2 * 6
 
 
 def test_what_several_tables_print_is_the_same():
     repeated = [
-        *load_member_rows(),
-        *(row for row in load_network_rows() if row.name),
-        *load_kernel_size_points(),
+        *imagenet_rows([2]),
+        *(row for row in imagenet_rows([4]) if row.name),
+        *imagenet_rows(figures=[4]),
     ]
     seen = [
         (row.name, row.top1 == TABLE_3[row.name].top1)
@@ -34,8 +29,8 @@ def test_what_several_tables_print_is_the_same():
         if row.name in TABLE_3
     ]
     assert len(seen) == 2 + 2 + 4 and all(same for _, same in seen)
-    members = {row.name: row.top1 for row in load_member_rows()}
-    points = {point.name: point.top1 for point in load_kernel_size_points()}
+    members = {row.name: row.top1 for row in imagenet_rows([2])}
+    points = {point.name: point.top1 for point in imagenet_rows(figures=[4])}
     assert points['eca_k3_resnet50'] == members['eca_k3_resnet50']
 
 
