@@ -1,6 +1,6 @@
 """What the paper's tables say of cost and structure, counted, beside the paper."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .detector_counts import detector_rows, detector_text
@@ -12,9 +12,15 @@ from .imagenet_counts import (
     network_rows,
     tick_table_rows,
 )
-from .paper_rows import DETECTOR_TABLES, check_numbers, imagenet_rows
+from .paper_rows import DETECTOR_TABLES, chosen, imagenet_rows
 
 Rows = list[dict[str, Any]]
+COUNTED: dict[int, Callable[[], Rows]] = {
+    1: tick_table_rows,
+    2: attention_layer_rows,
+    3: classifier_rows,
+    4: network_rows,
+}
 
 
 def complexity_rows(
@@ -32,24 +38,16 @@ def complexity_rows(
     Returns:
         list[dict]: A dict a row, with its ``table`` or ``figure``.
     """
-    tables, figures = check_numbers(tables, figures)
+    tables, figures = chosen(tables, figures)
     rows: Rows = []
-    if 1 in tables:
-        rows += tick_table_rows()
-    if 2 in tables:
-        rows += attention_layer_rows()
-    if 3 in tables:
-        rows += classifier_rows()
-    elif 1 in figures:
+    for table, count_rows in COUNTED.items():
+        rows += count_rows() if table in tables else []
+    if 1 in figures and 3 not in tables:
         rows += classifier_rows(imagenet_rows(figures=[1]))
-    if 4 in tables:
-        rows += network_rows()
     detectors = [table for table in DETECTOR_TABLES if table in tables]
     if detectors:
         rows += detector_rows(detectors)
-    if 4 in figures:
-        rows += kernel_size_rows()
-    return rows
+    return rows + (kernel_size_rows() if 4 in figures else [])
 
 
 def complexity_text(rows: Rows) -> str:

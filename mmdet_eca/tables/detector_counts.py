@@ -22,7 +22,7 @@ from .counting import (
     per_input,
     per_output,
 )
-from .paper_rows import DetectorRow, format_figure, load_paper_rows, table_5_rows
+from .paper_rows import DetectorRow, load_paper_rows, table_5_rows
 
 IMAGE_SIZE = (800, 1280)
 NUM_BOXES = 1000
@@ -153,19 +153,16 @@ def detector_rows(tables: list[int]) -> list[dict[str, Any]]:
 
 def detector_text(rows: list[dict[str, Any]]) -> str:
     """Formats the counted detectors as a table, each once, with notes."""
-    paper = {(row.table, row.name): row for row in load_paper_rows()}
     header = ['row', 'table', '#Param (M)', 'paper', 'difference']
     cells = [[*header, 'GFLOPs', 'paper', 'difference']]
     shown: dict[str, dict[str, Any]] = {}
     for row in rows:
         shown.setdefault(row['name'], row)
     for name, row in shown.items():
-        tables = [table for table, other in paper if other == name]
-        cells.append([name, ', '.join(map(str, tables))])
+        tables = [str(row.table) for row in load_paper_rows() if row.name == name]
+        cells.append([name, ', '.join(tables)])
         for key in ('params_m', 'gflops'):
-            cells[-1] += [
-                f'{row[key]:.2f}',
-                format_figure(paper[row['table'], name], key, 2),
-                f'{row[f"diff_{key}"]:+.2f}',
-            ]
+            mark = '?' if key in row['unconfirmed'] else ''
+            cells[-1] += [f'{row[key]:.2f}', f'{row[f"paper_{key}"]:.2f}{mark}']
+            cells[-1].append(f'{row[f"diff_{key}"]:+.2f}')
     return f'{text_table(cells, left_columns=2)}\n{NOTES}'

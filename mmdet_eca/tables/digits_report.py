@@ -161,16 +161,16 @@ def paired_difference(
         ``seeds_needed`` of :func:`collect_digits`.
     """
     keys = ('difference', 'low', 'high', 'std_difference', 'paired', 'seeds_needed')
-    result = dict.fromkeys(keys)
+    result: dict[str, Any] = dict.fromkeys(keys)
     seeds = sorted(set(values) & set(plain))
     if not seeds:
         return result
-    pairs = [[row[seed] for seed in seeds] for row in (values, plain)]
-    differences = np.subtract(*pairs)
+    ours, theirs = (np.array([row[seed] for seed in seeds]) for row in (values, plain))
+    differences = ours - theirs
     result.update(difference=float(differences.mean()), paired=len(seeds))
     if len(seeds) > 1:
         std = float(differences.std(ddof=1))
-        low, high = map(float, stats.ttest_rel(*pairs).confidence_interval(0.95))
+        low, high = map(float, stats.ttest_rel(ours, theirs).confidence_interval())
         needed = seeds_needed(std, SMALL_DIFFERENCE)
         result.update(low=low, high=high, std_difference=std, seeds_needed=needed)
     return result

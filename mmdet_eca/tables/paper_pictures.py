@@ -115,7 +115,9 @@ def draw_figure_1(results: Rows, out_file: str) -> None:
                 ours = row['params'] * params_unit, row['top1']
                 axes.scatter(*ours, color=colour, **OURS)
             if row['method'] == 'ResNet':
-                below = dict(xytext=(0, -14), textcoords='offset points')
+                below: dict[str, Any] = dict(
+                    xytext=(0, -14), textcoords='offset points'
+                )
                 axes.annotate(row['backbone'], place, ha='center', va='top', **below)
         for method, colour in METHOD_COLOURS.items():
             right.scatter([], [], color=colour, alpha=0.6, lw=0, label=method)
@@ -165,8 +167,8 @@ def draw_figure_4(results: Rows, out_file: str) -> None:
                 if row not in sizes:
                     adaptive = row['kernel_size'] == 'adaptive'
                     name = f'ECA-Net{depth}, adaptive' if adaptive else f'SENet{depth}'
-                    style = dict(linestyle='--' if adaptive else ':', alpha=0.6)
-                    axes.axhline(top1, color=colour, label=name, **style)
+                    style: dict[str, Any] = dict(linestyle='--' if adaptive else ':')
+                    axes.axhline(top1, color=colour, alpha=0.6, label=name, **style)
                     axes.plot(place, top1, 'o', color=colour)
                 if row['top1'] is not None:
                     axes.scatter(place, row['top1'], color=colour, **OURS)

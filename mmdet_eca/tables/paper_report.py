@@ -22,7 +22,7 @@ from .paper_rows import (
     TASKS,
     UNITS,
     ClassifierRow,
-    check_numbers,
+    chosen,
     imagenet_rows,
     load_paper_rows,
     select_experiments,
@@ -101,9 +101,9 @@ def write_report(
         :func:`collect_classifiers`.
 
     Raises:
-        UserError: If there is no folder ``work_dirs``, no such table or figure.
+        UserError: If there is no folder ``work_dirs``.
     """
-    tables, figures = check_numbers(tables, figures)
+    tables, figures = chosen(tables, figures)
     runs = find_runs(work_dirs)
     os.makedirs(out_dir, exist_ok=True)
 
@@ -172,7 +172,8 @@ def collect_detectors(
         if row.table not in tables:
             continue
         task = TASKS[row.table]
-        counts = cost.get(row.name) or dict(params_m=None, gflops=None)
+        counts: dict[str, Any] = dict(params_m=None, gflops=None)
+        counts.update(cost.get(row.name, {}))
         paper = {f'paper_{name}': row.paper[name] for name in COLUMNS}
         results.append(
             dict(row.fields(), figure=None, task=task, **counts)
@@ -184,10 +185,11 @@ def collect_detectors(
     for name, others in by_name.items():
         if name not in known:
             results += _other_detectors(name, others)
-    for row in results:
-        plain = ATTENTION.sub('', row['name']) if row['attention'] else None
-        base = [r for r in results if (r['name'], r['task']) == (plain, row['task'])]
-        _add_gains(row, base[0] if base else {}, AP_COLUMNS)
+    for result in results:
+        plain = ATTENTION.sub('', result['name']) if result['attention'] else None
+        key = plain, result['task']
+        base = [other for other in results if (other['name'], other['task']) == key]
+        _add_gains(result, base[0] if base else {}, AP_COLUMNS)
     return results
 
 
@@ -297,7 +299,9 @@ def _measure(
     finished = [run for run in runs if run.state == 'finished']
     if task:
         finished = [run for run in finished if task in run.tasks]
-    measured = [run.ap(task) if task else run.metrics for run in finished]
+    measured: list[Mapping[str, Any]] = [
+        run.ap(task) if task else run.metrics for run in finished
+    ]
     result: dict[str, Any] = {}
     for column in columns:
         values = [m[column] for m in measured if m.get(column) is not None]
@@ -324,9 +328,9 @@ def _add_gains(
     """Adds the gain of each column over the plain row, and the paper's."""
     for column in columns:
         for prefix in ('', 'paper_'):
-            value, base = (r.get(prefix + column) for r in (row, plain))
-            known = value is not None and base is not None
-            row[f'{prefix}gain_{column}'] = round(value - base, 2) if known else None
+            pair: list[Any] = [r.get(prefix + column) for r in (row, plain)]
+            gain = None if None in pair else round(pair[0] - pair[1], 2)
+            row[f'{prefix}gain_{column}'] = gain
 
 
 def format_report(results: Rows) -> str:

@@ -135,10 +135,12 @@ def _sections() -> dict[str, list[dict[str, Any]]]:
 
 def load_paper_rows() -> list[DetectorRow]:
     """Returns the rows of Tables 5 and 6, in the paper's order."""
-    keys = ('table', 'detector', 'depth', 'attention')
     return [
         DetectorRow(
-            *(row[key] for key in keys),
+            row['table'],
+            row['detector'],
+            row['depth'],
+            row['attention'],
             {name: row[name] for name in (*COLUMNS, 'source')},
         )
         for row in _sections()['detectors']
@@ -214,6 +216,17 @@ def load_classifier_rows() -> list[ClassifierRow]:
     return imagenet_rows([3])
 
 
+def chosen(
+    tables: Sequence[int] | None,
+    figures: Sequence[int] | None,
+    everything: bool = False,
+) -> tuple[Sequence[int], Sequence[int]]:
+    """Returns the chosen tables and figures, by default Tables 5 and 6 or all."""
+    if tables or figures:
+        return tables or (), figures or ()
+    return (TABLES, FIGURES) if everything else (DETECTOR_TABLES, ())
+
+
 class Experiment(NamedTuple):
     """A training whose results are in tables or figures of the paper.
 
@@ -257,23 +270,23 @@ def select_experiments(
         list[Experiment]: First detectors, then classifiers, in the paper's order.
 
     Raises:
-        UserError: If there is no such table, figure or name.
+        UserError: If there is no row of a name.
     """
-    if names and not tables and not figures:
-        tables, figures = TABLES, FIGURES
-    tables, figures = check_numbers(tables, figures)
+    tables, figures = chosen(tables, figures, everything=bool(names))
+    places: list[tuple[str, dict[str, Any], int | None, int | None]] = [
+        (row.name, row.fields(), row.table, None) for row in load_paper_rows()
+    ]
+    places += [
+        (row.name, dict(name=row.name), row.table, row.figure)
+        for row in imagenet_rows(TABLES, FIGURES)
+        if row.name
+    ]
     found: dict[str, Experiment] = {}
-    for row in (*load_paper_rows(), *imagenet_rows(TABLES, FIGURES)):
-        if row.name is None:
-            continue
-        is_classifier = isinstance(row, ClassifierRow)
-        fields = dict(name=row.name) if is_classifier else row.fields()
-        new = Experiment(row.name, is_classifier, fields, [], [])
-        places = found.setdefault(row.name, new)
-        if row.table:
-            places.tables.append(row.table)
-        else:
-            places.figures.append(row.figure)
+    for name, fields, table, figure in places:
+        new = Experiment(name, 'detector' not in fields, fields, [], [])
+        experiment = found.setdefault(name, new)
+        experiment.tables.extend([table] if table else [])
+        experiment.figures.extend([figure] if figure else [])
     found = {
         name: experiment
         for name, experiment in found.items()
@@ -282,29 +295,6 @@ def select_experiments(
     }
     check_names(names, found)
     return [found[name] for name in found if not names or name in names]
-
-
-def check_numbers(
-    tables: Sequence[int] | None, figures: Sequence[int] | None
-) -> tuple[Sequence[int], Sequence[int]]:
-    """Returns the chosen tables and figures, by default Tables 5 and 6.
-
-    Raises:
-        UserError: If there is none of a number.
-    """
-    if not tables and not figures:
-        tables = DETECTOR_TABLES
-    for numbers, known, kind in (
-        (tables, TABLES, 'table'),
-        (figures, FIGURES, 'figure'),
-    ):
-        for number in numbers or ():
-            if number not in known:
-                raise UserError(
-                    f'there is no {kind} {number} here: choose from '
-                    f'{", ".join(map(str, known))}'
-                )
-    return tables or (), figures or ()
 
 
 def check_names(names: Iterable[str], known: Collection[str]) -> None:
@@ -320,11 +310,3 @@ def check_names(names: Iterable[str], known: Collection[str]) -> None:
             raise UserError(
                 f'there is no row {name!r}{hint} The rows are {", ".join(known)}'
             )
-
-
-def format_figure(row: DetectorRow, name: str, decimals: int = 1) -> str:
-    """Formats a figure of the paper: '-' for none, '?' after an unconfirmed one."""
-    if row.paper[name] is None:
-        return '-'
-    mark = '?' if name in row.unconfirmed else ''
-    return f'{row.paper[name]:.{decimals}f}{mark}'

@@ -46,8 +46,7 @@ def make_plan(
         ``gpu_hours``, the estimate, with its ``basis``.
 
     Raises:
-        UserError: If there is no such name, table or figure, or ``gpus`` is not
-            positive.
+        UserError: If there is no row of a name, or ``gpus`` is not positive.
     """
     if gpus < 1:
         raise UserError(f'--gpus must be at least 1, got {gpus}')

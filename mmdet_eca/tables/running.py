@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import mean
 from typing import IO
 
 from mmengine.config import Config
@@ -19,7 +20,7 @@ from ..errors import UserError
 from .paper_rows import select_experiments
 from .plan import Step, make_plan, step_name
 
-OUTPUT = 'output.txt'  # in the work directory, what a run on Digits-COCO prints
+OUTPUT = 'output.txt'  # in the work directory, what a run prints
 
 
 def run_rows(
@@ -39,7 +40,7 @@ def run_rows(
         names (Sequence[str]): Rows to run; all if empty.
         work_dirs (str): Folder of the work directories.
         gpus (int): GPUs for each run.
-        output (file, optional): Where the runs' output and the progress go.
+        output (file, optional): Where the progress goes.
         tables (Sequence[int], optional): Numbers of tables.
         figures (Sequence[int], optional): Numbers of figures. Without tables,
             figures and names, Tables 5 and 6 are meant.
@@ -106,8 +107,7 @@ def run_plan(
         output (file, optional): Where the progress goes.
         jobs (int): How many runs at a time. Several have a thread each.
         finish (callable, optional): Keeps the results of a finished step; gives what
-            is printed of them. With it, the output of each run goes into a file in
-            its work directory.
+            is printed of them.
 
     Returns:
         list[dict]: The steps, finished.
@@ -124,7 +124,12 @@ def run_plan(
             time.sleep(0.1)
             for job in [job for job in runs.at_work if job.process.poll() is not None]:
                 runs.at_work.remove(job)
-                runs.end(job)
+                if job.process.returncode:
+                    runs.fail(
+                        job.step, f'ended with {job.process.returncode}', job.tool
+                    )
+                else:
+                    runs.start(job.step, after=job)
     if runs.failed:
         problems = '; '.join(f'{name}: {why}' for name, why in runs.failed.items())
         raise UserError(
@@ -144,20 +149,18 @@ class _Job:
     begun: float
 
 
+@dataclass
 class _Runs:
     """The runs that are waiting, those at work, and why others have failed."""
 
-    def __init__(
-        self,
-        plan: Sequence[Step],
-        next_step: Callable[[Step], Step],
-        output: IO[str],
-        jobs: int,
-        finish: Callable[[Step], str] | None,
-    ) -> None:
-        self.waiting = list(plan)
-        self.next_step, self.output = next_step, output
-        self.jobs, self.finish = jobs, finish
+    plan: Sequence[Step]
+    next_step: Callable[[Step], Step]
+    output: IO[str]
+    jobs: int
+    finish: Callable[[Step], str] | None
+
+    def __post_init__(self) -> None:
+        self.waiting = list(self.plan)
         self.at_work: list[_Job] = []
         self.failed: dict[str, str] = {}
         self.seconds: dict[str, list[float]] = {}  # of finished runs, by row
@@ -169,31 +172,28 @@ class _Runs:
         for step in self.waiting:
             if step.get('starts_from') not in keys:
                 self.waiting.remove(step)
-                self._start(step)
+                self.start(step)
                 return True
         return False
 
-    def _start(self, step: Step, after: _Job | None = None) -> None:
+    def start(self, step: Step, after: _Job | None = None) -> None:
         """Starts the next command of a run, whose command before was ``after``."""
         step = self.next_step(step)
         if step['state'] == 'finished':
-            return self._finish(step, after)
+            return self._end(step, after)
         words = step['command']
         if words is None:
-            return self._fail(step, step['problem'])
-        named = words[0] == 'python'
-        tool = osp.basename(words[named])
-        if after and tool == after.tool:
-            return self._fail(
-                step, f'{tool} ended without an error, but {step["problem"]}'
-            )
-        self._say(f'{step_name(step)}: {shlex.join(words)}{self._time_left(step)}')
-        env = dict(os.environ)
-        if self.jobs > 1:
-            env['OMP_NUM_THREADS'] = '1'
-        if named:
+            return self.fail(step, step['problem'])
+        if words[0] == 'python':
             words = [sys.executable, *words[1:]]
-        with self._log(step) as log:
+        tool = osp.basename(words[words[0] == sys.executable])
+        if after and tool == after.tool:
+            problem = f'ended without an error, but {step["problem"]}'
+            return self.fail(step, problem, tool)
+        self._say(step, shlex.join(step['command']) + self._time_left([step]))
+        env = dict(os.environ, **({'OMP_NUM_THREADS': '1'} if self.jobs > 1 else {}))
+        os.makedirs(step['work_dir'], exist_ok=True)
+        with open(osp.join(step['work_dir'], OUTPUT), 'ab') as log:
             process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env
             )
@@ -201,52 +201,37 @@ class _Runs:
         self.at_work.append(_Job(step, process, tool, begun))
         return None
 
-    @contextlib.contextmanager
-    def _log(self, step: Step) -> Iterator[IO | None]:
-        """Opens the file of what a run prints."""
-        if self.finish is None:
-            yield None if self.output is sys.stdout else self.output
-            return
-        os.makedirs(step['work_dir'], exist_ok=True)
-        with open(osp.join(step['work_dir'], OUTPUT), 'ab') as log:
-            yield log
+    def fail(self, step: Step, problem: str, tool: str | None = None) -> None:
+        """Notes why a run does not finish, and what its last tool printed."""
+        if tool:
+            problem = f'{tool} {problem}, see {osp.join(step["work_dir"], OUTPUT)}'
+        self.failed[step_name(step)] = problem
+        self._say(step, problem)
 
-    def end(self, job: _Job) -> None:
-        """Continues with a run one of whose processes has ended."""
-        code = job.process.returncode
-        if not code:
-            return self._start(job.step, after=job)
-        log = osp.join(job.step['work_dir'], OUTPUT) if self.finish else 'above'
-        return self._fail(job.step, f'{job.tool} ended with {code}, see {log}')
-
-    def _finish(self, step: Step, after: _Job | None) -> None:
+    def _end(self, step: Step, after: _Job | None) -> None:
         seconds = time.time() - after.begun if after else 0
         self.seconds.setdefault(step['name'], []).append(seconds)
         result = f'{self.finish(step)}; ' if self.finish else ''
         left = len(self.waiting) + len(self.at_work)
-        self._say(f'{step_name(step)}: {result}{left} runs left{self._time_left()}')
+        self._say(step, f'{result}{left} runs left{self._time_left()}')
 
-    def _fail(self, step: Step, problem: str) -> None:
-        self.failed[step_name(step)] = problem
-        self._say(f'{step_name(step)}: {problem}')
-
-    def _time_left(self, step: Step | None = None) -> str:
+    def _time_left(self, started: Sequence[Step] = ()) -> str:
         """Estimates the time of all that is left, by the plan or by what has run."""
-        steps = [*self.waiting, *(job.step for job in self.at_work)]
-        steps += [step] if step else []
+        steps = [*self.waiting, *(job.step for job in self.at_work), *started]
         if all('gpu_hours' in step for step in steps):
             hours = sum(step['gpu_hours'] / step['gpus'] for step in steps)
         elif self.seconds:
-            known = {n: sum(values) / len(values) for n, values in self.seconds.items()}
-            mean = sum(known.values()) / len(known)
-            seconds = sum(known.get(step['name'], mean) for step in steps)
+            known = {name: mean(values) for name, values in self.seconds.items()}
+            usual = mean(known.values())
+            seconds = sum(known.get(step['name'], usual) for step in steps)
             hours = seconds / 3600 / self.jobs
         else:
             return ''
         return f', about {hours:.1f} hours'
 
-    def _say(self, text: str) -> None:
-        print(time.strftime('%H:%M:%S'), text, file=self.output, flush=True)
+    def _say(self, step: Step, text: str) -> None:
+        now = time.strftime('%H:%M:%S')
+        print(f'{now} {step_name(step)}: {text}', file=self.output, flush=True)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,6 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from sklearn.metrics import top_k_accuracy_score
 
-from mmdet_eca import UserError
 from mmdet_eca.pretraining import collate_images
 from mmdet_eca.tables import make_plan, work_dirs, write_report
 from mmdet_eca.tables.paper_pictures import draw_figure_1, draw_figure_4
@@ -192,19 +191,6 @@ def test_means_are_over_finished_runs_of_the_row(reproduce_tables, tmp_path):
         'optim_wrapper.',
     ):
         assert problem in left_out
-
-
-@pytest.mark.parametrize(
-    ('selection', 'message'),
-    [
-        (dict(tables=[7]), 'there is no table 7 here'),
-        (dict(figures=[3]), 'there is no figure 3 here'),
-    ],
-)
-def test_what_is_not_in_the_paper_is_refused(selection, message, tmp_path):
-    with pytest.raises(UserError, match=message):
-        write_report(str(tmp_path), str(tmp_path / 'report'), **selection)
-    assert not (tmp_path / 'report').exists()
 
 
 def test_tool_refuses_another_table(reproduce_tables, capsys):
