@@ -44,7 +44,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmdet_eca', 'mmdet_eca.*']),
-    package_data=dict(mmdet_eca=['py.typed', 'tables/paper_tables.json']),
+    package_data=dict(mmdet_eca=['py.typed', 'paper/paper_tables.json']),
     entry_points=dict(console_scripts=['mmdet-eca=mmdet_eca.commands:main']),
     cmdclass=dict(build_py=BuildWithConfigs),
     # These ranges are what the tests were run with, see docs/install.md.

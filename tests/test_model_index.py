@@ -34,7 +34,7 @@ def test_every_detector_is_listed_with_its_config(models):
 
 
 def test_results_are_the_papers_and_say_so(models):
-    with open(osp.join(ROOT, 'mmdet_eca', 'tables', 'paper_tables.json')) as file:
+    with open(osp.join(ROOT, 'mmdet_eca', 'paper', 'paper_tables.json')) as file:
         rows = json.load(file)['detectors']
     paper = {}
     for row in rows:

@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 from ..errors import UserError
-from ..tables import (
+from ..paper import (
     FIGURES,
     TABLES,
     complexity_rows,

@@ -4,7 +4,7 @@ import os.path as osp
 
 import pytest
 
-from mmdet_eca.tables import read_records, write_digits_report
+from mmdet_eca.paper import read_records, write_digits_report
 from tests.conftest import ROOT
 
 RESULTS = osp.join(ROOT, 'docs', 'results')

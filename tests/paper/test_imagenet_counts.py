@@ -7,8 +7,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmdet_eca import config_path
-from mmdet_eca.tables import complexity_text, imagenet_rows, load_classifier_rows
-from mmdet_eca.tables.imagenet_counts import (
+from mmdet_eca.paper import complexity_text, imagenet_rows, load_classifier_rows
+from mmdet_eca.paper.imagenet_counts import (
     EXPLANATIONS,
     TOLERANCE,
     attention_layer_rows,

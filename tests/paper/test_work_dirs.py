@@ -3,7 +3,7 @@
 import pytest
 
 from mmdet_eca import UserError
-from mmdet_eca.tables.work_dirs import find_runs, read_run
+from mmdet_eca.paper.work_dirs import find_runs, read_run
 
 from .work_dirs import write_test, write_training
 

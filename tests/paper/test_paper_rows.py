@@ -2,8 +2,8 @@
 
 import pytest
 
-from mmdet_eca.tables import imagenet_rows, load_classifier_rows
-from mmdet_eca.tables.paper_rows import tick_rows
+from mmdet_eca.paper import imagenet_rows, load_classifier_rows
+from mmdet_eca.paper.paper_rows import tick_rows
 
 TABLE_3 = {row.name: row for row in load_classifier_rows()}
 

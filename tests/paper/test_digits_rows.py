@@ -8,7 +8,7 @@ from mmdet.models import ResNet
 from mmengine.config import Config
 
 from mmdet_eca import UserError, config_path
-from mmdet_eca.tables import digits_rows, imagenet_rows
+from mmdet_eca.paper import digits_rows, imagenet_rows
 
 GROUPS = {row.group: None for row in digits_rows()}
 # A norm_cfg of batch norm, and so on, is the same stated or not.

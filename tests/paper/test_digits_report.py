@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from mmdet_eca import UserError
-from mmdet_eca.tables import write_digits_report
-from mmdet_eca.tables.digits_report import paired_difference, seeds_needed
+from mmdet_eca.paper import write_digits_report
+from mmdet_eca.paper.digits_report import paired_difference, seeds_needed
 
 from .digits_work_dirs import detector_metrics, write_run
 

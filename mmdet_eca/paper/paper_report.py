@@ -247,7 +247,7 @@ def collect_classifiers(
     for row in imagenet_rows(tables, figures):
         result = _classifier_result(row, by_name)
         if row.table in (2, 3):
-            plain = str(row.name).rsplit('_', 1)[-1]
+            plain = row.name.rsplit('_', 1)[-1]
             base: dict[str, Any] = {}
             if plain != row.name:
                 measured = _measure(by_name.get(plain, ()), TOP_COLUMNS)
@@ -266,7 +266,7 @@ def collect_classifiers(
 def _classifier_result(
     row: ClassifierRow, by_name: Mapping[str, Sequence[Run]]
 ) -> dict[str, Any]:
-    runs = by_name.get(row.name or '', ())
+    runs = by_name.get(row.name, ())
     keys = ('table', 'figure', 'name', 'method', 'backbone', 'kernel_size')
     result = {key: getattr(row, key) for key in (*keys, 'sources', 'note')}
     result.update(_measure(runs, TOP_COLUMNS))
@@ -275,7 +275,7 @@ def _classifier_result(
     if row.params is not None:
         result.update(params_unit=row.params_unit, flops_unit=row.flops_unit)
         result.update(params=None, flops=None)
-        if runs and row.name:
+        if runs:
             cost = count_classifier(row.name)
             result['params'] = round(cost.parameters / UNITS[row.params_unit], 3)
             result['flops'] = round(cost.operations / UNITS[row.flops_unit], 3)

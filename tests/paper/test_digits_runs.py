@@ -15,8 +15,8 @@ import time
 import pytest
 
 from mmdet_eca import UserError
-from mmdet_eca.tables import digits_rows, read_records, run_digits
-from mmdet_eca.tables.digits_rows import data_commands
+from mmdet_eca.paper import digits_rows, read_records, run_digits
+from mmdet_eca.paper.digits_rows import data_commands
 
 from .digits_work_dirs import detector_metrics, write_run
 
@@ -168,7 +168,7 @@ def test_results_of_an_interrupted_call_are_kept_by_the_next(tmp_path, runs):
 def test_no_process_is_left_by_an_interruption(tmp_path, runs, number):
     (tmp_path / 'hang').write_text(f'{BACKBONE} 0\n{PLAIN_BACKBONE} 0\n')
     code = (
-        'import signal, sys; from mmdet_eca.tables import run_digits\n'
+        'import signal, sys; from mmdet_eca.paper import run_digits\n'
         # Which a shell's background jobs ignore.
         'signal.signal(signal.SIGINT, signal.default_int_handler)\n'
         f'sys.executable = {str(tmp_path / "python")!r}\n'

@@ -12,8 +12,8 @@ from pycocotools.cocoeval import COCOeval
 
 from mmdet_eca import config_path
 from mmdet_eca.engine import build_runner
-from mmdet_eca.tables import write_report
-from mmdet_eca.tables.paper_rows import AP_COLUMNS
+from mmdet_eca.paper import write_report
+from mmdet_eca.paper.paper_rows import AP_COLUMNS
 
 from .work_dirs import ECA, PLAIN, write_training
 

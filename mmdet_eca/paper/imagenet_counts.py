@@ -150,7 +150,7 @@ OTHER_NETWORKS: dict[str, list[tuple]] = {
 NOTES = {
     1: """\
 weights: of the attention in a ResNet-50; lightweight: fewer than SENet's. The other
-  two ticks are the paper's; tests/tables/test_ticks.py finds them in the layers, by
+  two ticks are the paper's; tests/paper/test_ticks.py finds them in the layers, by
   their widths and their Jacobians.
 GSoP-Net has a block in all four stages, as in the code of its authors. With the three
   of Table 3 (28.05 x 10^6 parameters) it has 2,497,408 weights, fewer than SENet.""",
@@ -298,7 +298,6 @@ def attention_layer_rows() -> Rows:
     """
     rows = []
     for member in imagenet_rows([2])[1:]:  # the first has no attention
-        assert member.name is not None
         layers, blocks = zip(*stage_layers(member.name))
         costs = [count_layer(layer) for layer in layers]
         row: dict[str, Any] = dict(
@@ -355,7 +354,6 @@ def classifier_rows(rows: Sequence[ClassifierRow] | None = None) -> Rows:
 
 
 def _count_row(row: ClassifierRow) -> dict[str, Any]:
-    assert row.name is not None
     cost = count_classifier(row.name)
     # MobileNetV2's FLOPs are printed in 2^20.
     flops_unit = '2^30' if row.flops_unit == '2^20' else row.flops_unit
@@ -484,8 +482,7 @@ def kernel_size_rows() -> Rows:
     """
     rows = []
     for point in tqdm(imagenet_rows(figures=[4])):
-        assert point.name is not None and point.backbone is not None
-        depth = int(point.backbone.removeprefix('ResNet-'))
+        depth = int(str(point.backbone).removeprefix('ResNet-'))
         cost = count_classifier(point.name)
         rows.append(
             dict(

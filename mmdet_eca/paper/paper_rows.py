@@ -66,8 +66,8 @@ class ClassifierRow(NamedTuple):
     Attributes:
         table (int, optional): Its table, None for a point of a figure.
         figure (int, optional): Its figure, None for a row of a table.
-        name (str, optional): Name of its config in ``configs/imagenet``; None for the
-            other networks of Table 4.
+        name (str): Name of its config in ``configs/imagenet``; empty for the other
+            networks of Table 4.
         method (str): Its name in the paper.
         backbone (str, optional): The network that it is in.
         top1 (float): Top-1 accuracy in percent.
@@ -87,7 +87,7 @@ class ClassifierRow(NamedTuple):
 
     table: int | None
     figure: int | None
-    name: str | None
+    name: str
     method: str
     backbone: str | None
     top1: float
@@ -202,7 +202,7 @@ def imagenet_rows(
         ClassifierRow(
             **{
                 key: value
-                for key, value in {**nowhere, **row}.items()
+                for key, value in {**nowhere, **row, 'name': row['name'] or ''}.items()
                 if key in ClassifierRow._fields
             }
         )

@@ -14,10 +14,10 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from sklearn.metrics import top_k_accuracy_score
 
+from mmdet_eca.paper import make_plan, work_dirs, write_report
+from mmdet_eca.paper.paper_pictures import draw_figure_1, draw_figure_4
+from mmdet_eca.paper.paper_report import collect_classifiers
 from mmdet_eca.pretraining import collate_images
-from mmdet_eca.tables import make_plan, work_dirs, write_report
-from mmdet_eca.tables.paper_pictures import draw_figure_1, draw_figure_4
-from mmdet_eca.tables.paper_report import collect_classifiers
 from tests.conftest import ROOT, write_images
 from tests.tools.in_process import call
 

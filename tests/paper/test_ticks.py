@@ -16,8 +16,8 @@ from mmdet_eca.models.attention import (
     GatherExcite,
     SqueezeExcitation,
 )
-from mmdet_eca.tables import complexity_rows, complexity_text
-from mmdet_eca.tables.paper_rows import tick_rows
+from mmdet_eca.paper import complexity_rows, complexity_text
+from mmdet_eca.paper.paper_rows import tick_rows
 
 PLAIN = 25_557_032  # parameters of ResNet-50
 # Channels of the first attention layer, the narrowest of its layers, the channels that

@@ -6,8 +6,8 @@ import pytest
 from mmengine.config import Config
 
 from mmdet_eca import config_path
-from mmdet_eca.tables import load_paper_rows, table_5_rows
-from mmdet_eca.tables.detector_counts import count_detector, count_row
+from mmdet_eca.paper import load_paper_rows, table_5_rows
+from mmdet_eca.paper.detector_counts import count_detector, count_row
 
 
 @cache

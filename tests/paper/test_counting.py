@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from mmdet_eca.tables import complexity, complexity_rows, complexity_text, count
-from mmdet_eca.tables.counting import per_input, per_output
+from mmdet_eca.paper import complexity, complexity_rows, complexity_text, count
+from mmdet_eca.paper.counting import per_input, per_output
 
 
 def test_convolutions_linear_layers_and_products_are_counted():

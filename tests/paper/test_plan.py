@@ -6,9 +6,9 @@ import pytest
 from mmengine.config import Config
 
 from mmdet_eca import UserError, config_path
-from mmdet_eca.tables import make_plan, plan_text, run_rows
-from mmdet_eca.tables.costs import training_images
-from mmdet_eca.tables.paper_rows import select_experiments
+from mmdet_eca.paper import make_plan, plan_text, run_rows
+from mmdet_eca.paper.costs import training_images
+from mmdet_eca.paper.paper_rows import select_experiments
 
 from .work_dirs import ECA, ECA_50, PLAIN, write_test, write_training
 

@@ -97,7 +97,7 @@ def digits_rows(names: Sequence[str] = ()) -> list[DigitsRow]:
             RETROFIT, 'mask_rcnn{}_r50_finetune_digits', 5, 'mask_rcnn_r50_digits'
         ),
     ]
-    labels = {str(member.name): member.method for member in imagenet_rows([2])}
+    labels = {member.name: member.method for member in imagenet_rows([2])}
     labels |= {'resnet50': 'plain', 'eca_k3_resnet50': 'ECA, k = 3'}
     # The detectors start from ECA with the kernel sizes of the authors' ResNet-50.
     labels['eca_resnet50'] = 'ECA, k = 3, 5, 5, 7'

@@ -8,8 +8,8 @@ import pytest
 
 from mmdet_eca import UserError
 from mmdet_eca.digits import make_digits
-from mmdet_eca.tables import digits_rows, make_digits_plan, plan_text, read_records
-from mmdet_eca.tables.digits_results import keep_results
+from mmdet_eca.paper import digits_rows, make_digits_plan, plan_text, read_records
+from mmdet_eca.paper.digits_results import keep_results
 
 from ..tools.in_process import call
 from .digits_work_dirs import detector_metrics, write_run, write_test
