@@ -271,6 +271,7 @@ def _classifier_result(
     result = {key: getattr(row, key) for key in (*keys, 'sources', 'note')}
     result.update(_measure(runs, TOP_COLUMNS))
     result.update({f'paper_{name}': value for name, value in row.paper().items()})
+    result['name'] = row.name or None
     result['unconfirmed'] = ['top1'] if row.sources == ['measured'] else []
     if row.params is not None:
         result.update(params_unit=row.params_unit, flops_unit=row.flops_unit)
