@@ -2,7 +2,6 @@
 
 import os.path as osp
 import re
-import runpy
 import shutil
 
 from setuptools import find_packages, setup
@@ -26,11 +25,10 @@ class BuildWithConfigs(build_py):
                 ignore=shutil.ignore_patterns('__pycache__'),
                 dirs_exist_ok=True,
             )
-        # By its path: the package itself needs torch, which need not be here.
-        model_index = runpy.run_path(
-            osp.join(HERE, 'mmdet_eca', 'tables', 'model_index.py')
+        shutil.copy(
+            osp.join(HERE, 'model-index.yml'),
+            osp.join(self.build_lib, 'mmdet_eca', '.mim'),
         )
-        model_index['write_model_index'](osp.join(self.build_lib, 'mmdet_eca', '.mim'))
 
 
 def read(path):
@@ -46,7 +44,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmdet_eca', 'mmdet_eca.*', 'mmcv_operators']),
-    package_data=dict(mmdet_eca=['py.typed', 'tables/paper_tables.json']),
+    package_data=dict(mmdet_eca=['py.typed', 'paper/paper_tables.json']),
     entry_points=dict(console_scripts=['mmdet-eca=mmdet_eca.commands:main']),
     cmdclass=dict(build_py=BuildWithConfigs),
     # These ranges are what the tests were run with, see docs/install.md.

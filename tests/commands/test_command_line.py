@@ -18,8 +18,8 @@ WINGS = (
     'export',
     'inference',
     'new_config',
+    'paper',
     'pretraining',
-    'tables',
 )
 
 
