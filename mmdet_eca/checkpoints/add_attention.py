@@ -9,6 +9,7 @@ from mmdet.registry import MODELS
 
 from ..errors import UserError
 from ..models.attention.types import attention_types, check_attention_type
+from ..models.weights import add_identity
 from .files import StateDict, read_weights, write_checkpoint
 from .sources import mmpretrain
 
@@ -51,7 +52,7 @@ def add_attention(path: str, out: str, attention: dict) -> str:
     """Writes a plain checkpoint's weights with attention that is the identity.
 
     The detector with attention computes exactly what the plain one does, and the
-    attention learns from there: see ``AttentionLayer.start_as_identity``.
+    attention learns from there: see :func:`add_identity`.
 
     Args:
         path (str): Weights of a detector of MMDetection 3.x with a ResNet, ResNetV1d,
@@ -83,19 +84,13 @@ def add_attention(path: str, out: str, attention: dict) -> str:
         )
     for block in blocks:
         layer = MODELS.build(dict(attention, in_channels=block.channels))
-        multiple = layer.start_as_identity()
-        if multiple is None:
+        if f'{block.norm}.bias' not in weights:
+            raise UserError(f"{path} lacks '{block.norm}.bias': it is not whole")
+        if not add_identity(weights, block.name + layer._abbr_, layer, block.norm):
             raise UserError(
                 f'{attention["type"]} has no weights, so it cannot start as the '
                 'identity: take another layer'
             )
-        for key, value in layer.state_dict().items():
-            weights[f'{block.name}{layer._abbr_}.{key}'] = value
-        for key in ('weight', 'bias'):
-            name = f'{block.norm}.{key}'
-            if name not in weights:
-                raise UserError(f'{path} lacks {name!r}: it is not whole')
-            weights[name] = weights[name] / multiple
     lines = _config(path, weights, blocks[0], attention, out)
     kept = {key: meta[key] for key in ('dataset_meta',) if key in meta}
     write_checkpoint(

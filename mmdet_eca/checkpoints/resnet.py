@@ -1,7 +1,6 @@
 """Finds the ResNet that a state dict belongs to, and checks that it is whole."""
 
 import re
-from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +18,7 @@ from ..models import (
     SEResNet,
     SEResNetV1d,
 )
+from ..models.weights import check_fit
 from .files import StateDict
 
 # The attention's class; with a deep stem it is the second one.
@@ -52,9 +52,6 @@ class Backbone(NamedTuple):
 def check_resnet(state_dict: StateDict) -> Backbone:
     """Finds the backbone of this package that weights belong to.
 
-    torch's strict ``load_state_dict`` needs the network first, and lists every
-    difference in a line of its own.
-
     Args:
         state_dict (dict[str, Tensor]): The weights by this package's parameter
             names; a classifier ``fc`` may be among them.
@@ -73,56 +70,8 @@ def check_resnet(state_dict: StateDict) -> Backbone:
     stem = _get(state_dict, 'stem.6.weight' if deep_stem else 'conv1.weight')
     with torch.device('meta'):
         model = cls(**arguments, base_channels=stem.shape[0])
-    expected = {name: value.shape for name, value in model.state_dict().items()}
-    check_names(state_dict, expected, str(backbone), optional=HEAD)
-    for name, shape in expected.items():
-        if name in state_dict and state_dict[name].shape != shape:
-            raise UserError(
-                f'{name} is of shape {tuple(state_dict[name].shape)}, in '
-                f'{backbone} it is {tuple(shape)}'
-            )
+    check_fit(state_dict, model.state_dict(), str(backbone), optional=HEAD)
     return backbone
-
-
-def check_names(
-    names: Collection[str],
-    expected: Collection[str],
-    what: str,
-    optional: Collection[str] = (),
-) -> None:
-    """Checks that the names of a checkpoint's parameters are those expected.
-
-    Batch norm's ``num_batches_tracked`` may be missing: torch before 0.4.1 did
-    not store it, and inference does not use it.
-
-    Args:
-        names (Collection[str]): The names in the checkpoint.
-        expected (Collection[str]): The names in the network.
-        what (str): The network, for the message.
-        optional (Collection[str]): Names that may be there too.
-
-    Raises:
-        UserError: If a name is missing or left over.
-    """
-    left_over = [
-        name for name in names if name not in expected and name not in optional
-    ]
-    if left_over:
-        raise UserError(
-            f'the checkpoint has {left_over[0]!r} '
-            f'({len(left_over)} names left over), which {what} '
-            'does not have'
-        )
-    missing = [
-        name
-        for name in expected
-        if name not in names and not name.endswith('num_batches_tracked')
-    ]
-    if missing:
-        raise UserError(
-            f'the checkpoint lacks {missing[0]!r} '
-            f'({len(missing)} names missing) of {what}'
-        )
 
 
 def _read_arguments(state_dict: StateDict) -> tuple[str, dict[str, Any]]:

@@ -8,12 +8,14 @@ and with it the wing that it uses, is imported when the command is called.
 import argparse
 import ast
 import inspect
+import os
 import os.path as osp
 import pkgutil
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from ..checkpoints import explained_refusals
 from ..engine.accidents import explained_accidents
 from ..engine.distributed import end_process
 from ..engine.launcher import follow_launcher
@@ -84,8 +86,16 @@ def _run_command(
     command.add_arguments(parser)
     args = parser.parse_args(arguments)
     follow_launcher()
+    # mmengine lets torch.hub run the code in what it downloads.
+    os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
+    os.environ.pop('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', None)
     # Twice, since torch's handler may raise while the inner one begins to explain.
-    with one_line_errors(program), explained_accidents(), explained_accidents():
+    with (
+        one_line_errors(program),
+        explained_accidents(),
+        explained_accidents(),
+        explained_refusals(),
+    ):
         try:
             command.run(args)
         except SystemExit as end:
