@@ -242,9 +242,6 @@ def test_missing_checkpoint(cfg):
     [
         ('none.pth', 'pretrained weights none.pth does not exist'),
         ('ecanet://none.pth.tar', 'pretrained weights none.pth.tar does not exist'),
-        ('swift://none.pth', 'its scheme is not among http://, https://, ecanet://'),
-        ('torchvision://resnet51', 'no model of this name is known'),
-        ('open-mmlab://none', 'no model of this name is known'),
         ('mmpretrain://ftp://none.pth', 'neither a file, nor a URL'),
         ('timm://ecaresnet50d.miil_in1k', 'pip install safetensors huggingface_hub'),
         ('https://host/model.safetensors', 'pip install safetensors'),
