@@ -6,7 +6,7 @@
 #               (12 minutes)
 # make interruptions: trainings that are killed and resumed, of every config, in two
 #               processes too; and two processes evaluate to what one does
-# make soak:    kills and bad inputs for SOAK_MINUTES (120), which it goes on with when
+# make soak:    kills for SOAK_MINUTES (120), which it goes on with when
 #               it is started again; the report is work_dirs/soak/report.md
 # make demo:    Digits-COCO: data, training, evaluation, pictures (13 minutes)
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's

@@ -9,6 +9,7 @@ other names are mmengine's own.
 
 import os.path as osp
 import re
+from importlib.util import find_spec
 from typing import Any
 
 from mmengine.runner import CheckpointLoader
@@ -102,6 +103,11 @@ def local_path(filename: str) -> str | None:
     scheme, separator, place = filename.partition('://')
     if not separator:
         return filename
+    if scheme == 'torchvision' and find_spec('torchvision') is None:
+        raise UserError(
+            f'{filename} needs a package that is not installed: pip install '
+            'torchvision, or give the URL of the weights'
+        )
     if scheme not in SCHEMES or place.startswith(_WEB):
         return None
     if (

@@ -139,7 +139,7 @@ def test_safetensors_are_read_by_path_and_url(server, folder, monkeypatch):
         ('timm://https://host/a.bin', None),
         ('mmpretrain://https://host/a.pth', None),
         ('mmpretrain:///data/a.pth', '/data/a.pth'),
-        ('torchvision://resnet50', None),
+        ('open-mmlab://resnet50', None),
         ('https://host/a.pth', None),
     ],
 )

@@ -89,7 +89,7 @@ def check_attention_weights(
 
 
 def _start_as_identity(
-    backbone: Any, layers: dict[str, nn.Module], state_dict: dict, prefix: str
+    backbone: Any, layers: dict[str, Any], state_dict: dict, prefix: str
 ) -> None:
     """Gives plain weights an attention with which the network computes the same."""
     can = False
