@@ -8,7 +8,8 @@ from typing import NamedTuple
 from mmdet.registry import MODELS
 
 from ..errors import UserError
-from ..models.attention.types import attention_types, check_attention_type
+from ..models.attention.types import check_attention_type
+from ..models.backbones.attention_weights import attention_names
 from ..models.weights import add_identity
 from .files import StateDict, read_weights, write_checkpoint
 from .sources import mmpretrain
@@ -75,7 +76,13 @@ def add_attention(path: str, out: str, attention: dict) -> str:
     weights, meta = read_weights(path)
     if mmpretrain.matches(weights, meta):
         weights, _ = mmpretrain.convert(weights)
-    _refuse_attention(path, weights)
+    for prefix in _PREFIXES:
+        name = min(attention_names(weights, prefix), default=None)
+        if name is not None:
+            raise UserError(
+                f'{path} has attention already, {name!r}: take the weights of the '
+                'plain network'
+            )
     blocks = list(_find_blocks(path, weights))
     if not blocks:
         raise UserError(
@@ -156,17 +163,6 @@ def _foreign_part(
     if stem in weights and weights[stem].shape[-1:] != (7,):
         return stem
     return None
-
-
-def _refuse_attention(path: str, weights: StateDict) -> None:
-    kinds = {layer._abbr_ for layer in attention_types().values()}
-    for name in weights:
-        found = re.search(r'layer\d\.\d+\.(\w+)\.', name)
-        if found and found[1] in kinds:
-            raise UserError(
-                f'{path} has attention already, {name!r}: take the weights of the '
-                'plain network'
-            )
 
 
 def _config(

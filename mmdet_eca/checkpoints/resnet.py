@@ -215,11 +215,6 @@ _READERS = dict(
 def _ratio(state_dict: StateDict, layer: str) -> int:
     """The reduction of the channels by a layer."""
     weight = _get(state_dict, f'{layer}.weight')
-    if weight.dim() < 2 or not 0 < len(weight) <= weight.shape[1]:
-        raise UserError(
-            f'{layer}.weight must have no more rows than columns, and is of shape '
-            f'{tuple(weight.shape)}'
-        )
     return weight.shape[1] // len(weight)
 
 

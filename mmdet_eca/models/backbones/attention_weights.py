@@ -53,7 +53,7 @@ def check_attention_weights(
         if isinstance(layer, LAYERS)
     }
     known = {prefix + name for name in backbone.state_dict()}
-    unexpected = _attention_names(state_dict, prefix) - known
+    unexpected = attention_names(state_dict, prefix) - known
     expected = _weights(layers)
     if expected and not unexpected and not any(name in state_dict for name in expected):
         if any(name.startswith(f'{prefix}layer') for name in state_dict):
@@ -158,8 +158,13 @@ def _weights(layers: dict[str, Any]) -> dict[str, Tensor]:
     }
 
 
-def _attention_names(state_dict: dict[str, Tensor], prefix: str) -> set:
-    """The checkpoint's parameters that belong to a known kind of attention."""
+def attention_names(state_dict: dict[str, Tensor], prefix: str) -> set[str]:
+    """Returns the names in a state dict that are of a known kind of attention.
+
+    Args:
+        state_dict (dict[str, Tensor]): A checkpoint's parameters.
+        prefix (str): Of the backbone's parameters in it, '' or 'backbone.'.
+    """
     kinds = '|'.join(layer._abbr_ for layer in attention_types().values())
     # layerL.B.eca in a block, layerL.a2_B or layerL.nonlocal_block between two blocks,
     # and AA-Net's second convolution.
