@@ -4,11 +4,11 @@ import contextlib
 import hashlib
 import os
 import os.path as osp
-import pickle
 import re
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -58,8 +58,8 @@ def explained_refusals() -> Iterator[None]:
     """
     try:
         yield
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        if isinstance(error, pickle.UnpicklingError) or 'PytorchStream' in str(error):
+    except (UnpicklingError, RuntimeError) as error:
+        if re.search('Weights only load failed|PytorchStreamReader', str(error)):
             raise UserError(_explain('a checkpoint', error)) from None
         raise
 
