@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..checkpoints import load_checkpoint, without_module
 from ..errors import UserError, first_few
+from ..models.attention import AttentionLayer
 from ..models.weights import check_fit
 from .config import dataset_metainfo, find_config, innermost_datasets
 
@@ -66,9 +67,16 @@ def check_whole(model: nn.Module, weights: dict[str, Tensor]) -> None:
     Raises:
         UserError: If it lacks one, or one has another shape.
     """
+    expected: dict[str, Tensor | None] = dict(model.state_dict())
+    for name, layer in model.named_modules():
+        if isinstance(layer, AttentionLayer) and layer.in_attention_backbone:
+            # Its backbone compares the shapes, and names the argument that fits.
+            expected.update(
+                dict.fromkeys(f'{name}.{key}' for key in layer.state_dict())
+            )
     check_fit(
         weights,
-        model.state_dict(),
+        expected,
         f'this {type(model).__name__}',
         remedy=': its network, or its number of classes, is not the one of this config',
     )
