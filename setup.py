@@ -87,7 +87,7 @@ setup(
             'pytest-cov',  # make coverage
             'pytest-xdist',  # on all cores
             'coverage>=7.10',  # follows the commands that tests start
-            'hypothesis',  # damaged and hostile files
+            'hypothesis',  # random annotation files, masks and detections
             'scikit-learn',  # the digits
             'matplotlib',
             # What is exported is compared with what onnxruntime and OpenVINO compute.

@@ -15,7 +15,7 @@ from mmengine.model import PretrainedInit
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from ..checkpoints import local_path
+from ..checkpoints import local_path, read_checkpoint
 from ..datasets import quick_check, read_categories
 from ..errors import UserError, first_few
 from .config import dataset_metainfo, innermost_datasets, tool_path, values_of
@@ -91,7 +91,10 @@ def _check_pretrained(model: Any) -> None:
 
 def _check_checkpoint(name: str | None, what: str, remedy: str) -> None:
     if name is not None:
-        _check_file(local_path(name), what, remedy)
+        path = local_path(name)
+        _check_file(path, what, remedy)
+        if path is not None:
+            read_checkpoint(path)
 
 
 def _check_file(path: Any, what: str, remedy: str = 'check its path') -> None:

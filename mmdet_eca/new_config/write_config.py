@@ -182,8 +182,8 @@ def _weights(cfg: Config, load_from: str | None) -> tuple[dict, str]:
     path = local_path(backbone.init_cfg.checkpoint)
     if path is None or osp.isfile(path):
         return {}, f'The backbone starts from {backbone.init_cfg.checkpoint!r}.'
-    checkpoint = f'torchvision://resnet{backbone.depth}'
-    init_cfg = dict(type='Pretrained', checkpoint=checkpoint)
+    plain = Config.fromfile(config_path(f'_base_/r{backbone.depth}.py')).backbone
+    init_cfg = plain.init_cfg.to_dict()
     sentence = (
         f"torchvision's ImageNet weights are downloaded once, since {path} is not "
         f'there.{identity}'

@@ -237,11 +237,12 @@ def test_weights_to_start_from(digits, tmp_path, monkeypatch):
         cfg = written(f'{name}.py', **arguments(digits), **more)
         return cfg.model.backbone, cfg.load_from
 
-    plain = dict(type='Pretrained', checkpoint='torchvision://resnet50')
+    address = 'https://download.pytorch.org/models/resnet'
+    plain = dict(type='Pretrained', checkpoint=f'{address}50-0676ba61.pth')
     found, load_from = backbone('plain')
     assert (found.init_cfg, found.frozen_stages, load_from) == (plain, 0, None)
     found, _ = backbone('deep', detector='retinanet_eca_r101')
-    assert found.init_cfg.checkpoint == 'torchvision://resnet101'
+    assert found.init_cfg.checkpoint == f'{address}101-63fe2227.pth'
     os.mkdir('pretrained')
     open('pretrained/eca_resnet50_k3557.pth.tar', 'w').close()
     found, _ = backbone('authors')

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from tests.soak.machine import machine
 
-KILLS, INPUTS = 1000, 100_000  # what is aimed at
+KILLS = 1000  # what is aimed at
 MOST_TEXT = 2000  # characters of one line that is shown in full
 
 
@@ -35,31 +35,27 @@ def sums(lines, by, counted):
     return [*rows, ['all', *[''] * (len(by) - 1), *total]]
 
 
-def count_lost(chaos, fuzzing):
-    """How much was lost, of trainings and of inputs."""
-    return sum(len(line['lost']) for line in chaos) + sum(
-        len(line['other_errors']) for line in fuzzing
-    )
+def count_lost(chaos):
+    """How much was lost."""
+    return sum(len(line['lost']) for line in chaos)
 
 
-def summary(chaos, fuzzing):
+def summary(chaos):
     """For a line on the screen."""
     kills = sum(line['kills'] for line in chaos)
-    inputs = sum(line['inputs'] for line in fuzzing)
-    return f'{kills} kills, {inputs} inputs, {count_lost(chaos, fuzzing)} lost'
+    return f'{kills} kills, {count_lost(chaos)} lost'
 
 
-def write_report(path, state, chaos, fuzzing):
+def write_report(path, state, chaos):
     """Writes the report; readers find the old one or the new one.
 
     Args:
         path: The file.
         state: 'commit', 'seconds' done, 'ends': how often a harness ended too early.
         chaos: Lines of tests.chaos.
-        fuzzing: Lines of tests.fuzzing.
     """
     hours = state['seconds'] / 3600
-    lost = count_lost(chaos, fuzzing)
+    lost = count_lost(chaos)
     day = time.strftime('%Y-%m-%d')
     parts = [
         '# Soak',
@@ -68,8 +64,8 @@ def write_report(path, state, chaos, fuzzing):
     ]
     if state['ends']:
         parts.append(f'A harness ended too early {state["ends"]} times: see its log.')
-    parts += ['## Kills', *_kills(chaos, hours), '## Inputs', *_inputs(fuzzing, hours)]
-    parts += _lost(chaos, fuzzing)
+    parts += ['## Kills', *_kills(chaos, hours)]
+    parts += _lost(chaos)
     with open(f'{path}.tmp', 'w') as file:
         file.write('\n\n'.join(parts) + '\n')
     os.replace(f'{path}.tmp', path)
@@ -90,23 +86,6 @@ def _kills(lines, hours):
     ]
 
 
-def _inputs(lines, hours):
-    if not lines:
-        return ['None yet.']
-    counted = ('inputs', 'read', 'refused', 'other_errors')
-    rows = sums(lines, ('kind',), counted)
-    for row in rows:
-        same = [line for line in lines if row[0] in ('all', line['kind'])]
-        row[1:2] = []  # how many lines there are says nothing
-        row.append(f'{max(line["slowest"] for line in same):.2f}')
-        row.append(f'{max(line["largest_memory"] for line in same) / 2**20:.0f}')
-    heads = ['kind', 'inputs', 'read', 'refused', 'other errors']
-    return [
-        _table([*heads, 'slowest, s', 'largest memory, MiB'], rows),
-        rate('inputs', rows[-1][1], hours, INPUTS),
-    ]
-
-
 def rate(what, number, hours, aim):
     """How many there are, in an hour, and when there will be as many as aimed at."""
     if not number or not hours:
@@ -117,9 +96,8 @@ def rate(what, number, hours, aim):
     return f'{text}; {aim:,} would take {aim * hours / number:.1f} hours.'
 
 
-def _lost(chaos, fuzzing):
+def _lost(chaos):
     found = [line for line in chaos if line['lost']]
-    found += [line for line in fuzzing if line['other_errors']]
     if not found:
         return []
     texts = [f'    {json.dumps(line)[:MOST_TEXT]}' for line in found]
