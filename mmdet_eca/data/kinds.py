@@ -29,8 +29,9 @@ KINDS = {
     'broken-entry': Kind(
         ERROR,
         'entries',
-        'lack something that MMDetection reads, or have it in another form',
-        'write them as COCO has them',
+        'lack a field that MMDetection reads, or have it in another form',
+        'write numbers without quotes, and what is missing: COCO has no text or null '
+        'there',
     ),
     'duplicate-image-id': Kind(
         ERROR,
@@ -53,6 +54,18 @@ KINDS = {
         'have the name of another',
         'MMDetection finds classes by name: merge or rename them',
     ),
+    'mixed-image-ids': Kind(
+        ERROR,
+        'images',
+        'have text for an id where others have a number',
+        'the evaluation sorts ids, and fails: use numbers only, or text only',
+    ),
+    'mixed-category-ids': Kind(
+        ERROR,
+        'categories',
+        'have text for an id where others have a number',
+        'the evaluation sorts ids, and finds no class: use numbers only, or text only',
+    ),
     'unlisted-image': Kind(
         ERROR,
         'objects',
@@ -69,7 +82,8 @@ KINDS = {
         ERROR,
         'objects',
         'have a segmentation that is neither polygons nor RLE',
-        'COCO has a list of polygons [x1, y1, x2, y2, ...], or counts and size',
+        'COCO has a list of polygons [x1, y1, x2, y2, ...], without brackets around '
+        'each point, or counts and size',
     ),
     'short-polygon': Kind(
         ERROR,
@@ -105,13 +119,20 @@ KINDS = {
         ERROR,
         'objects',
         'are left out by MMDetection',
-        'the other lines say why; objects with "ignore" are left out, too',
+        'the other lines say why; objects with "ignore" and crowds (iscrowd=1) are not '
+        'learned: single objects have iscrowd=0',
     ),
     'missing-image': Kind(
-        ERROR, 'images', 'are not in the folder', 'check the folder and the file names'
+        ERROR,
+        'images',
+        'are not in the folder',
+        'check the folder, and write each file_name as ls shows it',
     ),
     'unreadable-image': Kind(
-        ERROR, 'images', 'are empty, no image, or cannot be read', 'get them again'
+        ERROR,
+        'images',
+        'are empty, no image, or cannot be read by MMDetection',
+        'get them again, or save them as PNG or JPEG with 8 bits a channel',
     ),
     'truncated-image': Kind(
         ERROR,
@@ -124,6 +145,24 @@ KINDS = {
         'images',
         'have another size than the file says, as MMDetection reads them',
         'correct width and height, or save the image as EXIF turns it',
+    ),
+    'more-than-8-bits': Kind(
+        WARNING,
+        'images',
+        'have more than 8 bits a channel, of which MMDetection reads the upper 8',
+        'scale their values to 0...255 and save them with 8 bits',
+    ),
+    'no-mask': Kind(
+        ERROR,
+        'objects',
+        'have no segmentation, which this detector trains with',
+        'add masks, or take a detector without',
+    ),
+    'evaluation-fails': Kind(
+        ERROR,
+        'images',
+        'were evaluated with their own annotations as detections, and the AP is not 1',
+        'correct what the message names: no detector can be measured with them',
     ),
     'validation-in-training': Kind(
         ERROR,
@@ -157,10 +196,16 @@ KINDS = {
         'COCO has RLE for groups; set iscrowd=0 if each is one object',
     ),
     'no-iscrowd': Kind(
-        WARNING,
+        ERROR,
         'objects',
         'have no iscrowd',
         'pycocotools needs it to evaluate: write iscrowd=0',
+    ),
+    'text-object-id': Kind(
+        WARNING,
+        'objects',
+        'have text for an id',
+        'CocoMetric needs numbers: number them from 1, or use FastCocoMetric',
     ),
     'duplicate-file-name': Kind(
         WARNING,
@@ -176,6 +221,12 @@ KINDS = {
         'objects',
         'have the id 0, which pycocotools never counts as found',
         'number objects from 1',
+    ),
+    'crowded-image': Kind(
+        NOTE,
+        'images',
+        'have more than 100 objects of a class',
+        'the AP counts 100 detections of a class in an image, and cannot reach 1',
     ),
     'small-objects': Kind(
         NOTE,

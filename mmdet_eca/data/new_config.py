@@ -5,18 +5,27 @@ import os.path as osp
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
 from mmengine.config import Config
 
 from ..checkpoints import local_path
 from ..checkpoints.files import whole_file
-from ..datasets import CocoFile, check_coco_file, check_same_classes, read_coco_file
 from ..engine import config_path, tool_path
 from ..errors import UserError
+from .anchors import test_pipeline
+from .check_data import find_evaluation_problem
+from .coco_file import CocoFile, read_coco_file, write_lists
 from .config_text import config_text
 from .detectors import WITH_BOXES, find_detector, short_name
+from .findings import Findings
+from .images import check_images
+from .objects import check_objects, find_other_classes
 from .scale import propose_scale
 from .schedule import Schedule, count_gpus, plan_schedule
-from .split import choose_validation, split_file
+
+_SAMPLE = 200  # images that are read
+_SHARE = 0.1  # of the images, for validation
+_MOST = 5000  # as many as COCO's validation set has
 
 DataSet = tuple[CocoFile, str]
 
@@ -68,16 +77,28 @@ def write_config(
     for path in [out] if val else [out, *parts]:
         if osp.lexists(path):
             raise UserError(f'{path} exists: give another name by --out, or remove it')
-    train, warnings = _read(annotations, images)
+    pairs = [
+        (osp.expanduser(one), osp.expanduser(two))
+        for one, two in [(annotations, images), *([val] if val else [])]
+    ]
+    # The last of the sets is evaluated with.
+    train, *others = sets = [
+        (read_coco_file(path, evaluates=path == pairs[-1][0]), folder)
+        for path, folder in pairs
+    ]
     base = find_detector(detector, train[0])
     cfg = Config.fromfile(config_path(base))
-    val_set = None
-    if val:
-        val_set, more = _read(*val)
-        warnings += more
-        check_same_classes(train[0], val_set[0])
-    for data, _ in (train, val_set or train):
-        _check_masks(cfg, short_name(base), data)
+    all_findings = [check_objects(data) for data, _ in sets]
+    if others:
+        find_other_classes(train[0], others[0][0], all_findings[1])
+    warnings = []
+    for one, findings in zip(sets, all_findings):
+        _check_masks(cfg, short_name(base), one[0])
+        check_images(*one, findings, _SAMPLE, test_pipeline(cfg))
+        if one is sets[-1]:
+            find_evaluation_problem(*one, findings, cfg)
+        warnings += _warnings(findings)
+    val_set = others[0] if others else None
     with _writing(out), contextlib.ExitStack() as files:
         unfinished = files.enter_context(whole_file(out))
         if val_set:
@@ -132,10 +153,13 @@ def _writing(path: str) -> Iterator[None]:
         raise UserError(f'{path} cannot be written: {error}') from None
 
 
-def _read(annotations: str, images: str) -> tuple[DataSet, list[str]]:
-    annotations, images = osp.expanduser(annotations), osp.expanduser(images)
-    data = read_coco_file(annotations)
-    return (data, images), check_coco_file(data, images)
+def _warnings(findings: Findings) -> list[str]:
+    findings.refuse_errors()
+    return [
+        f'{findings.path}: {found}'
+        for severity in ('warning', 'note')
+        for found in findings.of_severity(severity)
+    ]
 
 
 def _check_masks(cfg: Config, detector: str, data: CocoFile) -> None:
@@ -150,15 +174,31 @@ def _check_masks(cfg: Config, detector: str, data: CocoFile) -> None:
 def _split(
     train: DataSet, parts: Sequence[str], files: contextlib.ExitStack
 ) -> tuple[DataSet, DataSet]:
-    """Writes the two parts of a data set, and reads them."""
-    data, images = train
-    unfinished = [files.enter_context(whole_file(path)) for path in parts]
-    split_file(data.path, choose_validation(data), *unfinished)
-    first, second = (
-        (replace(read_coco_file(path), path=part), images)
-        for path, part in zip(unfinished, parts)
-    )
-    return first, second
+    """Sets a tenth of the images with objects aside, the same ones at each call."""
+    data, folder = train
+    with_objects = np.unique(data.images[data.is_used])
+    if len(with_objects) < 2:
+        raise UserError(
+            f'{data.path} has objects in one image only, which cannot be split: give '
+            '--val ANNOTATIONS IMAGES'
+        )
+    count = min(max(1, round(_SHARE * len(with_objects))), _MOST)
+    chosen = np.random.default_rng(0).choice(with_objects, count, replace=False)
+    is_val = np.zeros(len(data.image_ids), bool)
+    is_val[chosen] = True
+    sets = []
+    for path, images in zip(parts, (~is_val, is_val)):
+        unfinished = files.enter_context(whole_file(path))
+        write_lists(
+            unfinished,
+            images=[data.lists.images[i] for i in np.flatnonzero(images)],
+            annotations=[
+                data.lists.annotations[i] for i in np.flatnonzero(images[data.images])
+            ],
+            categories=data.lists.categories,
+        )
+        sets.append((replace(read_coco_file(unfinished), path=path), folder))
+    return sets[0], sets[1]
 
 
 def _weights(cfg: Config, load_from: str | None) -> tuple[dict, str]:
@@ -171,9 +211,7 @@ def _weights(cfg: Config, load_from: str | None) -> tuple[dict, str]:
         if path is not None and not osp.isfile(osp.expanduser(path)):
             raise UserError(f'checkpoint {path} does not exist: check --load-from')
         return (
-            dict(
-                model=dict(backbone=dict(attends, init_cfg=None)), load_from=load_from
-            ),
+            dict(backbone=dict(attends, init_cfg=None), load_from=load_from),
             'All weights that fit are of load_from; layers that count classes are new.'
             + (' Attention that it lacks starts as the identity.' if attends else ''),
         )
@@ -188,7 +226,7 @@ def _weights(cfg: Config, load_from: str | None) -> tuple[dict, str]:
         f"torchvision's ImageNet weights are downloaded once, since {path} is not "
         f'there.{identity}'
     )
-    return dict(model=dict(backbone=dict(attends, init_cfg=init_cfg))), sentence
+    return dict(backbone=dict(attends, init_cfg=init_cfg)), sentence
 
 
 def _kind(data: CocoFile) -> str:

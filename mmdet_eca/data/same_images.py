@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from ..datasets import CocoFile, Findings
+from .coco_file import CocoFile
+from .findings import Findings
 
 _PIECE = 2**20  # bytes that are hashed at once
 

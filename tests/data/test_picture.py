@@ -7,9 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet_eca.datasets import read_coco_file
-from mmdet_eca.visualization import data as pictures
-from mmdet_eca.visualization import draw_data
+from mmdet_eca.data import draw_data, read_coco_file
+from mmdet_eca.data import picture as pictures
 from mmdet_eca.visualization.figures import figure
 
 CLASSES = 40

@@ -8,10 +8,11 @@ from mmdet.registry import TASK_UTILS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from ..datasets import CocoFile, Findings
-from ..engine import find_config, innermost_datasets
+from ..engine import innermost_datasets
 from ..engine.config import values_of
 from ..errors import UserError
+from .coco_file import CocoFile
+from .findings import Findings
 
 _MANY = 0.25  # of all objects, for a warning
 
@@ -62,37 +63,39 @@ class Anchors:
         )
 
 
-def anchors_of(config: str | None) -> Anchors:
+def anchors_of(cfg: Config | None, name: str = '') -> Anchors:
     """Reads anchors and test scale from a detector's config.
 
     Args:
-        config (str, optional): A config; by default what MMDetection's Faster R-CNN
-            has: anchors from 32 pixels on, 1333 x 800.
+        cfg (Config, optional): A config; by default the anchors and the scale of
+            MMDetection's Faster R-CNN: from 32 pixels on, 1333 x 800.
+        name (str): The config's name, for messages.
 
     Raises:
-        UserError: If there is no such config, or its test pipeline does not resize.
+        UserError: If its test pipeline does not resize.
     """
-    if config is None:
+    if cfg is None:
         return Anchors()
-    cfg = Config.fromfile(find_config(config))
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
     sizes: set[float] = set()
     for generator in values_of(cfg.get('model'), 'anchor_generator'):
         for anchors in TASK_UTILS.build(generator).base_anchors:
             width, height = (anchors[:, 2:] - anchors[:, :2]).T
             sizes |= {round(float(s), 2) for s in (width * height).sqrt()}
-    return Anchors(tuple(sorted(sizes)), _test_scale(cfg, config), config)
-
-
-def _test_scale(cfg: Config, config: str) -> tuple[int, int]:
-    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
-    for dataset in innermost_datasets(loader.get('dataset', {})):
-        for step in dataset.get('pipeline', []):
-            scale: Any = step.get('scale')
-            if scale is not None:
-                sides = scale if isinstance(scale, (tuple, list)) else (scale, scale)
-                return int(sides[0]), int(sides[1])
+    for step in test_pipeline(cfg):
+        scale: Any = step.get('scale')
+        if scale is not None:
+            sides = scale if isinstance(scale, (tuple, list)) else (scale, scale)
+            return Anchors(tuple(sorted(sizes)), (int(sides[0]), int(sides[1])), name)
     raise UserError(
-        f'config {config} has no Resize with a scale in its test pipeline: name a '
+        f'config {name} has no Resize with a scale in its test pipeline: name a '
         "detector's config"
     )
+
+
+def test_pipeline(cfg: Config) -> list[dict]:
+    """The pipeline of a config's test or validation set; empty if it has none."""
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
+    for dataset in innermost_datasets(loader.get('dataset', {})):
+        return dataset.get('pipeline') or []
+    return []

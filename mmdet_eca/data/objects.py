@@ -8,37 +8,11 @@ import numpy as np
 from ..errors import first_few
 from .coco_file import CocoFile, overlaps
 from .findings import Findings
-from .image_files import check_images
 
-_SAMPLE = 200  # images whose headers are read, evenly spread over the file
+COUNTED = 100  # detections of a class in an image that count for the AP
 _FACTOR = 2  # between area and mask
 _PIXELS = 16  # by which an area may be wrong at any rate
 _ODD_SPACE = re.compile(r'^\s|\s$|\s\s|[^\S ]')
-
-
-def check_coco_file(data: CocoFile, folder: str) -> list[str]:
-    """Checks an annotation file and what MMDetection does with its images.
-
-    All files must exist; 200 of them are looked at.
-
-    Args:
-        data (CocoFile): The annotation file.
-        folder (str): The folder that its file names are relative to.
-
-    Returns:
-        list[str]: One line on each warning and note.
-
-    Raises:
-        UserError: If there is an error.
-    """
-    findings = check_objects(data)
-    check_images(data, folder, findings, _SAMPLE)
-    findings.refuse_errors()
-    return [
-        f'{data.path}: {found}'
-        for severity in ('warning', 'note')
-        for found in findings.of_severity(severity)
-    ]
 
 
 def check_objects(data: CocoFile, all_objects: bool = True) -> Findings:
@@ -58,6 +32,11 @@ def check_objects(data: CocoFile, all_objects: bool = True) -> Findings:
     _check_areas(data, findings)
     if all_objects:
         _check_what_is_empty(data, findings)
+    findings.add(
+        'crowded-image',
+        [data.image_ids[i] for i in sorted(crowded_images(data))],
+        len(data.image_ids),
+    )
     zeros = [value for value in data.ids if value == 0]
     findings.add('object-id-0', zeros, len(data.ids))
     names = [name for name in data.classes if _ODD_SPACE.search(name)]
@@ -99,6 +78,13 @@ def find_other_classes(train: CocoFile, val: CocoFile, findings: Findings) -> No
         len(val.classes),
         [_difference(train.classes, val.classes)],
     )
+
+
+def crowded_images(data: CocoFile) -> set[int]:
+    """Indices of images with more objects of a class than pycocotools counts."""
+    pairs = np.stack([data.images, data.labels], 1)[data.is_used]
+    pairs, counts = np.unique(pairs, axis=0, return_counts=True)
+    return set(pairs[counts > COUNTED, 0].tolist())
 
 
 def _check_boxes(data: CocoFile, findings: Findings) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..datasets import CocoFile
+from .coco_file import CocoFile
 
 BASE = (1333, 800)  # the configs of configs/ have it: a box that the image fits into
 LARGEST = 1200  # shorter side; more than twice the memory of 800

@@ -4,8 +4,10 @@ import json
 from dataclasses import dataclass
 
 from ..checkpoints.files import whole_file
-from ..datasets import KINDS, SEVERITIES, CocoFile, Findings
 from .anchors import Anchors
+from .coco_file import CocoFile
+from .findings import Findings
+from .kinds import KINDS, SEVERITIES
 
 
 @dataclass

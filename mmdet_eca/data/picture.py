@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..datasets import CocoFile
-from .figures import figure
+from ..visualization import figure
+from .coco_file import CocoFile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

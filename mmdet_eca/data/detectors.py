@@ -4,9 +4,9 @@ import glob
 import os.path as osp
 import re
 
-from ..datasets import CocoFile
 from ..engine import config_path
 from ..errors import UserError
+from .coco_file import CocoFile
 
 WITH_MASKS = 'mask_rcnn_eca_r50'
 WITH_BOXES = 'faster_rcnn_eca_r50'

@@ -7,8 +7,9 @@ from mmdet.datasets.transforms import Resize
 from mmengine.config import Config
 
 from mmdet_eca import config_path
-from mmdet_eca.datasets import CocoFile, Findings
-from mmdet_eca.new_config.scale import propose_scale, resize_pipeline
+from mmdet_eca.data import CocoFile, Findings
+from mmdet_eca.data.coco_file import CocoLists
+from mmdet_eca.data.scale import propose_scale, resize_pipeline
 
 
 def data_of(size, *objects):
@@ -19,6 +20,7 @@ def data_of(size, *objects):
     zeros = np.zeros(len(boxes), int)
     return CocoFile(
         path='',
+        lists=CocoLists(),
         classes=('a',),
         category_ids=[1],
         image_ids=[1],
@@ -32,7 +34,7 @@ def data_of(size, *objects):
         mask_areas=boxes[:, 2:].prod(1),
         has_mask=ones,
         is_crowd=~ones,
-        is_used=ones,
+        is_loaded=ones,
         findings=Findings(''),
     )
 

@@ -4,7 +4,9 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import UserError
-from .kinds import ERROR, KINDS
+from .kinds import ERROR, KINDS, WARNING
+
+__all__ = ['ERROR', 'WARNING', 'Finding', 'Findings', 'on_one_line', 'shortened']
 
 _EXAMPLES = 3
 
