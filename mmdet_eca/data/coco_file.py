@@ -202,9 +202,7 @@ def read_categories(path: str) -> list[str]:
     """
     try:
         names = msgspec.json.Decoder(_Name)
-        found = [
-            names.decode(_as_json(one)).name for one in read_lists(path).categories
-        ]
+        found = [_decode_entry(one, names).name for one in read_lists(path).categories]
     except msgspec.DecodeError:
         found = []
     if not found:
@@ -367,18 +365,18 @@ def _decode(
     raws = getattr(lists, key)[:first]
     for number, raw in enumerate(tqdm(raws, f'reading {key}', delay=5, leave=False), 1):
         try:
-            entries.append(_decode_entry(raw, key))
+            entries.append(_decode_entry(raw, _ENTRIES[key]))
         except ValueError as error:
             broken.append(f'entry {number} of "{key}" {_describe(raw, str(error))}')
     return entries
 
 
-def _decode_entry(entry: Any, key: str) -> Any:
+def _decode_entry(entry: Any, decoder: msgspec.json.Decoder) -> Any:
     if isinstance(entry, Raw):
-        return _ENTRIES[key].decode(entry)
-    if key == 'annotations' and isinstance(entry, dict) and 'segmentation' in entry:
+        return decoder.decode(entry)
+    if isinstance(entry, dict) and 'segmentation' in entry:
         entry = dict(entry, segmentation=Raw(_as_json(entry['segmentation'])))
-    return msgspec.convert(entry, _ENTRIES[key].type)
+    return msgspec.convert(entry, decoder.type)
 
 
 def _as_json(entry: Any) -> bytes:

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.model import PretrainedInit
 
 from mmdet_eca import UserError, config_path
-from mmdet_eca.data import before_run, check_data, read_coco_file
+from mmdet_eca.data import before_run, check_data
 from mmdet_eca.engine import add_run_arguments, build_runner
 from mmdet_eca.engine.checks import check_config
 
@@ -376,15 +376,6 @@ def test_only_training_needs_objects(cfg, editable, largest, monkeypatch):
     check_config(cfg, TRAIN)
     edit(lambda c: c.pop('annotations'))
     assert 'has no annotations' in error_of(cfg)
-
-
-def test_the_sample_is_what_the_whole_file_begins_with(editable):
-    _, edit = editable
-    path, _ = edit(lambda c: c)
-    whole, first = read_coco_file(path), read_coco_file(path, first=5)
-    assert first.ids == whole.ids[:5] and first.file_names == whole.file_names
-    assert first.classes == whole.classes and not first.findings
-    assert first.images.tolist() == whole.images[:5].tolist()
 
 
 def test_other_formats_are_left_alone(cfg, editable):

@@ -12,14 +12,10 @@ from mmdet_eca.checkpoints.add_attention import add_attention
 from mmdet_eca.checkpoints.convert import convert_checkpoint
 from mmdet_eca.checkpoints.files import read_checkpoint, read_weights
 from mmdet_eca.checkpoints.rebuilding import NAMES, Storage, StorageType
-from mmdet_eca.datasets import (
-    check_coco_file,
-    check_same_classes,
-    iterate_lists,
-    read_categories,
-    read_coco_file,
-    read_image_file,
-)
+from mmdet_eca.data import Findings, read_categories, read_coco_file
+from mmdet_eca.data.coco_file import read_lists
+from mmdet_eca.data.images import build_reader, read_image_file
+from mmdet_eca.data.objects import check_objects, find_other_classes
 from mmdet_eca.engine.resuming.finding import find_newest_checkpoint
 from mmdet_eca.errors import UserError
 from mmdet_eca.pretraining import image_decoding
@@ -102,7 +98,7 @@ def predicted_image(path):
 
 def checked_image(path):
     """The reader of the images of a data set, which reports and raises nothing."""
-    file = read_image_file(path)
+    file = read_image_file(path, build_reader())
     assert file.bytes == os.path.getsize(path)
     if file.problem:
         raise UserError(f'{file.problem}: {file.reason}')
@@ -121,15 +117,14 @@ def annotations(path):
     assert data.images.max(initial=-1) < images
     assert data.labels.max(initial=-1) < len(data.classes)
     assert all(isinstance(name, str) for name in data.classes)
-    check_same_classes(data, data)
-    for line in (*check_coco_file(data, os.path.dirname(path)), str(data)):
+    find_other_classes(data, data, Findings(path))
+    for line in (*map(str, check_objects(data).values()), str(data)):
         assert len(line.splitlines()) == 1, repr(line)
 
 
 def annotation_lists(path):
-    """The stream of a file's lists."""
-    for key, _ in iterate_lists(path):
-        assert isinstance(key, str)
+    """The lists of a file."""
+    assert isinstance(read_lists(path).images, list)
 
 
 def categories(path):
@@ -218,6 +213,6 @@ def _check_tensor(value):
 
 def checked_data(path):
     """The check of a whole data set."""
-    from mmdet_eca.data_check import check_data
+    from mmdet_eca.data import check_data
 
     str(check_data(path, os.path.dirname(path)))
