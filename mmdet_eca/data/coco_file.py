@@ -75,7 +75,7 @@ class _Name(Struct):
     name: str
 
 
-_ENTRIES = dict(
+_ENTRIES: dict[str, msgspec.json.Decoder] = dict(
     images=msgspec.json.Decoder(Image),
     annotations=msgspec.json.Decoder(Object),
     categories=msgspec.json.Decoder(Category),
@@ -394,8 +394,8 @@ def _describe(raw: Any, error: str) -> str:
     return f'has the wrong form: {expected.lower()}: {_shown(raw)}'
 
 
-def _shown(raw: Any) -> str:
-    return on_one_line(_as_json(raw).decode(errors='replace'), 100)
+def _shown(raw: Any, limit: int = 100) -> str:
+    return on_one_line(_as_json(raw).decode(errors='replace'), limit)
 
 
 def _positions(wanted: Sequence[Hashable], ids: Sequence[Hashable]) -> np.ndarray:
@@ -448,9 +448,11 @@ def _check_masks(
         if form not in ('', 'rle', 'polygons'):
             places.setdefault(form, []).append(place)
     for kind, found in places.items():
-        examples = [
-            f'id {shortened(data.ids[i])}: {_shown(raws[i])}' for i in found[:3]
-        ]
+        examples = None
+        if kind in ('unknown-mask', 'rle-does-not-fit'):
+            examples = [
+                f'id {shortened(data.ids[i])}: {_shown(raws[i], 50)}' for i in found[:3]
+            ]
         data.findings.add(kind, [data.ids[i] for i in found], len(masks), examples)
 
 

@@ -146,7 +146,7 @@ def _as_detections(info: dict, has_masks: bool) -> dict | None:
     """The objects of an image as a detector's output; None if a mask is empty."""
     objects = [one for one in info['instances'] if not one['ignore_flag']]
     size = info['height'], info['width']
-    found = dict(
+    found: dict[str, Any] = dict(
         bboxes=torch.tensor([one['bbox'] for one in objects], device='cpu'),
         labels=torch.tensor([one['bbox_label'] for one in objects], device='cpu'),
         scores=torch.ones(len(objects), device='cpu'),

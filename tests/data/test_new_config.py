@@ -1,8 +1,10 @@
 """A config for somebody's data: written, loaded, checked, built, trained."""
 
+import ast
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -21,6 +23,7 @@ from mmdet_eca.engine import innermost_datasets
 from mmdet_eca.engine.checks import check_config
 from mmdet_eca.engine.config import values_of
 from mmdet_eca.tables import table_5_rows
+from tests.conftest import run
 from tests.tools.in_process import call, log, mistake
 
 # Short, long, with quotes, and what mmengine's configs fill in.
@@ -142,6 +145,18 @@ def test_paths_and_text_of_the_config(renamed, tmp_path, monkeypatch):
     assert 'For 2 GPUs' in comment and 'smallest anchor has 32' in comment
     assert 'detector: mask_rcnn_eca_r50, since the objects have masks' in text
     assert 'dist_train.sh' in text and text.endswith('mine.py 2')
+
+
+def test_mmdetections_own_tools_read_it(digits, tmp_path):
+    """In a process that has not imported this package."""
+    path = tmp_path / 'mine.py'
+    cfg = written(path, **arguments(digits))
+    read = (
+        f'from mmengine import Config; print(Config.fromfile({str(path)!r}).to_dict())'
+    )
+    printed = run(sys.executable, '-c', read).stdout
+    assert ast.literal_eval(printed.splitlines()[-1]) == cfg.to_dict()
+    assert 'mmdet_eca' in cfg.custom_imports['imports']
 
 
 def test_trains_and_evaluates(renamed, tmp_path):
