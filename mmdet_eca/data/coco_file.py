@@ -166,9 +166,9 @@ def read_lists(path: str) -> CocoLists:
     """
     if not osp.isfile(path):
         raise UserError(f'annotation file {path} does not exist: check its path')
-    with open(path, 'rb') as file:
-        content = file.read()
     try:
+        with open(path, 'rb') as file:
+            content = file.read()
         try:
             raw = msgspec.json.decode(content, type=_RawLists)
             return CocoLists(raw.images, raw.annotations, raw.categories)
@@ -177,10 +177,10 @@ def read_lists(path: str) -> CocoLists:
             # surrogate pairs, as names of files have that are no UTF-8.
             loaded = json.loads(content.decode(), parse_constant=str)
             return msgspec.convert(loaded, CocoLists)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, MemoryError, OSError) as error:
         raise UserError(
             f'{path} is not a COCO annotation file, or it is cut off or damaged: '
-            f'{error}'
+            f'{str(error) or type(error).__name__}'
         ) from None
 
 

@@ -54,7 +54,6 @@ _OTHERS = {
         checkpoints.special_files, readers.pretraining_image
     ),
     'annotations': Kind(annotations.annotations, readers.annotations),
-    'annotations: checked': Kind(annotations.annotations, readers.checked_data),
     'annotations: lists': Kind(annotations.annotations, readers.annotation_lists),
     'annotations: categories': Kind(annotations.annotations, readers.categories),
     'annotations: depths': Kind(annotations.depths, readers.annotations),

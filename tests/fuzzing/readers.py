@@ -209,10 +209,3 @@ def _check_tensor(value):
     assert isinstance(
         vars(value) if hasattr(value, '__dict__') else {}, collections.abc.Mapping
     )
-
-
-def checked_data(path):
-    """The check of a whole data set."""
-    from mmdet_eca.data import check_data
-
-    str(check_data(path, os.path.dirname(path)))
