@@ -15,8 +15,7 @@ from mmengine.config import Config
 from mmengine.model import PretrainedInit
 
 from mmdet_eca import UserError, config_path
-from mmdet_eca.data_check import check_data
-from mmdet_eca.datasets import before_training, read_coco_file, read_first_objects
+from mmdet_eca.data import before_run, check_data
 from mmdet_eca.engine import add_run_arguments, build_runner
 from mmdet_eca.engine.checks import check_config
 
@@ -337,12 +336,12 @@ def editable(cfg, digits, tmp_path):
     return folder, edit
 
 
-@pytest.mark.parametrize('largest', [before_training.WHOLE, 0])
+@pytest.mark.parametrize('largest', [before_run.WHOLE, 0])
 def test_bad_data_stop_a_run_with_the_words_of_check_coco(
     cfg, editable, largest, monkeypatch
 ):
     """A small file is read whole, of a large one the beginning."""
-    monkeypatch.setattr(before_training, 'WHOLE', largest)
+    monkeypatch.setattr(before_run, 'WHOLE', largest)
     _, edit = editable
     check_config(cfg, TRAIN)
     words = edit(lambda c: c['annotations'][3].update(category_id=99))
@@ -365,23 +364,14 @@ def test_images_that_are_missing_or_cut_off_stop_a_run(cfg, editable):
     check_config(cfg, ('train',))
 
 
-@pytest.mark.parametrize('largest', [before_training.WHOLE, 0])
+@pytest.mark.parametrize('largest', [before_run.WHOLE, 0])
 def test_only_training_needs_objects(cfg, editable, largest, monkeypatch):
-    monkeypatch.setattr(before_training, 'WHOLE', largest)
+    monkeypatch.setattr(before_run, 'WHOLE', largest)
     _, edit = editable
     edit(lambda c: c.pop('annotations'), 'val')
     check_config(cfg, TRAIN)
     edit(lambda c: c.pop('annotations'))
     assert 'has no annotations' in error_of(cfg)
-
-
-def test_the_sample_is_what_the_whole_file_begins_with(editable):
-    _, edit = editable
-    path, _ = edit(lambda c: c)
-    whole, first = read_coco_file(path), read_first_objects(path, 5)
-    assert first.ids == whole.ids[:5] and first.file_names == whole.file_names
-    assert first.classes == whole.classes and not first.findings
-    assert first.images.tolist() == whole.images[:5].tolist()
 
 
 def test_other_formats_are_left_alone(cfg, editable):
