@@ -17,7 +17,7 @@ from importlib import import_module
 from ..engine.accidents import explained_accidents
 from ..engine.distributed import end_process
 from ..engine.launcher import follow_launcher
-from ..engine.resuming import INTERRUPTED
+from ..engine.resuming import INTERRUPTED, InterruptionHook
 from ..errors import one_line_errors
 
 PROGRAM = 'mmdet-eca'
@@ -84,12 +84,15 @@ def _run_command(
     command.add_arguments(parser)
     args = parser.parse_args(arguments)
     follow_launcher()
-    # Twice, since torch's handler may raise while the inner one begins to explain.
-    with one_line_errors(program), explained_accidents(), explained_accidents():
+    with one_line_errors(program), explained_accidents():
         try:
             command.run(args)
         except SystemExit as end:
             if end.code == INTERRUPTED:
                 end_process(INTERRUPTED)
+            raise
+        except RuntimeError:
+            if InterruptionHook.received:  # the others have left already
+                end_process(INTERRUPTED, alone=True)
             raise
         end_process()

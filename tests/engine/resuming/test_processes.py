@@ -133,7 +133,7 @@ def test_a_signal_to_the_launcher(number, whole, tmp_path):
         launcher.send_signal(number)
         assert launcher.wait(timeout=60) == 75
     text = (tmp_path / 'output').read_text()
-    assert re.search('ends with status 75 at SIGTERM: --resume goes on', text)
+    assert re.search('ends with status 75 at SIGTERM: --resume continues', text)
     os.remove(folder / 'started')
     run(*words, '--resume', **variables())
     assert_same(folder, whole)
