@@ -6,8 +6,8 @@
 #               (12 minutes)
 # make interruptions: trainings that are killed and resumed, of every config, in two
 #               processes too; and two processes evaluate to what one does
-# make soak:    kills and bad inputs for SOAK_MINUTES (120), which it goes on with when
-#               it is started again; the report is work_dirs/soak/report.md
+# make soak:    kills trainings at random for SOAK_MINUTES (120); started again, it
+#               continues; the report is work_dirs/soak/report.md
 # make demo:    Digits-COCO: data, training, evaluation, pictures (13 minutes)
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
 # make gpu:     on a machine with a GPU: tests, benchmarks and demo on it
@@ -54,7 +54,7 @@ drop-in: install
 	$(DROP_IN) -k 'not losses' & others=$$!; $(DROP_IN) -k losses && wait $$others
 
 interruptions: install
-	$(PYTEST) -m slow tests/engine/resuming tests/chaos tests/same_answer
+	$(PYTEST) -m slow tests/engine tests/soak tests/same_answer
 
 SOAK_MINUTES ?= 120
 

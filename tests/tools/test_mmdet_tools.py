@@ -17,7 +17,7 @@ TOOLS = osp.join(osp.dirname(mmdet.__file__), '.mim', 'tools')
 BACKBONES = dict(
     plain="dict(_delete_=True, type='ResNet', depth=50, base_channels=16)", eca='dict()'
 )
-OFF = {switch: False for switch in SWITCHES}
+OFF = dict.fromkeys(SWITCHES, False)
 
 
 def theirs(tool, *words):

@@ -1,7 +1,6 @@
 """The same in two processes, which torchrun starts."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -70,7 +69,7 @@ def command(work_dir, *hooks, **settings):
         **settings,
     )
     config.default_hooks.logger = dict(type='LoggerHook', interval=1)
-    names = ('engine.resuming.toy', 'engine.resuming.test_processes', 'chaos.witness')
+    names = ('engine.resuming.toy', 'engine.resuming.test_processes', 'soak.training')
     modules = [f'tests.{name}' for name in names]
     config.custom_imports = dict(imports=modules)
     config.dump(work_dir / 'config.py')
@@ -133,8 +132,35 @@ def test_a_signal_to_the_launcher(number, whole, tmp_path):
         launcher.send_signal(number)
         assert launcher.wait(timeout=60) == 75
     text = (tmp_path / 'output').read_text()
-    assert re.search('ends with status 75 at SIGTERM: --resume continues', text)
+    assert 'ends with status 75 at SIGTERM' in text
     os.remove(folder / 'started')
+    run(*words, '--resume', **variables())
+    assert_same(folder, whole)
+
+
+@HOOKS.register_module()
+class ToySignalToOne(Hook):
+    """Sends SIGTERM to one of two processes."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.rank == 1 and runner.iter == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_ends_both(whole, tmp_path):
+    """After the same iteration, and with a checkpoint of it."""
+    folder = tmp_path / 'interrupted'
+    words = command(folder, dict(type='ToySignalToOne'))
+    done = run(*words, check=False, **variables())
+    assert done.returncode == 75, done.stderr
+    assert 'Traceback' not in done.stdout + done.stderr
+    (path,) = folder.glob('within_epoch_iter_*.pth')
+    last = torch.load(path)['meta']['iter']
+    assert 6 <= last <= 8 and max(logged(folder)) == last
+    config = Config.fromfile(folder / 'config.py')
+    config.custom_hooks = []
+    config.dump(folder / 'config.py')
     run(*words, '--resume', **variables())
     assert_same(folder, whole)
 
@@ -143,9 +169,9 @@ def test_a_signal_to_the_launcher(number, whole, tmp_path):
 def test_a_signal_to_one_process_in_an_evaluation(whole, tmp_path):
     """The others do not wait for it, and nothing is lost."""
     evaluation = dict(
-        model=dict(type='ChaosModel'),
+        model=dict(type='SoakModel'),
         val_cfg=dict(type='ValLoop'),
-        val_evaluator=dict(type='ChaosScore'),
+        val_evaluator=dict(type='SoakScore'),
         val_dataloader=dict(
             batch_size=8,
             num_workers=0,
