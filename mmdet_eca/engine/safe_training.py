@@ -38,7 +38,7 @@ def use_safe_training(cfg: Config) -> None:
         hooks = dict(cfg.get('default_hooks') or {})
         for name, kind in (('checkpoint', CheckpointHook), ('logger', LoggerHook)):
             hook = hooks.get(name, dict(type=kind.__name__))
-            if hook is not None and _name(hook['type']) == kind.__name__:
+            if hook is not None and _name(hook.get('type')) == kind.__name__:
                 hooks[name] = dict(hook, type=f'{PACKAGE}.Safe{kind.__name__}')
         cfg.default_hooks = hooks
     if on['save_at_signals'] and cfg.train_cfg.get('type') in LOOPS.values():
@@ -49,7 +49,7 @@ def use_safe_training(cfg: Config) -> None:
 
 def _add_hook(cfg: Config, name: str) -> None:
     hooks = list(cfg.get('custom_hooks') or [])
-    if name not in [_name(hook['type']).rpartition('.')[2] for hook in hooks]:
+    if name not in [_name(hook.get('type')).rpartition('.')[2] for hook in hooks]:
         cfg.custom_hooks = [*hooks, dict(type=f'{PACKAGE}.{name}')]
 
 

@@ -3,7 +3,7 @@ import os
 import os.path as osp
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mmdet.registry import HOOKS
@@ -17,6 +17,7 @@ from .finding import POINTER, WITHIN_EPOCH
 from .loops import can_continue_here
 
 BACKEND = 'whole_files'
+UNFINISHED = 'checkpoint.tmp'  # a killed process leaves one such file at most
 EARLY_STOPPING = 'early_stopping'  # in the message hub, and so in checkpoints
 
 
@@ -33,8 +34,7 @@ class WholeFileBackend(LocalBackend):
 
     def put(self, obj: bytes, filepath: str) -> None:
         """Writes a file whole or not at all."""
-        # One name, so that a killed process leaves one unfinished file at most.
-        unfinished = osp.join(osp.dirname(filepath), 'checkpoint.tmp')
+        unfinished = osp.join(osp.dirname(filepath), UNFINISHED)
         with whole_file(filepath, unfinished):
             super().put(obj, unfinished)
 
@@ -74,6 +74,9 @@ class SafeCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """Takes up the state of an earlier process."""
         super().before_train(runner)
+        if is_main_process():
+            with suppress(OSError):
+                os.remove(osp.join(self.out_dir, UNFINISHED))
         self.saved_at = time.monotonic()
         self.saved_iter = runner.iter
         states = runner.message_hub.runtime_info.get(EARLY_STOPPING, ())

@@ -5,7 +5,6 @@ import glob
 import logging
 import os
 import os.path as osp
-from collections.abc import Iterator
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -71,19 +70,15 @@ def find_newest_checkpoint(cfg: Config) -> tuple[str, dict] | None:
     Raises:
         UserError: If there are checkpoints, and none of them is whole.
     """
-    patterns = ['epoch_*.pth', 'iter_*.pth', WITHIN_EPOCH.format('*')]
-    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    if hook.get('filename_tmpl'):
-        patterns.append(hook['filename_tmpl'].format('*'))
-    paths = {
+    pointed, folder = _follow_pointer(cfg.work_dir)
+    paths = [
         path
-        for pattern in patterns
-        for path in glob.glob(osp.join(glob.escape(_folder(cfg)), pattern))
-        if osp.isfile(path)
-    }
-    by_time = sorted(paths, key=lambda path: os.stat(path).st_mtime_ns, reverse=True)
+        for path in glob.glob(osp.join(glob.escape(folder), '*.pth'))
+        if osp.isfile(path) and not osp.basename(path).startswith('best_')
+    ]
+    paths.sort(key=lambda path: os.stat(path).st_mtime_ns, reverse=True)
     damaged = []
-    for path in dict.fromkeys([*_pointed(cfg), *by_time]):
+    for path in dict.fromkeys([*pointed, *paths]):
         try:
             return path, _read_meta(path)
         except UserError as error:
@@ -97,27 +92,19 @@ def find_newest_checkpoint(cfg: Config) -> tuple[str, dict] | None:
     return None
 
 
-def _pointed(cfg: Config) -> Iterator[str]:
-    """Yields the file that ``last_checkpoint`` points to, if there is one."""
-    pointer = osp.join(cfg.work_dir, POINTER)
+def _follow_pointer(work_dir: str) -> tuple[list[str], str]:
+    """Returns the file that ``last_checkpoint`` points to, if any, and its folder."""
+    pointer = osp.join(work_dir, POINTER)
     if not osp.isfile(pointer):
-        return
+        return [], work_dir
     with open(pointer, errors='replace') as file:
         path = file.read(_LONGEST_PATH).strip()
-    moved = osp.join(_folder(cfg), osp.basename(path))
-    for candidate in (path, moved):  # the folder may have been moved
+    moved = osp.join(work_dir, osp.basename(path))  # with the folder
+    for candidate in (path, moved):
         if candidate and '\0' not in candidate and osp.isfile(candidate):
-            yield candidate
-            return
+            return [candidate], osp.dirname(candidate)
     _warn(f'{pointer} points to {path!r}, which is no file')
-
-
-def _folder(cfg: Config) -> str:
-    """Returns the folder into which mmengine's hook writes checkpoints."""
-    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    if hook.get('out_dir'):
-        return osp.join(hook['out_dir'], osp.basename(cfg.work_dir.rstrip(osp.sep)))
-    return cfg.work_dir
+    return [], work_dir
 
 
 def _read_meta(path: str) -> dict:

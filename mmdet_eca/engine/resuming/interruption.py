@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from torch.distributed import TCPStore
 from torch.utils.data import DataLoader
 
+from ...errors import UserError
 from ..distributed import end_process
 from .checkpoints import SafeCheckpointHook
 from .loops import can_continue_here
@@ -50,18 +51,29 @@ class InterruptionHook(Hook):
         self.handlers: dict[int, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Listens to signals from now on."""
+        """Listens to signals from now on.
+
+        Raises:
+            UserError: If the processes have resumed from different checkpoints.
+        """
         if threading.current_thread() is not threading.main_thread():
             return  # Python has no handlers there
         if is_distributed():
-            restarts = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
-            self.key = f'mmdet_eca/last_update/{restarts}'
             self.store = TCPStore(
                 os.environ['MASTER_ADDR'],
                 int(os.environ['MASTER_PORT']),
                 is_master=False,
                 timeout=datetime.timedelta(minutes=5),
             )
+            restarts = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
+            self.key = f'mmdet_eca/last_update/{restarts}'
+            here = str(runner.iter)
+            first = self.store.compare_set(f'mmdet_eca/begin/{restarts}', '', here)
+            if first.decode() != here:
+                raise UserError(
+                    f'this process begins at iteration {here}, another one at '
+                    f'{first.decode()}: all of them need the same work directory'
+                )
         for loop in (runner.train_loop, runner.val_loop):
             if loop is not None:
                 outlive_signals(loop.dataloader)
