@@ -41,7 +41,12 @@ def use_safe_training(cfg: Config) -> None:
             if hook is not None and _name(hook.get('type')) == kind.__name__:
                 hooks[name] = dict(hook, type=f'{PACKAGE}.Safe{kind.__name__}')
         cfg.default_hooks = hooks
-    if on['save_at_signals'] and cfg.train_cfg.get('type') in LOOPS.values():
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if (
+        on['save_at_signals']
+        and cfg.train_cfg.get('type') in LOOPS.values()
+        and checkpoint.get('type') == f'{PACKAGE}.SafeCheckpointHook'
+    ):
         _add_hook(cfg, 'InterruptionHook')
     if on['stop_at_nan']:
         _add_hook(cfg, 'DivergenceHook')

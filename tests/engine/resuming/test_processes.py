@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 import torch
@@ -115,10 +117,9 @@ def test_a_killed_process_is_named_within_a_minute(tmp_path):
     assert time.monotonic() - begin < 120  # with the start of two processes
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_to_the_launcher(number, whole, tmp_path):
-    folder = tmp_path / 'interrupted'
+@contextmanager
+def started(folder, tmp_path):
+    """A launcher whose processes are in their sixth iteration; what they print."""
     words = [str(word) for word in command(folder, dict(type='ToyPause'))]
     path = f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
     environment = {**os.environ, **ONE_THREAD, **variables(PATH=path)}
@@ -129,13 +130,48 @@ def test_a_signal_to_the_launcher(number, whole, tmp_path):
         while not (folder / 'started').exists():
             assert launcher.poll() is None
             time.sleep(0.1)
-        launcher.send_signal(number)
-        assert launcher.wait(timeout=60) == 75
-    text = (tmp_path / 'output').read_text()
-    assert 'ends with status 75 at SIGTERM' in text
+        yield launcher, tmp_path / 'output'
     os.remove(folder / 'started')
     run(*words, '--resume', **variables())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_the_launcher(number, whole, tmp_path):
+    folder = tmp_path / 'interrupted'
+    with started(folder, tmp_path) as (launcher, output):
+        launcher.send_signal(number)
+        assert launcher.wait(timeout=60) == 75
+        assert 'ends with status 75 at SIGTERM' in output.read_text()
     assert_same(folder, whole)
+
+
+@pytest.mark.slow
+def test_a_launcher_that_is_killed(whole, tmp_path):
+    """The store in which its processes agree ends with it: the first one writes a
+    checkpoint, and none lives on."""
+    folder = tmp_path / 'interrupted'
+    with started(folder, tmp_path) as (launcher, output):
+        launcher.kill()
+        launcher.wait()
+        end = time.monotonic() + 60
+        while running(folder) and time.monotonic() < end:
+            time.sleep(0.5)
+        assert not running(folder)
+        assert 'Traceback' not in output.read_text()
+        (path,) = folder.glob('within_epoch_iter_*.pth')
+        assert torch.load(path)['meta']['iter'] >= 6
+    assert_same(folder, whole)
+
+
+def running(folder):
+    """The processes that train there."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*/cmdline'):
+        with suppress(OSError):
+            if str(folder) in path.read_text():
+                found.append(path)
+    return found
 
 
 @HOOKS.register_module()
