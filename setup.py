@@ -2,7 +2,6 @@
 
 import os.path as osp
 import re
-import runpy
 import shutil
 
 from setuptools import find_packages, setup
@@ -26,11 +25,10 @@ class BuildWithConfigs(build_py):
                 ignore=shutil.ignore_patterns('__pycache__'),
                 dirs_exist_ok=True,
             )
-        # By its path: the package itself needs torch, which need not be here.
-        model_index = runpy.run_path(
-            osp.join(HERE, 'mmdet_eca', 'tables', 'model_index.py')
+        shutil.copy(
+            osp.join(HERE, 'model-index.yml'),
+            osp.join(self.build_lib, 'mmdet_eca', '.mim'),
         )
-        model_index['write_model_index'](osp.join(self.build_lib, 'mmdet_eca', '.mim'))
 
 
 def read(path):
@@ -45,28 +43,30 @@ setup(
     long_description=read('README.md'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
-    packages=find_packages(include=['mmdet_eca', 'mmdet_eca.*']),
-    package_data=dict(mmdet_eca=['py.typed', 'tables/paper_tables.json']),
+    packages=find_packages(include=['mmdet_eca', 'mmdet_eca.*', 'mmcv_operators']),
+    package_data=dict(mmdet_eca=['py.typed', 'paper/paper_tables.json']),
     entry_points=dict(console_scripts=['mmdet-eca=mmdet_eca.commands:main']),
     cmdclass=dict(build_py=BuildWithConfigs),
     # These ranges are what the tests were run with, see docs/install.md.
-    python_requires='>=3.9,<3.12',
+    python_requires='>=3.10,<3.14',
     install_requires=[
-        'torch>=2.1.2,<2.14',
+        # The first that loads weights only, and whose weights-only loading holds.
+        'torch>=2.6',
+        'numpy>=1.26',
         'pycocotools',
         'pillow',
         'terminaltables',
         'filelock',
         'tqdm',
         # mmengine finds `mmdet::` configs through pkg_resources, which later
-        # releases no longer have.
-        'setuptools<81',
+        # releases no longer have, and asks setuptools for distutils.
+        'setuptools<82',
     ],
     extras_require=dict(
         # Not required: the maintained fork (onedl-mmcv, onedl-mmengine and
         # onedl-mmdetection) has the same import names, and would be overwritten.
-        # mmdet, too, names its own requirements so.
-        mim=['mmcv==2.1.0', 'mmengine>=0.10.7,<0.11', 'mmdet==3.3.0'],
+        # mmcv-lite has no compiled operators: mmcv_operators has them.
+        mmdet=['mmcv-lite==2.1.0', 'mmengine>=0.10.7,<0.11', 'mmdet==3.3.0'],
         timm=['safetensors>=0.5.3', 'huggingface_hub>=0.36.2,<3'],
         # Cuts large images and merges what is found in the parts.
         slices=['sahi'],

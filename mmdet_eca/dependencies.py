@@ -5,19 +5,15 @@ from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
 
+from mmcv_operators import fill_gap, has_compiled_operators
+
 # The lowest version that the tests were run with, and how to install it. The
 # maintained fork (onedl-mmengine, onedl-mmcv, onedl-mmdetection) has the same
 # import names.
 DEPENDENCIES = dict(
     mmengine=('0.10.7', 'pip install mmengine'),
-    torch=('2.1.2', 'pip install torch==2.13.0'),
-    mmcv=(
-        '2.1.0',
-        (
-            'pip install openmim and mim install mmcv==2.1.0, or compile '
-            'it, see "Install" in the README'
-        ),
-    ),
+    torch=('2.6.0', 'pip install torch'),
+    mmcv=('2.1.0', 'pip install mmcv-lite==2.1.0'),
     mmdet=('3.3.0', 'pip install mmdet==3.3.0'),
 )
 
@@ -27,7 +23,7 @@ def check_dependencies() -> None:
 
     pip cannot do this: if mmcv, mmengine and mmdet were requirements of this
     package, pip would install them over their fork, which has other names on the
-    index, and it does not see an mmcv without compiled operators.
+    index. An mmcv without compiled operators takes those of ``mmcv_operators``.
 
     Raises:
         ImportError: If one is missing or too old, or the compiled operators of
@@ -48,14 +44,24 @@ def check_dependencies() -> None:
                 f'{version} is installed: {remedy}'
             )
         if name == 'mmcv':
+            fill_gap()
             try:
                 import_module('mmcv._ext')
             except ImportError as error:
                 raise ImportError(
-                    f'mmdet_eca needs the compiled operators of mmcv, which do '
-                    f'not load here ({error}): mmcv-lite has none, and others '
-                    f'fit the torch that they were compiled against: {remedy}'
+                    'the compiled operators of mmcv do not load here, since they fit '
+                    f'the torch that they were compiled against ({error}): pip '
+                    'uninstall mmcv and pip install mmcv-lite==2.1.0, which needs none'
                 ) from None
     # The fork prints while it is imported; a tool's own output stays free of it.
     with redirect_stdout(sys.stderr):
         import_module('mmdet.datasets')
+
+
+def operators_run_on_gpus() -> bool:
+    """Returns whether mmcv's operators run on a GPU: compiled ones may not."""
+    if not has_compiled_operators():
+        return True
+    from mmcv.ops import get_compiling_cuda_version
+
+    return get_compiling_cuda_version() != 'not available'

@@ -20,9 +20,7 @@ ONE_THREAD = dict(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
 
 # Where tests that take `device` run, and what autocast casts to there.
 DEVICES = ['cpu']
-AMP = [('cpu', torch.bfloat16)]
-if hasattr(torch.amp, 'GradScaler'):  # since torch 2.3, as float16 on the CPU
-    AMP.append(('cpu', torch.float16))
+AMP = [('cpu', torch.bfloat16), ('cpu', torch.float16)]
 if torch.cuda.is_available():
     DEVICES.append(pytest.param('cuda', marks=pytest.mark.gpu))
     AMP += [

@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmdet_eca import ECAResNet, config_path
-from mmdet_eca.tables import table_5_rows
+from mmdet_eca.paper import table_5_rows
 
 KERNEL_SIZES = {50: (3, 5, 5, 7), 101: (3, 3, 5, 7)}
 DETECTORS = dict(faster_rcnn='FasterRCNN', mask_rcnn='MaskRCNN', retinanet='RetinaNet')

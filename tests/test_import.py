@@ -55,7 +55,7 @@ def test_importing_loads_no_wing_and_registers_none_of_their_names(imported):
     modules, core, wing = imported[1].values()
     wings = {
         *('benchmark', 'data_check', 'digits', 'explanation', 'export', 'inference'),
-        *('new_config', 'pretraining', 'tables'),
+        *('new_config', 'pretraining', 'paper'),
     }
     assert not wings & {name.split('.')[1] for name in modules}
     places = {module.split('.')[1] for module in core.values()}

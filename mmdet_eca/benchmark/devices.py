@@ -22,4 +22,6 @@ def choose_device(name: str | None) -> torch.device:
         raise UserError(f'device must be cpu, cuda or cuda:N, got {name!r}')
     if device.type == 'cuda' and (device.index or 0) >= gpus:
         raise UserError(f'device {name!r}: torch sees {gpus} GPUs here')
+    if device.type == 'cuda':
+        torch.cuda.set_device(device)  # the one that torch's timer waits for
     return device

@@ -9,7 +9,6 @@ from mmdet.testing import demo_mm_inputs
 from torch import Tensor, nn
 
 from ..engine import use_mixed_precision
-from ..errors import UserError
 
 # Of the loss in float16. Small, so that nothing overflows: the optimizer would leave
 # out such a step.
@@ -163,12 +162,4 @@ class Step:
 
 
 def _grad_scaler(device: torch.device) -> Any:
-    """Returns torch's scaler of the loss; raises UserError where there is none."""
-    if hasattr(torch.amp, 'GradScaler'):  # since torch 2.3
-        return torch.amp.GradScaler(device.type, init_scale=SCALE)
-    if device.type == 'cpu':
-        raise UserError(
-            '@amp on a CPU needs torch 2.3 or later; '
-            '@amp_bfloat16 works with every torch'
-        )
-    return torch.cuda.amp.GradScaler(init_scale=SCALE)
+    return torch.amp.GradScaler(device.type, init_scale=SCALE)

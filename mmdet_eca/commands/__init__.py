@@ -11,6 +11,7 @@ import inspect
 import os.path as osp
 import pkgutil
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -83,6 +84,8 @@ def _run_command(
     parser.description = inspect.getdoc(command)
     command.add_arguments(parser)
     args = parser.parse_args(arguments)
+    # mmengine's, while it looks for the folder of a config.
+    warnings.filterwarnings('ignore', message='pkg_resources', category=UserWarning)
     follow_launcher()
     with one_line_errors(program), explained_accidents():
         try:

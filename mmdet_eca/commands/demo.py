@@ -5,8 +5,8 @@ import os
 import sys
 
 import torch
-from mmcv.ops import get_compiling_cuda_version
 
+from ..dependencies import operators_run_on_gpus
 from ..digits import run_demo
 
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     # mmengine asks for GPUs when it is imported, and CUDA reads the variable once.
-    if get_compiling_cuda_version() == 'not available' and torch.cuda.is_available():
+    if torch.cuda.is_available() and not operators_run_on_gpus():
         print('The demo runs on the CPU: mmcv has no operators for the GPU.')
         _restart_without_gpus(args)
     run_demo(args.config, args.work_dir, args.seed)

@@ -9,23 +9,19 @@ import warnings
 from typing import Any
 
 from ..errors import UserError
-from ..tables import (
+from ..paper import (
     FIGURES,
     TABLES,
     complexity_rows,
     complexity_text,
     format_report,
+    make_digits_plan,
     make_plan,
     plan_text,
+    run_digits,
     run_rows,
+    write_digits_report,
     write_report,
-)
-from ..tables.small import (
-    make_small_plan,
-    run_small,
-    small_plan_text,
-    small_report_text,
-    write_small_report,
 )
 
 WORK_DIRS = 'work_dirs'
@@ -45,15 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run = commands.add_parser(
         'run', help='run what is missing, one after another; resumable'
     )
-    run.add_argument(
-        'rows', nargs='*', help='names of rows of any table; default: all of --table'
-    )
     complexity.add_argument(
         '--table',
         type=int,
         nargs='+',
         choices=TABLES,
-        help="1: what the systems' attention is like; 2: the attention layers; 3: the "
+        help="1: the systems' ticks and weights; 2: the attention layers; 3: the "
         'ImageNet classifiers; 4: other networks; 5, 6: the detectors (default: 5 6)',
     )
     complexity.add_argument(
@@ -69,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             type=_table,
             nargs='+',
             choices=(*TABLES, DIGITS),
-            help='(default: 5 6); digits: the tables in small, on the digits, with '
-            'several seeds a row',
+            help='(default: 5 6); digits: the tables on Digits-COCO, with several '
+            'seeds a row',
         )
         command.add_argument(
             '--figure', type=int, nargs='+', choices=FIGURES, help='besides tables'
@@ -80,21 +73,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         command.add_argument(
             '--results',
-            help='of the digits: folder that keeps the results of finished runs '
+            help='on Digits-COCO: folder that keeps the results of finished runs '
             f'(default: {RESULTS})',
         )
     for command in (plan, run):
         command.add_argument(
-            '--gpus', type=int, help='GPUs of a run (default: 4; the digits have one)'
+            'rows',
+            nargs='*',
+            help='names of rows of any table; default: all of --table',
         )
         command.add_argument(
-            '--seeds', type=int, nargs='+', help="of the digits (default: the table's)"
+            '--gpus', type=int, help='GPUs of a run (default: 4; on Digits-COCO 1)'
+        )
+        command.add_argument(
+            '--seeds', type=int, nargs='+', help="on Digits-COCO (default: the table's)"
         )
     run.add_argument(
-        '--jobs', type=int, help='of the digits: runs at a time (default: 1)'
-    )
-    plan.add_argument(
-        'rows', nargs='*', help='names of rows of any table; default: all of --table'
+        '--jobs', type=int, help='on Digits-COCO: runs at a time (default: 1)'
     )
     report.add_argument(
         '--out', help='folder of the report (default: WORK_DIRS/report)'
@@ -119,22 +114,33 @@ def run(args: argparse.Namespace) -> None:
     if args.command == 'complexity':
         rows = complexity_rows(args.table, args.figure)
         text = complexity_text(rows)
-    elif args.table and DIGITS in args.table:
-        rows, text = _run_digits(args)
     else:
-        rows, text = _run_paper(args)
+        _check_options(args)
+        study = _run_digits if DIGITS in (args.table or ()) else _run_paper
+        rows, text = study(args, args.work_dirs or WORK_DIRS)
     if args.json:
         print(json.dumps(rows, indent=1))
     elif text:
         print(text)
 
 
-def _run_paper(args: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
-    """Plans, does or reports the runs of the paper's tables and figures."""
-    for name in ('results', 'seeds', 'jobs'):
+def _check_options(args: argparse.Namespace) -> None:
+    """Raises UserError for options of the other kind of tables."""
+    digits = DIGITS in (args.table or ())
+    for name in ('gpus',) if digits else ('results', 'seeds', 'jobs'):
         if getattr(args, name, None) is not None:
-            raise UserError(f'--{name} goes with --table {DIGITS} only')
-    work_dirs = args.work_dirs or WORK_DIRS
+            kind = 'does not go' if digits else 'goes only'
+            raise UserError(f'--{name} {kind} with --table {DIGITS}')
+    if digits and (len(args.table) > 1 or args.figure):
+        others = [f'--table {table}' for table in args.table if table != DIGITS]
+        others += [f'--figure {figure}' for figure in args.figure or ()]
+        raise UserError(f'--table {DIGITS} goes alone, not with {", ".join(others)}')
+
+
+def _run_paper(
+    args: argparse.Namespace, work_dirs: str
+) -> tuple[list[dict[str, Any]], str]:
+    """Plans, does or reports the runs of the paper's tables and figures."""
     if args.command == 'report':
         if not args.work_dirs and (args.table or args.figure):
             # The paper's figures can be shown before anything is trained.
@@ -151,23 +157,18 @@ def _run_paper(args: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
     return rows, '' if rows else plan_text(rows)  # the runs have written theirs
 
 
-def _run_digits(args: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
-    """Plans, does or reports the runs on the digits."""
-    others = [f'--table {table}' for table in args.table if table != DIGITS]
-    others += [f'--figure {figure}' for figure in args.figure or ()]
-    if getattr(args, 'gpus', None) is not None:
-        others.append('--gpus')
-    if others:
-        raise UserError(f'--table {DIGITS} goes alone, not with {", ".join(others)}')
-    work_dirs, results = args.work_dirs or WORK_DIRS, args.results or RESULTS
+def _run_digits(
+    args: argparse.Namespace, work_dirs: str
+) -> tuple[list[dict[str, Any]], str]:
+    """Plans, does or reports the runs on Digits-COCO."""
+    results = args.results or RESULTS
     if args.command == 'report':
         out = args.out or osp.join(work_dirs, 'report')
-        rows = write_small_report(work_dirs, results, out)
-        return rows, small_report_text(out)
+        return write_digits_report(work_dirs, results, out)
     if args.command == 'plan':
-        rows = make_small_plan(work_dirs, results, args.rows, args.seeds)
-        return rows, small_plan_text(rows)
+        rows = make_digits_plan(work_dirs, results, args.rows, args.seeds)
+        return rows, plan_text(rows)
     output = sys.stderr if args.json else None
     jobs = 1 if args.jobs is None else args.jobs
-    rows = run_small(work_dirs, results, jobs, args.rows, args.seeds, output)
-    return rows, '' if rows else small_plan_text(rows)
+    rows = run_digits(work_dirs, results, jobs, args.rows, args.seeds, output)
+    return rows, '' if rows else plan_text(rows)

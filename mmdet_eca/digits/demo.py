@@ -6,11 +6,9 @@ import os
 import os.path as osp
 import time
 
-import torch
 from mmengine.config import Config
 from mmengine.fileio import load
 from mmengine.runner import Runner, find_latest_checkpoint
-from mmengine.utils import digit_version
 
 from ..checkpoints.files import whole_file
 from ..engine import build_runner, config_path, find_config, tool_path
@@ -110,10 +108,7 @@ def _run(cfg: Config, work_dir: str, seed: int) -> Runner:
     cfg.visualizer.name = work_dir  # mmengine keeps one visualizer of each name
     cfg.randomness = dict(seed=seed)
     cfg.resume = True  # from the latest checkpoint, if there is one
-    # 4 % faster; torch has it for the CPU from 2.4 on.
-    cfg.optim_wrapper.optimizer.fused = digit_version(
-        torch.__version__
-    ) >= digit_version('2.4')
+    cfg.optim_wrapper.optimizer.fused = True  # 4 % faster
     runner = build_runner(cfg, ('train', 'val'))
     runner.train()
     return runner

@@ -5,7 +5,6 @@ import re
 from collections.abc import Collection
 
 import torch
-from mmcv.ops import get_compiling_cuda_version
 from mmdet.models.detectors import BaseDetector
 from mmdet.registry import MODELS
 from mmengine.config import Config
@@ -15,6 +14,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from ..dependencies import operators_run_on_gpus
 from ..errors import UserError, first_few
 from .config import dataset_metainfo, find_config, innermost_datasets
 
@@ -129,7 +129,7 @@ def _lowercase_keys(metainfo: dict) -> dict:
 def _default_device() -> str:
     """The GPU, unless mmcv was compiled without operators for it."""
     device = get_device()
-    if device == 'cuda' and get_compiling_cuda_version() == 'not available':
+    if device == 'cuda' and not operators_run_on_gpus():
         return 'cpu'
     return device
 

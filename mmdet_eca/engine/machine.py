@@ -7,7 +7,9 @@ import re
 
 import mmcv
 import torch
-from mmcv.ops import get_compiling_cuda_version
+from mmcv.ops import get_compiler_version, get_compiling_cuda_version
+
+from mmcv_operators import has_compiled_operators
 
 
 def machine(device: torch.device) -> str:
@@ -35,7 +37,7 @@ def versions(device: torch.device) -> str:
     text = f'torch {torch.__version__}'
     if device.type == 'cuda':
         text += f', CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}'
-    return (
-        f'{text}, mmcv {mmcv.__version__} (operators for CUDA: '
-        f'{get_compiling_cuda_version()})'
-    )
+    operators = f'compiled for CUDA: {get_compiling_cuda_version()}'
+    if not has_compiled_operators():
+        operators = get_compiler_version()
+    return f'{text}, mmcv {mmcv.__version__} (operators: {operators})'

@@ -1,6 +1,5 @@
 """Writes a detector as an ONNX file that has been checked."""
 
-import inspect
 import json
 import os.path as osp
 import warnings
@@ -108,10 +107,6 @@ def write_onnx(module: ExportableDetector, path: str, opset: int) -> None:
     """
     import onnx
 
-    options: dict[str, Any] = {}
-    # torch 2.5 and later have another exporter, too, which follows no custom functions.
-    if 'dynamo' in inspect.signature(torch.onnx.export).parameters:
-        options['dynamo'] = False
     image = torch.linspace(0, 255, 96 * 128 * 3).reshape(96, 128, 3)
     sizes = {0: 'height', 1: 'width'}
     if module.raw:
@@ -134,7 +129,7 @@ def write_onnx(module: ExportableDetector, path: str, opset: int) -> None:
                 image=sizes, **{name: {0: 'detections'} for name in names}
             ),
             opset_version=opset,
-            **options,
+            dynamo=False,  # the other exporter follows no custom functions
         )
     file = onnx.load(path)
     for name, value in describe(module).items():

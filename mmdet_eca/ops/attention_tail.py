@@ -4,9 +4,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.nn import functional as F
-
-from .tracing import is_compiling
 
 
 def attention_tail(

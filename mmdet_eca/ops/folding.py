@@ -5,14 +5,7 @@ convolution before it are one convolution, in training as in evaluation. The
 weights are folded anew in every call, so they are never out of date.
 """
 
-import torch
-from mmengine.utils import digit_version
 from torch import Tensor, nn
-
-from .tracing import is_compiling
-
-# Whether torch.compile can look into a module's __dict__: not in 2.1, in 2.6.
-_DICT_COMPILES = digit_version(torch.__version__) >= digit_version('2.6')
 
 
 def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
@@ -89,8 +82,6 @@ def fold_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 
 def has_hooks(module: nn.Module) -> bool:
     """Whether somebody watches or replaces the module's calls."""
-    if not _DICT_COMPILES and is_compiling():
-        return True  # as if, so that a replaced forward is not missed
     return bool(
         module._forward_hooks
         or module._forward_pre_hooks

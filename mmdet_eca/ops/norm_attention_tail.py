@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from .tracing import is_compiling
+from torch.compiler import is_compiling
 
 Gate = Callable[[Tensor], Tensor]
 _CACHED = 2**20  # numbers, 4 MiB in float32

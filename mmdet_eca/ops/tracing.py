@@ -5,13 +5,6 @@ from typing import Any
 from torch import nn
 from torch.fx import Proxy
 
-try:
-    from torch.compiler import is_compiling
-except ImportError:  # torch 2.1 and 2.2
-    from torch._dynamo import is_compiling
-
-__all__ = ['as_node', 'is_compiling']
-
 
 def as_node(module: nn.Module, x: Proxy) -> Proxy:
     """The call of ``module`` as one node of the graph that is being traced.

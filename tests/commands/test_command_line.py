@@ -18,8 +18,8 @@ WINGS = (
     'export',
     'inference',
     'new_config',
+    'paper',
     'pretraining',
-    'tables',
 )
 
 
@@ -87,15 +87,11 @@ class RestartError(Exception):
 
 
 @pytest.mark.parametrize(
-    ('compiled_for', 'gpus', 'restarts'),
-    [
-        ('not available', True, True),
-        ('not available', False, False),
-        ('12.6', 1, False),
-    ],
+    ('on_gpus', 'gpus', 'restarts'),
+    [(False, True, True), (False, False, False), (True, True, False)],
 )
 def test_demo_leaves_gpus_alone_that_mmcv_cannot_use(
-    compiled_for, gpus, restarts, monkeypatch
+    on_gpus, gpus, restarts, monkeypatch
 ):
     runs = []
 
@@ -107,7 +103,7 @@ def test_demo_leaves_gpus_alone_that_mmcv_cannot_use(
         runs.append(words[4:])
         raise RestartError
 
-    monkeypatch.setattr(demo, 'get_compiling_cuda_version', lambda: compiled_for)
+    monkeypatch.setattr(demo, 'operators_run_on_gpus', lambda: on_gpus)
     monkeypatch.setattr(demo, 'run_demo', lambda *args: runs.append(args))
     monkeypatch.setattr('torch.cuda.is_available', lambda: gpus)
     monkeypatch.setattr(os, 'execve', execve)

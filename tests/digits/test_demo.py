@@ -4,7 +4,6 @@ import json
 import os.path as osp
 
 import pytest
-import torch
 from mmengine.config import Config
 
 from mmdet_eca import UserError, config_path
@@ -140,27 +139,6 @@ def test_unknown_config_is_named(name, tmp_path):
     with pytest.raises(UserError, match=f'config {name} does not exist'):
         run_demo(name, str(tmp_path / 'work'), seed=0)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize('version', ['2.1.2', '2.3.1', '2.4.0', '2.13.0+cpu'])
-def test_fused_optimizer_is_only_asked_of_torch_that_has_it(
-    monkeypatch, version, tmp_path
-):
-    """Fused AdamW came to the CPU with torch 2.4."""
-    monkeypatch.setattr(torch, '__version__', version)
-    built = []
-
-    def build_runner(cfg, loaders):
-        built.append(cfg)
-        raise Interrupted
-
-    monkeypatch.setattr(demo, 'build_runner', build_runner)
-    cfg = Config.fromfile(config_path('digits/mask_rcnn_eca_r50_digits.py'))
-    with pytest.raises(Interrupted):
-        demo._run(cfg, str(tmp_path), 0)
-    assert built[0].optim_wrapper.optimizer.fused == (
-        version in ('2.4.0', '2.13.0+cpu')
-    )
 
 
 @pytest.mark.parametrize(

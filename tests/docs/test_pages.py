@@ -13,7 +13,7 @@ from importlib import import_module
 
 import pytest
 
-from mmdet_eca.tables import load_paper_rows
+from mmdet_eca.paper import load_paper_rows
 from tests.conftest import ROOT
 from tests.docs.pages import build_config, pages, read, read_blocks
 

@@ -1,28 +1,51 @@
-"""docs/results.md says what the results that are kept give."""
+"""docs/results.md and the record say what the results that are kept give."""
 
 import os.path as osp
 
-from mmdet_eca.tables.small import read_records, write_small_report
+import pytest
+
+from mmdet_eca.paper import read_records, write_digits_report
 from tests.conftest import ROOT
 
 RESULTS = osp.join(ROOT, 'docs', 'results')
 
 
-def test_the_tables_are_those_of_the_report(tmp_path):
-    write_small_report(str(tmp_path), RESULTS, str(tmp_path))
-    with open(osp.join(ROOT, 'docs', 'results.md')) as file:
-        page = [squeezed(line) for line in file]
-    report = (tmp_path / 'digits.md').read_text()
-    for line in report.splitlines():
-        if line.startswith('|'):
-            assert squeezed(line) in page
+@pytest.fixture(scope='module')
+def report(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp('report'))
+    return write_digits_report(folder, RESULTS, folder)
 
 
-def squeezed(line):
-    """A line of a table, however wide its cells are."""
-    return '|'.join(cell.strip().strip('-') for cell in line.split('|'))
+def cells(page):
+    """The rows of the tables in a page, however wide their cells are."""
+    return {
+        tuple(cell.strip().strip('-') for cell in line.split('|'))
+        for line in page.splitlines()
+        if line.startswith('|')
+    }
+
+
+def read(*path):
+    with open(osp.join(ROOT, 'docs', *path), encoding='utf-8') as file:
+        return file.read()
+
+
+def test_the_record_has_every_table_of_the_report(report):
+    _, text = report
+    assert cells(text) <= cells(read('records', 'digits_coco.md'))
+
+
+def test_the_summary_has_the_first_column_of_each_table(report):
+    _, text = report
+    found = set().union(*cells(text))
+    summary = [row[2:-2] for row in cells(read('results.md')) if '±' in row[2]]
+    assert len(summary) == 10
+    for plain, *differences in summary:
+        assert {plain, *differences} <= found
 
 
 def test_every_result_was_measured_on_a_commit():
-    for record in read_records(RESULTS):
+    records = read_records(RESULTS)
+    assert len(records) == 145
+    for record in records:
         assert record.commit and not record.commit.endswith('dirty'), record

@@ -9,7 +9,6 @@ from mmcv.ops import RoIAlign, batched_nms
 from torch import nn
 
 from mmdet_eca.export import operators
-from tests.models.exporting import HAS_DYNAMO
 
 
 class Call(nn.Module):
@@ -34,7 +33,7 @@ def in_onnxruntime(function, *example):
             input_names=names,
             dynamic_axes={name: {0: name} for name in names},
             opset_version=operators.ROI_ALIGN_OPSET,
-            **(dict(dynamo=False) if HAS_DYNAMO else {}),
+            dynamo=False,
         )
     session = onnxruntime.InferenceSession(file.getvalue())
 

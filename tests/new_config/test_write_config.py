@@ -20,7 +20,7 @@ from mmdet_eca.engine.checks import check_config
 from mmdet_eca.engine.config import values_of
 from mmdet_eca.new_config import write_config
 from mmdet_eca.new_config.detectors import detectors
-from mmdet_eca.tables import table_5_rows
+from mmdet_eca.paper import table_5_rows
 from tests.tools.in_process import call, log, mistake
 
 # Short, long, with quotes, and what mmengine's configs fill in.

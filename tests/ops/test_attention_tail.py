@@ -4,7 +4,6 @@ from functools import partial
 
 import pytest
 import torch
-from mmengine.utils import digit_version
 
 from mmdet_eca.ops import attention_tail
 from mmdet_eca.ops.attention_tail import convolutions, products
@@ -145,10 +144,6 @@ def test_second_derivatives_are_refused():
         torch.autograd.grad(out, inputs, create_graph=True)
 
 
-@pytest.mark.skipif(
-    digit_version(torch.__version__) < digit_version('2.2'),
-    reason='torch 2.1 compiles no autograd.Function with setup_context',
-)
 @layouts
 @forms
 def test_compiles_to_one_graph(layout, form, monkeypatch):

@@ -7,7 +7,6 @@ import pytest
 import torch
 from mmcv.ops import RoIAlign
 
-import mmdet_eca.ops.roi_align as module
 from mmdet_eca.ops import ChannelsLastRoIAlign
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
@@ -74,9 +73,7 @@ def of_mmcv(monkeypatch):
     return calls
 
 
-@pytest.mark.parametrize(
-    'case', ['max', 'half', 'no boxes', 'much memory', 'traced', 'usual']
-)
+@pytest.mark.parametrize('case', ['max', 'half', 'traced', 'no boxes', 'usual'])
 def test_mmcvs_runs_where_ours_cannot(monkeypatch, case):
     calls = of_mmcv(monkeypatch)
     x = torch.randn(2, 8, 24, 24).contiguous(memory_format=torch.channels_last)
@@ -86,22 +83,14 @@ def test_mmcvs_runs_where_ours_cannot(monkeypatch, case):
         x, rois = x.half(), rois.half()
     elif case == 'no boxes':
         rois = rois[:0]
-    elif case == 'much memory':
-        monkeypatch.setattr(module, '_MOST', 100)
     elif case == 'traced':
         layer = torch.jit.trace(layer, (x, rois), check_trace=False)
         calls.clear()
     out = layer(x, rois)
     assert out.shape == (len(rois), 8, 4, 4)
-    assert calls == ([] if case in ('usual', 'traced') else [True])
+    assert calls == ([True] if case in ('max', 'half') else [])
     if case == 'traced':
         assert 'RoIAlignFunction' in str(layer.graph)
-
-
-def test_mmcv_refuses_boxes_that_end_before_they_start():
-    rois = torch.tensor([[0, 5.0, 5, 4, 8]])
-    with pytest.raises(RuntimeError, match='ROIs in ROIAlign'):
-        ChannelsLastRoIAlign(7, 1.0)(torch.randn(1, 2, 8, 8), rois)
 
 
 def test_copies_and_pickles_are_whole():

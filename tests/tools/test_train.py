@@ -364,11 +364,10 @@ def test_number_of_processes(processes, gpus, message, monkeypatch):
         'os.cpu_count': lambda: 3,
         'torch._utils.cpu_count': lambda: 3,
     }
-    if hasattr(torch, 'accelerator'):  # torch 2.6
-        accelerator = torch.device('cuda')
-        fakes['torch.accelerator.is_available'] = lambda: gpus > 0
-        fakes['torch.accelerator.device_count'] = lambda: gpus
-        fakes['torch.accelerator.current_accelerator'] = lambda: accelerator
+    accelerator = torch.device('cuda')
+    fakes['torch.accelerator.is_available'] = lambda: gpus > 0
+    fakes['torch.accelerator.device_count'] = lambda: gpus
+    fakes['torch.accelerator.current_accelerator'] = lambda: accelerator
     for name, fake in fakes.items():
         monkeypatch.setattr(name, fake, raising=False)
     arguments = ['torchrun', f'--nproc-per-node={processes}', 'tools/train.py']

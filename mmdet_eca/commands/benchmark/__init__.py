@@ -3,30 +3,69 @@
 import argparse
 import warnings
 
-from ...benchmark import benchmark_evaluation
-from ...inference import benchmark_predict
+from ...benchmark import benchmark_model, benchmark_operators
 from ...pretraining import benchmark_data
-from .networks import add_growth, add_model, add_parts, add_tail
-from .options import add_out
+from .options import add_common, add_device, add_out, add_rows
 from .table3 import add_table3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
-    add_model(commands)
-    add_parts(commands)
-    add_tail(commands)
+    _add_model(commands)
     add_table3(commands)
-    add_growth(commands)
+    _add_operators(commands)
     _add_data(commands)
-    _add_predict(commands)
-    _add_evaluation(commands)
 
 
 def run(args: argparse.Namespace) -> None:
     # mmengine's, once for every config that is read.
     warnings.filterwarnings('ignore', 'pkg_resources is deprecated')
     print(args.measure(args))
+
+
+def _add_model(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        'model',
+        help='time and memory of detectors or backbones, relative to the first',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add_rows(parser, '; or, of backbones, timm:NAME or mmpretrain:TYPE')
+    parser.add_argument(
+        '--backbone-only', action='store_true', help='not the whole detector'
+    )
+    add_common(parser)
+    parser.add_argument(
+        '--max-saved',
+        type=float,
+        help='fail if the last row saves more than this part of the first '
+        "row's activations",
+    )
+    parser.set_defaults(
+        measure=lambda args: benchmark_model(
+            args.rows,
+            args.backbone_only,
+            args.batch_size,
+            tuple(args.size),
+            args.rounds,
+            args.out,
+            args.max_saved,
+            args.device,
+        )
+    )
+
+
+def _add_operators(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        'operators',
+        help="mmcv_operators beside mmcv's compiled operators, where mmcv has them",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument('--rounds', type=int, default=7, help='of each operator')
+    add_device(parser)
+    add_out(parser)
+    parser.set_defaults(
+        measure=lambda args: benchmark_operators(args.rounds, args.out, args.device)
+    )
 
 
 def _add_data(commands: argparse._SubParsersAction) -> None:
@@ -44,49 +83,5 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(
         measure=lambda args: benchmark_data(
             args.num_images, args.rounds, args.crop_size, args.batch_size
-        )
-    )
-
-
-def _add_predict(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser(
-        'predict',
-        help='what reading, drawing and writing cost beside the network alone',
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument('config', help="the detector's config")
-    parser.add_argument('checkpoint', help='its weights')
-    parser.add_argument('inputs', nargs='+', metavar='IMAGE|FOLDER|GLOB')
-    parser.add_argument('--batch-size', type=int, default=1)
-    parser.add_argument('--rounds', type=int, default=3, help='of each of the two')
-    parser.add_argument(
-        '--device', help='cpu, cuda or cuda:N; by default the GPU, if any'
-    )
-    parser.set_defaults(
-        measure=lambda args: benchmark_predict(
-            args.config,
-            args.checkpoint,
-            args.inputs,
-            args.batch_size,
-            args.rounds,
-            args.device,
-        )
-    )
-
-
-def _add_evaluation(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser(
-        'evaluation',
-        help="COCO's evaluation by faster-coco-eval beside pycocotools",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument('--images', type=int, default=5000, help='drawn at random')
-    parser.add_argument('--classes', type=int, default=80)
-    parser.add_argument('--per-image', type=int, default=100, help='detections')
-    parser.add_argument('--rounds', type=int, default=3, help='of each of the two')
-    add_out(parser)
-    parser.set_defaults(
-        measure=lambda args: benchmark_evaluation(
-            args.images, args.classes, args.per_image, args.rounds, args.out
         )
     )

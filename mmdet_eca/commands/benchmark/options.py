@@ -31,10 +31,14 @@ def add_common(
         help='of the images in pixels',
     )
     parser.add_argument('--rounds', type=int, default=7, help='of every row')
+    add_device(parser)
+    add_out(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--device', help='cpu, cuda or cuda:N; by default the GPU, if any'
     )
-    add_out(parser)
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:

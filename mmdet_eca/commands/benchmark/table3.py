@@ -3,7 +3,7 @@
 import argparse
 
 from ...benchmark import PaperSpeed, Setting, benchmark_table3
-from ...tables import load_classifier_rows
+from ...paper import load_classifier_rows
 from .options import add_common
 
 # The backbones of Table 3, in the paper's words.

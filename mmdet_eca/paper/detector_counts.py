@@ -1,0 +1,168 @@
+"""Tables 5 and 6: what the paper's detectors cost."""
+
+from typing import Any
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from tqdm import tqdm
+
+from ..engine import config_path
+from ..visualization import text_table
+from .counting import (
+    POOLING,
+    Complexity,
+    beside_paper,
+    count,
+    layer_by_layer,
+    per_input,
+    per_output,
+)
+from .paper_rows import DetectorRow, load_paper_rows, table_5_rows
+
+IMAGE_SIZE = (800, 1280)
+NUM_BOXES = 1000
+NUM_MASKS = 100
+# These rows are GCNet's, quoted by the paper: all parameters are counted.
+QUOTED = ('gc', 'nl')
+NOTES = """\
+Input 1280x800; G = 1e9 multiply-adds; M = 1e6 parameters. '?' marks a figure
+of the paper that is not confirmed.
+Counted are the parameters that train (stem and first stage are frozen); for gc
+and nl all of them, as in GCNet's table, from which the paper took these rows.
+GFLOPs of gc and nl: the paper's come from another recipe. Here the matrix
+products inside the blocks are counted: those of nl alone, 16.4 G, are more than
+nl adds in the paper.
+se: without biases, as in the paper. The configs have them, since MMPretrain's
+weights do.
+Mask R-CNN: MMDetection 1.x had one class more, the background.
+Table 6 repeats Table 5's Mask R-CNNs."""
+
+
+def _bias(conv: nn.Module, x: Tensor, output: Tensor) -> int:
+    return 0 if conv.bias is None else output.numel()
+
+
+def _at_output_resolution(conv: Any, x: Tensor, output: Tensor) -> int:
+    """Returns what a transposed convolution lacks if it is counted at its input."""
+    positions = output[:, 0].numel() - x[:, 0].numel()
+    return positions * conv.weight.numel()
+
+
+# mmcv's, with which MMDetection 1.x and the paper counted. A transposed convolution
+# was counted at the resolution of its output then; mmcv now takes its input's.
+CONVENTIONS = (
+    POOLING,
+    (_ConvNd, _bias),
+    (nn.ConvTranspose2d, _at_output_resolution),
+    ((_BatchNorm, nn.GroupNorm, nn.LayerNorm), per_input(2)),
+    (nn.ReLU, per_output(1)),
+    (nn.MaxPool2d, per_input(1)),
+)
+
+
+class _Network(nn.Module):
+    """A detector without its post-processing and its RoIAlign.
+
+    The box head sees 1000 regions and the mask head 100 of them, as in MMDetection
+    1.x, with which the paper counted.
+    """
+
+    def __init__(self, detector: Any) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> None:
+        features = self.detector.extract_feat(images)
+        if not hasattr(self.detector, 'roi_head'):
+            self.detector.bbox_head(features)
+            return
+        self.detector.rpn_head(features)
+        roi_head = self.detector.roi_head
+        self._run_head(roi_head.bbox_roi_extractor, roi_head.bbox_head, NUM_BOXES)
+        if roi_head.with_mask:
+            self._run_head(roi_head.mask_roi_extractor, roi_head.mask_head, NUM_MASKS)
+
+    @staticmethod
+    def _run_head(extractor: Any, head: nn.Module, regions: int) -> None:
+        size = extractor.roi_layers[0].output_size
+        shape = (regions, extractor.out_channels, *size)
+        head(torch.empty(shape, device='meta'))
+
+
+def count_detector(cfg: Config) -> Complexity:
+    """Counts a detector of the paper at an input of 1280x800.
+
+    Squeeze-and-excitation is counted without biases. Nothing is computed and no
+    weight is allocated: the tensors are on torch's meta device.
+
+    Args:
+        cfg (Config): The whole config of a two-stage or one-stage detector.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    backbone = layer_by_layer(cfg.model.backbone)
+    backbone.init_cfg = None
+    if backbone.type.startswith('SE'):
+        backbone.bias = False
+    with torch.device('meta'):
+        detector = MODELS.build(ConfigDict(cfg.model, backbone=backbone))
+        images = torch.empty(1, 3, *IMAGE_SIZE)
+    detector.train()  # freezes the stages
+    return count(_Network(detector).eval(), images, conventions=CONVENTIONS)
+
+
+def count_row(row: DetectorRow) -> dict[str, float]:
+    """Counts ``params_m`` and ``gflops`` of a row.
+
+    These are millions of the parameters that the row counts, and 1e9 multiply-adds.
+    """
+    cost = count_detector(Config.fromfile(config_path(f'{row.name}.py')))
+    quoted = row.attention in QUOTED
+    parameters = cost.parameters if quoted else cost.trained_parameters
+    return dict(params_m=parameters / 1e6, gflops=round(cost.operations / 1e9, 6))
+
+
+def detector_rows(tables: list[int]) -> list[dict[str, Any]]:
+    """Counts the detectors of Tables 5 and 6; shows its progress on stderr.
+
+    Args:
+        tables (list[int]): 5, 6 or both.
+
+    Returns:
+        list[dict]: A dict a row of the tables: its fields, its ``params_m`` and
+        ``gflops``, the paper's as ``paper_...``, and the first minus the second
+        as ``diff_...``.
+    """
+    rows = [row for row in load_paper_rows() if row.table in tables]
+    wanted = {row.name for row in rows}
+    distinct = [row for row in table_5_rows() if row.name in wanted]
+    counted = {row.name: count_row(row) for row in tqdm(distinct)}
+    results = []
+    for row in rows:
+        result = row.fields()
+        for key, value in counted[row.name].items():
+            result.update(beside_paper(key, value, row.paper[key]))
+        source = dict(source=row.paper['source'], unconfirmed=row.unconfirmed)
+        results.append(result | source)
+    return results
+
+
+def detector_text(rows: list[dict[str, Any]]) -> str:
+    """Formats the counted detectors as a table, each once, with notes."""
+    header = ['row', 'table', '#Param (M)', 'paper', 'difference']
+    cells = [[*header, 'GFLOPs', 'paper', 'difference']]
+    shown: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        shown.setdefault(row['name'], row)
+    for name, row in shown.items():
+        tables = [str(row.table) for row in load_paper_rows() if row.name == name]
+        cells.append([name, ', '.join(tables)])
+        for key in ('params_m', 'gflops'):
+            mark = '?' if key in row['unconfirmed'] else ''
+            cells[-1] += [f'{row[key]:.2f}', f'{row[f"paper_{key}"]:.2f}{mark}']
+            cells[-1].append(f'{row[f"diff_{key}"]:+.2f}')
+    return f'{text_table(cells, left_columns=2)}\n{NOTES}'
