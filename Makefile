@@ -62,7 +62,7 @@ drop-in: install
 	$(DROP_IN) -k 'not losses' & others=$$!; $(DROP_IN) -k losses && wait $$others
 
 interruptions: install
-	$(PYTEST) -m slow tests/engine/resuming tests/chaos tests/same_answer
+	$(PYTEST) -m slow tests/engine tests/soak tests/same_answer
 
 SOAK_MINUTES ?= 120
 

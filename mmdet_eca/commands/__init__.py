@@ -20,7 +20,7 @@ from ..checkpoints import explained_refusals
 from ..engine.accidents import explained_accidents
 from ..engine.distributed import end_process
 from ..engine.launcher import follow_launcher
-from ..engine.resuming import INTERRUPTED
+from ..engine.resuming import INTERRUPTED, InterruptionHook
 from ..errors import one_line_errors
 
 PROGRAM = 'mmdet-eca'
@@ -92,17 +92,15 @@ def _run_command(
     # mmengine lets torch.hub run the code in what it downloads.
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     os.environ.pop('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', None)
-    # Twice, since torch's handler may raise while the inner one begins to explain.
-    with (
-        one_line_errors(program),
-        explained_accidents(),
-        explained_accidents(),
-        explained_refusals(),
-    ):
+    with one_line_errors(program), explained_accidents(), explained_refusals():
         try:
             command.run(args)
         except SystemExit as end:
             if end.code == INTERRUPTED:
                 end_process(INTERRUPTED)
+            raise
+        except RuntimeError:
+            if InterruptionHook.received:  # the others have left already
+                end_process(INTERRUPTED, alone=True)
             raise
         end_process()

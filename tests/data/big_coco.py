@@ -1,6 +1,6 @@
 """Writes an annotation file of the size of COCO's train2017, without images:
 
-python -m tests.data_check.big_coco FILE [IMAGES OBJECTS]
+python -m tests.data.big_coco FILE [IMAGES OBJECTS]
 """
 
 import json
