@@ -20,7 +20,7 @@ class ChannelAttention(AttentionLayer):
     depends_on_channel_means = True
 
     def start_as_identity(self) -> float | None:
-        """Zeroes the last layer, so that every gate is one half; returns that factor."""
+        """Zeroes the last layer: every gate is one half; returns that factor."""
         last = list(self.children())[-1:] or [self]
         zero(*last)
         return 0.5 if list(self.parameters()) else None

@@ -57,7 +57,7 @@ class GlobalContext(AttentionLayer):
             nn.init.zeros_(self.get_parameter(name))
 
     def start_as_identity(self) -> float:
-        """Zeroes the last layer, so that the layer adds nothing; returns the factor 1."""
+        """Zeroes the last layer: the layer adds nothing; returns the factor 1."""
         zero(self.channel_add_conv[-1])
         return 1.0
 
