@@ -79,7 +79,9 @@ def test_a_failure_loses_no_other_result(machine):
     assert set(results) == tables | {'operators', 'tests', 'demo'}
     for name in tables:
         assert results[name] == '| table |\n|---|\n'
-    assert '    FAILED, ' in results['tests'] and '1 failed, 9 passed' in results['tests']
+    assert (
+        '    FAILED, ' in results['tests'] and '1 failed, 9 passed' in results['tests']
+    )
     assert '    2 passed\n' in results['operators']
     lines = results['demo'].splitlines()
     assert lines[0] == '    box 0.5'
