@@ -16,7 +16,7 @@ from pycocotools import mask as mask_util
 
 from mmdet_eca.digits import DIGITS_CLASSES
 from mmdet_eca.evaluation import FastCocoMetric
-from mmdet_eca.evaluation.masks import encode_masks
+from mmdet_eca.evaluation.fast_coco import encode_masks
 
 
 @pytest.fixture(scope='module')
@@ -186,13 +186,3 @@ def test_the_metric_of_others_is_left_as_it_was(samples, truth, capsys):
 def test_masks_are_encoded_as_pycocotools_does(masks):
     expected = [mask_util.encode(np.asfortranarray(mask)) for mask in masks]
     assert encode_masks(masks) == expected
-
-
-def test_masks_where_objects_are(samples):
-    for sample in samples:
-        masks = sample['pred_instances']['masks'].numpy()
-        for form in (masks, masks[:, ::-1, ::-1], masks.astype(np.uint8)):
-            expected = mask_util.encode(
-                np.asfortranarray(form.transpose(1, 2, 0).astype(np.uint8))
-            )
-            assert encode_masks(form) == expected
