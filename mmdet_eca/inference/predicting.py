@@ -128,9 +128,7 @@ def _count(number: int, unit: str) -> str:
 
 @dataclass
 class _Picture:
-    """An image (H, W, 3), the windows of it that the detector sees, each prepared for
-    it, and what was found in each.
-    """
+    """An image (H, W, 3) with the windows that the detector sees, and their results."""
 
     index: int
     image: np.ndarray
