@@ -11,21 +11,8 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ..dependencies import require
 from ..errors import UserError
-
-
-def require(name: str) -> Any:
-    """Returns an optional package.
-
-    Raises:
-        UserError: If it is not installed.
-    """
-    try:
-        return __import__(name)
-    except ImportError:
-        raise UserError(
-            f"{name} is not installed, but needed: pip install 'mmdet_eca[export]'"
-        ) from None
 
 
 class OnnxDetector:
@@ -44,7 +31,7 @@ class OnnxDetector:
     """
 
     def __init__(self, path: str, threads: int | None = None) -> None:
-        onnxruntime = require('onnxruntime')
+        onnxruntime = require('onnxruntime', 'export')
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or torch.get_num_threads()
         try:

@@ -158,13 +158,13 @@ def test_what_cannot_be_written_or_read(mask_rcnn, tmp_path):
         assert not list(tmp_path.glob('out.onnx*'))
 
     refused('folder .*/nowhere does not exist', out='nowhere/out.onnx')
-    refused('opset 11: .* needs 16 to 17; 16 is the first with RoiAlign', opset=11)
-    refused('opset 25: .* needs 16 to 17', opset=25)
+    refused('opset 11: .* 16 to 17', opset=11)
+    refused('opset 25: .* 16 to 17', opset=25)
     refused('image nowhere.jpg does not exist', images=['nowhere.jpg'])
     (tmp_path / 'text.jpg').write_text('text')
     refused('text.jpg is no image that can be read', images=[str(tmp_path)])
     refused(
-        "nms in test_cfg of roi_head is 'soft_nms', which cannot be .*; 'nms' can",
+        "type of nms in test_cfg of roi_head is 'soft_nms'",
         cfg={'model.test_cfg.rcnn.nms.type': 'soft_nms'},
     )
     refused(
@@ -177,10 +177,7 @@ def test_what_cannot_be_written_or_read(mask_rcnn, tmp_path):
 def test_a_missing_package_is_named(mask_rcnn, tmp_path, monkeypatch):
     files, _ = mask_rcnn
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
-    message = (
-        "onnxruntime is not installed, but needed: pip install 'mmdet_eca\\[export]'"
-    )
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=r'onnxruntime.*mmdet_eca\[export\]'):
         export_detector(*files, str(tmp_path / 'out.onnx'))
 
 
@@ -208,14 +205,11 @@ def model_of(name):
 @pytest.mark.parametrize(
     ('config', 'message'),
     [
-        (
-            'atss_eca_r50_fpn_1x.py',
-            'a ATSS cannot be exported; RetinaNet, FasterRCNN and MaskRCNN can',
-        ),
-        ('cascade_rcnn_eca_r50_fpn_1x.py', 'a CascadeRCNN cannot be exported'),
+        ('atss_eca_r50_fpn_1x.py', 'ATSS, .*: RetinaNet, FasterRCNN, MaskRCNN'),
+        ('cascade_rcnn_eca_r50_fpn_1x.py', 'CascadeRCNN'),
         (
             'legacy/retinanet_eca_r50_fpn_1x.py',
-            'bbox_head.bbox_coder is a .*, which cannot be .*; DeltaXYWHBBoxCoder can',
+            'bbox_head.bbox_coder is .* DeltaXYWHBBoxCoder',
         ),
     ],
 )
