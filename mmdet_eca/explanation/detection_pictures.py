@@ -174,7 +174,9 @@ def _draw_box(
     from matplotlib.patches import Rectangle
 
     x1, y1, x2, y2 = box
-    style = dict(fill=False, edgecolor=color, linewidth=width, linestyle=linestyle)
+    style: dict[str, Any] = dict(
+        fill=False, edgecolor=color, linewidth=width, linestyle=linestyle
+    )
     panel.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, **style))
     if text:
         bottom, top = panel.get_ylim()
