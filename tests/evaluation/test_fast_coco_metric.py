@@ -134,24 +134,13 @@ def test_several_processes_are_not_needed(samples, truth, capsys):
     assert evaluate('FastCocoMetric', samples, capsys, **options)[1] == expected
 
 
-def test_files_have_the_same_bytes(samples, truth, tmp_path, capsys):
-    for number, kind in enumerate(['CocoMetric', 'FastCocoMetric']):
-        for format_only in (False, True):
-            evaluate(
-                kind,
-                samples,
-                capsys,
-                ann_file=truth,
-                metric=['bbox', 'segm'],
-                format_only=format_only,
-                outfile_prefix=str(tmp_path / f'{number}{format_only}'),
-            )
+def test_files_are_written_where_they_are_asked_for(samples, truth, tmp_path, capsys):
+    for kind in ('CocoMetric', 'FastCocoMetric'):
+        options = dict(metric='segm', outfile_prefix=str(tmp_path / kind))
+        evaluate(kind, samples, capsys, ann_file=truth, **options)
     for part in ('bbox', 'segm'):
-        first, *others = (
-            path.read_bytes() for path in sorted(tmp_path.glob(f'*.{part}.json'))
-        )
-        assert len(others) == 3 and all(other == first for other in others)
-        assert len(json.loads(first)) > 20
+        one, other = (path.read_bytes() for path in tmp_path.glob(f'*.{part}.json'))
+        assert one == other and len(json.loads(one)) > 20
 
 
 def test_nothing_found(samples, truth, capsys):

@@ -129,9 +129,7 @@ def test_a_single_detection_is_where_the_sum_differs(two_images):
     assert 0.5 < evaluations['bbox'].stats[0] < 1
 
 
-@pytest.mark.parametrize(
-    'number', [0, -5, 1.0, 2**60], ids=['zero', 'negative', 'float', 'large']
-)
+@pytest.mark.parametrize('number', [0, -5, 2**60])
 def test_ids_of_objects_that_the_package_does_not_know(two_images, number):
     """pycocotools counts all but 0."""
     data, kept = two_images
@@ -149,15 +147,6 @@ def test_ids_of_images_that_are_strings(two_images):
     for gt, result in kept:
         gt['img_id'] = result['img_id'] = f'image {gt["img_id"]}'
     assert assert_same(data, kept)['segm'].stats[0] > 0.5
-
-
-def test_polygons_of_parts_that_overlap(two_images):
-    data, kept = two_images
-    data['annotations'][2]['segmentation'] = [
-        [10.0, 10, 40, 10, 40, 20, 10, 20],
-        [10.0, 18, 40, 18, 40, 40, 10, 40],
-    ]
-    assert assert_same(data, kept)['segm'].stats[1] > 0.9
 
 
 def test_some_images_classes_and_thresholds(two_images):
