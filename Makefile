@@ -1,21 +1,23 @@
-# make install: a virtual environment with torch, mmcv and this package
+# make install: a virtual environment with torch, mmcv-lite, mmdet and this package
 # make test:    the tests
+# make contract: those of the operators, models, weights, training and tools: what has to
+#               hold with every torch and mmcv
 # make lint:    style, types, spelling, and which part of the package imports which (1 minute)
 # make coverage: the tests, and which lines and branches of the package they do not reach
-# make drop-in: our backbones, and weights with attention, in every config of mmdet
-#               (12 minutes)
-# make interruptions: trainings that are killed and resumed, of every config, in two
-#               processes too; and two processes evaluate to what one does
-# make soak:    kills and bad inputs for SOAK_MINUTES (120), which it goes on with when
-#               it is started again; the report is work_dirs/soak/report.md
 # make demo:    Digits-COCO: data, training, evaluation, pictures (13 minutes)
-# make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
-# make gpu:     on a machine with a GPU: tests, benchmarks and demo on it
-# make docs:    the documentation as a site, in site/
-# make check-docs: runs every command of README.md and docs/ that can run here
 # make tables:  Tables 1 to 6: what can be counted, beside the paper's figures
+# make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
+# make docs:    the documentation as a site, in site/
+# make gpu:     on a machine with a GPU: operators, tests, benchmarks and demo on it
 #
-# PYTHON chooses the interpreter, VENV the folder of the environment, TORCH_VERSION=2.1.2
+# make before-release: the three that follow, half an hour
+# make drop-in: our backbones, and weights with attention, in every config of mmdet
+# make interruptions: trainings that are killed and resumed, of every kind
+# make check-docs: runs every command of README.md and docs/ that can run here
+# make soak:    kills of trainings for SOAK_MINUTES (120); the report is
+#               work_dirs/soak/report.md
+#
+# PYTHON chooses the interpreter, VENV the folder of the environment, TORCH_VERSION=2.14.1
 # another torch, FORK=1 the maintained fork of mmcv, mmengine and mmdet.
 PYTHON ?= python3
 VENV ?= .venv
@@ -30,6 +32,12 @@ PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest \
 test: install
 	$(PYTEST)
 
+CONTRACT = tests/operators tests/models tests/ops tests/checkpoints tests/engine tests/tools \
+	tests/test_import.py tests/test_dependencies.py tests/test_configs.py
+
+contract: install
+	$(PYTEST) $(CONTRACT)
+
 coverage: install
 	$(PYTEST) --cov
 
@@ -42,8 +50,8 @@ lint: install
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/mypy
 	$(VENV)/bin/codespell
-	$(VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive mmdet_eca tools setup.py
-	$(VENV)/bin/shellcheck tools/*.sh .ci/run
+	$(VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive mmdet_eca mmcv_operators tools setup.py
+	$(VENV)/bin/shellcheck tools/*.sh .ci/run .ci/*.sh
 
 # Two processes: their tests print what they count, which xdist would not show.
 DROP_IN = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m slow \
@@ -54,12 +62,17 @@ drop-in: install
 	$(DROP_IN) -k 'not losses' & others=$$!; $(DROP_IN) -k losses && wait $$others
 
 interruptions: install
-	$(PYTEST) -m slow tests/engine/resuming tests/chaos tests/same_answer
+	$(PYTEST) -m slow tests/engine tests/soak tests/same_answer
 
 SOAK_MINUTES ?= 120
 
 soak: install
 	$(VENV)/bin/python -m tests.soak --minutes $(SOAK_MINUTES)
+
+before-release:
+	$(MAKE) drop-in
+	$(MAKE) interruptions
+	$(MAKE) check-docs
 
 demo: install
 	$(VENV)/bin/python tools/demo.py
@@ -85,4 +98,5 @@ docs: install
 check-docs: install
 	$(VENV)/bin/python -m tests.docs
 
-.PHONY: install test coverage lint drop-in interruptions soak demo tables benchmark gpu docs check-docs
+.PHONY: install test contract coverage lint drop-in interruptions soak before-release demo \
+	tables benchmark gpu docs check-docs

@@ -55,6 +55,9 @@ setup(
         'numpy>=1.26',
         'pycocotools',
         'pillow',
+        # Reads COCO annotation files: 3 times as fast as Python's json, with a quarter
+        # of the memory, and it names the values whose types are wrong.
+        'msgspec>=0.19',
         'terminaltables',
         'filelock',
         'tqdm',
@@ -87,7 +90,7 @@ setup(
             'pytest-cov',  # make coverage
             'pytest-xdist',  # on all cores
             'coverage>=7.10',  # follows the commands that tests start
-            'hypothesis',  # damaged and hostile files
+            'hypothesis',  # random annotation files, masks and detections
             'scikit-learn',  # the digits
             'matplotlib',
             # What is exported is compared with what onnxruntime and OpenVINO compute.

@@ -2,7 +2,7 @@
 
 Importing this package registers its modules in mmdet's registries, makes
 ``_base_ = 'mmdet_eca::...'`` and ``checkpoint='timm://...'`` known to mmengine,
-and makes mmengine read every checkpoint without running code that is in it.
+and lets ``torch.load(weights_only=True)`` read mmengine's checkpoints.
 """
 
 from .dependencies import check_dependencies

@@ -93,10 +93,16 @@ def coco(tmp_path_factory):
     All images have the same boxes and differ in their pixels, so that losses
     which are averaged over positives average over the same number in each.
     """
+    root = tmp_path_factory.mktemp('coco')
+    write_coco(root)
+    return str(root)
+
+
+def write_coco(root):
+    """Writes the data of the fixture ``coco`` into a folder."""
     from mmdet.datasets import CocoDataset
 
-    root = tmp_path_factory.mktemp('coco')
-    (root / 'annotations').mkdir()
+    (root / 'annotations').mkdir(parents=True)
     rng = np.random.default_rng(0)
     categories = [
         dict(id=coco_id, name=name)
@@ -132,7 +138,6 @@ def coco(tmp_path_factory):
                 dict(images=images, annotations=annotations, categories=categories)
             )
         )
-    return str(root)
 
 
 @pytest.fixture(params=DEVICES)

@@ -4,12 +4,9 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
-import time
 
 import pytest
 
-from mmdet_eca import errors as user_errors
 from tests.conftest import ONE_THREAD, ROOT, run
 from tests.tools.test_train import DIGITS, digits_options, free_port
 
@@ -48,32 +45,28 @@ def errors(done):
 
 
 @pytest.mark.parametrize('ranks', ['1', '01'])
-def test_one_of_the_processes_that_fail_speaks(worker, tmp_path, ranks):
+def test_one_of_the_processes_that_fail_speaks(worker, ranks):
     done = run(
-        *torchrun('--nproc-per-node=2', worker, *ranks),
-        check=False,
-        PYTHONPATH=ROOT,
-        TMPDIR=str(tmp_path),
+        *torchrun('--nproc-per-node=2', worker, *ranks), check=False, PYTHONPATH=ROOT
     )
     ((rank, message),) = errors(done)
     assert rank in ranks and message == 'there is no data set'
 
 
 @pytest.mark.parametrize('variables', [
-    'SLURM_NTASKS=2 SLURM_PROCID=$rank', # srun
+    'SLURM_NTASKS=2 SLURM_PROCID=$rank SLURM_LOCALID=$rank', # srun
     ('OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=$rank '
     'OMPI_COMM_WORLD_LOCAL_RANK=$rank'),  # mpirun
 ])  # fmt: skip
-def test_other_launchers(worker, tmp_path, variables):
-    """One process starts all of a machine, as srun's and mpirun's daemons do."""
+def test_other_launchers(worker, variables):
+    """One process starts all of a machine, and ends them when one has failed."""
     done = run(
         'bash',
         '-c',
         f'for rank in 0 1; do {variables} {PYTHON} {worker} '
-        '0 1 & done; wait -n || { wait; exit 1; }',
+        '0 1 & done; wait -n || { kill $(jobs -p); wait; exit 1; }',
         check=False,
         PYTHONPATH=ROOT,
-        TMPDIR=str(tmp_path),
         PYTHONWARNINGS='ignore',  # the other process's, in the middle of the line
     )
     ((_, message),) = errors(done)
@@ -90,7 +83,7 @@ def test_a_second_machine_without_the_data_set_says_so(digits, tmp_path):
         '--work-dir',
         str(tmp_path / 'work'),
     ]
-    environment = dict(PYTHONPATH=ROOT, TMPDIR=str(tmp_path))
+    environment = dict(PYTHONPATH=ROOT)
     first = subprocess.Popen(
         [*command, '--node-rank=0', *training, *digits_options(digits)],
         cwd=ROOT,
@@ -112,35 +105,3 @@ def test_a_second_machine_without_the_data_set_says_so(digits, tmp_path):
     ((rank, message),) = errors(done)
     assert rank == '1'
     assert message.startswith('nowhere/annotations/instances_train.json does not exist')
-
-
-@pytest.fixture
-def folder(monkeypatch, tmp_path):
-    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
-    return tmp_path
-
-
-def test_a_launch_after_a_launch_from_one_shell_speaks_again(folder):
-    """The shell is the parent of the processes of both."""
-    assert [user_errors._is_first_to_fail(rank) for rank in '101201'] == [
-        True,
-        False,
-        True,
-        False,
-        False,
-        True,
-    ]
-
-
-def test_what_an_earlier_launch_left_does_not_silence(folder):
-    assert user_errors._is_first_to_fail('0')
-    (mark,) = folder.iterdir()
-    earlier = time.time() - 100
-    os.utime(mark, (earlier, earlier))
-    assert user_errors._is_first_to_fail('1')
-    assert not user_errors._is_first_to_fail('2')
-
-
-def test_where_no_file_can_be_written_all_speak(folder, monkeypatch):
-    monkeypatch.setattr(tempfile, 'tempdir', str(folder / 'none'))
-    assert user_errors._is_first_to_fail('0') and user_errors._is_first_to_fail('1')

@@ -7,7 +7,6 @@ more processes than the machine has GPUs, each of which then fails by itself.
 import os
 import signal
 import sys
-import time
 
 import torch
 from torch.distributed import run
@@ -29,8 +28,6 @@ def main():
             f'error: {processes} processes, but {gpus} GPUs on '
             'this machine: start at most one process a GPU'
         )
-    # A training that is started again goes on from what it has written since now.
-    os.environ['MMDET_ECA_LAUNCHED'] = str(time.time())
     os.environ['MMDET_ECA_LAUNCHER'] = str(os.getpid())  # with which they end
     # torchrun hands SIGTERM on, waits 30 s and kills; SIGUSR1 would end it alone.
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))

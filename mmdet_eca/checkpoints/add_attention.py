@@ -8,7 +8,9 @@ from typing import NamedTuple
 from mmdet.registry import MODELS
 
 from ..errors import UserError
-from ..models.attention.types import attention_types, check_attention_type
+from ..models.attention.types import check_attention_type
+from ..models.backbones.attention_weights import attention_names
+from ..models.weights import add_identity
 from .files import StateDict, read_weights, write_checkpoint
 from .sources import mmpretrain
 
@@ -51,7 +53,7 @@ def add_attention(path: str, out: str, attention: dict) -> str:
     """Writes a plain checkpoint's weights with attention that is the identity.
 
     The detector with attention computes exactly what the plain one does, and the
-    attention learns from there: see ``AttentionLayer.start_as_identity``.
+    attention learns from there: see :func:`add_identity`.
 
     Args:
         path (str): Weights of a detector of MMDetection 3.x with a ResNet, ResNetV1d,
@@ -74,7 +76,13 @@ def add_attention(path: str, out: str, attention: dict) -> str:
     weights, meta = read_weights(path)
     if mmpretrain.matches(weights, meta):
         weights, _ = mmpretrain.convert(weights)
-    _refuse_attention(path, weights)
+    for prefix in _PREFIXES:
+        name = min(attention_names(weights, prefix), default=None)
+        if name is not None:
+            raise UserError(
+                f'{path} has attention already, {name!r}: take the weights of the '
+                'plain network'
+            )
     blocks = list(_find_blocks(path, weights))
     if not blocks:
         raise UserError(
@@ -83,19 +91,13 @@ def add_attention(path: str, out: str, attention: dict) -> str:
         )
     for block in blocks:
         layer = MODELS.build(dict(attention, in_channels=block.channels))
-        multiple = layer.start_as_identity()
-        if multiple is None:
+        if f'{block.norm}.bias' not in weights:
+            raise UserError(f"{path} lacks '{block.norm}.bias': it is not whole")
+        if not add_identity(weights, block.name + layer._abbr_, layer, block.norm):
             raise UserError(
                 f'{attention["type"]} has no weights, so it cannot start as the '
                 'identity: take another layer'
             )
-        for key, value in layer.state_dict().items():
-            weights[f'{block.name}{layer._abbr_}.{key}'] = value
-        for key in ('weight', 'bias'):
-            name = f'{block.norm}.{key}'
-            if name not in weights:
-                raise UserError(f'{path} lacks {name!r}: it is not whole')
-            weights[name] = weights[name] / multiple
     lines = _config(path, weights, blocks[0], attention, out)
     kept = {key: meta[key] for key in ('dataset_meta',) if key in meta}
     write_checkpoint(
@@ -161,17 +163,6 @@ def _foreign_part(
     if stem in weights and weights[stem].shape[-1:] != (7,):
         return stem
     return None
-
-
-def _refuse_attention(path: str, weights: StateDict) -> None:
-    kinds = {layer._abbr_ for layer in attention_types().values()}
-    for name in weights:
-        found = re.search(r'layer\d\.\d+\.(\w+)\.', name)
-        if found and found[1] in kinds:
-            raise UserError(
-                f'{path} has attention already, {name!r}: take the weights of the '
-                'plain network'
-            )
 
 
 def _config(

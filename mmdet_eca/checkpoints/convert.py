@@ -6,16 +6,6 @@ from ..errors import UserError
 from .files import StateDict, read_weights, write_checkpoint
 from .sources import SOURCES
 
-_META: dict[str, type | tuple[type, ...]] = dict(
-    mmdet_version=str,
-    mmengine_version=str,
-    mmdet_eca=str,
-    CLASSES=(tuple, list),
-    dataset_meta=dict,
-    epoch=int,
-    iter=int,
-)
-
 
 def convert_checkpoint(path: str, out: str, mmdet_version: str | None = None) -> str:
     """Converts a checkpoint of another project to this package's parameter names.
@@ -38,7 +28,6 @@ def convert_checkpoint(path: str, out: str, mmdet_version: str | None = None) ->
     if osp.realpath(path) == osp.realpath(out):
         raise UserError(f'{out} is the file to convert: give another name')
     state_dict, meta = read_weights(path)
-    _check_meta(path, meta)
     if mmdet_version is not None:
         written = meta.setdefault('mmdet_version', mmdet_version)
         if written != mmdet_version:
@@ -63,21 +52,6 @@ def convert_checkpoint(path: str, out: str, mmdet_version: str | None = None) ->
         out,
     )
     return f'{path}: {source.NAME}, {fits}; {len(converted)} tensors in {out}'
-
-
-def _check_meta(path: str, meta: dict) -> None:
-    """Checks the types of what is kept of ``meta``, or compared with something.
-
-    Raises:
-        UserError: If one is of another type than MMDetection's.
-    """
-    for key, kinds in _META.items():
-        value = meta.get(key)
-        if value is not None and not isinstance(value, kinds):
-            raise UserError(
-                f'{path}: {key} in its meta is a {type(value).__name__}, which no '
-                'version of MMDetection has written'
-            )
 
 
 def find_source(

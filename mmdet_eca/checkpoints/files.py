@@ -1,72 +1,67 @@
-"""Reads checkpoints without running code in them, and writes files whole."""
+"""Reads checkpoints as data, by torch and safetensors, and writes files whole."""
 
 import contextlib
 import hashlib
-import json
 import os
 import os.path as osp
 import re
 import uuid
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+import zipfile
+from collections.abc import Callable, Iterator
+from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .formats import MapLocation, load
 
+MapLocation = None | str | torch.device | dict | Callable
 StateDict = dict[str, Tensor]
 
 
 def read_checkpoint(path: str, map_location: MapLocation = None) -> Any:
-    """Reads a checkpoint file. Every checkpoint from outside is read here.
+    """Reads a checkpoint with ``torch.load(weights_only=True)`` or safetensors.
 
     Args:
-        path (str): A file that ``torch.save`` has written, of tensors, plain
-            values and what mmengine adds to them; or a '.safetensors' file.
+        path (str): A file that ``torch.save`` has written, or a '.safetensors' file.
         map_location (optional): As in ``torch.load``, but the CPU by default.
 
     Returns:
         All that is in the file.
 
     Raises:
-        UserError: If there is no such file, it is cut off or no checkpoint, or
-            it cannot be read without running code in it.
+        UserError: If there is no such file, it is cut off or no checkpoint, claims to
+            be much larger than it is, or cannot be read without running code in it.
     """
     path = osp.expanduser(path)
     if not osp.isfile(path):
         raise UserError(f'checkpoint {path} does not exist: check its path')
-    with open(path, 'rb') as file:
-        return read_stream(file, path, map_location)
-
-
-def read_stream(file: BinaryIO, name: str, map_location: MapLocation = None) -> Any:
-    """Reads an open file as :func:`read_checkpoint` does.
-
-    Args:
-        file (BinaryIO): The open file.
-        name (str): Its path or address, for messages; '.safetensors' at its end
-            tells the format.
-        map_location (optional): As in ``torch.load``, but the CPU by default.
-
-    Returns:
-        All that is in the file.
-
-    Raises:
-        UserError: If it is cut off or no checkpoint, or it cannot be read without
-            running code in it.
-    """
     try:
-        if name.endswith('.safetensors'):
-            return _read_safetensors(file, map_location)
-        return load(file, map_location or 'cpu')
+        if path.endswith('.safetensors'):
+            return to_device(require_safetensors().load_file(path), map_location)
+        _check_sizes(path)
+        return torch.load(path, map_location or 'cpu', weights_only=True)
     except (UserError, MemoryError, torch.cuda.OutOfMemoryError):
         raise
     except Exception as error:  # a broken file may lead to any
         if 'CUDA' in str(error):  # the device's fault, not the file's
             raise
-        raise UserError(_explain(name, error)) from None
+        raise UserError(_explain(path, error)) from None
+
+
+@contextlib.contextmanager
+def explained_refusals() -> Iterator[None]:
+    """Makes torch's refusal of a file that mmengine loads a UserError.
+
+    mmengine logs the file's name before.
+    """
+    try:
+        yield
+    except (UnpicklingError, RuntimeError) as error:
+        if re.search('Weights only load failed|PytorchStreamReader', str(error)):
+            raise UserError(_explain('a checkpoint', error)) from None
+        raise
 
 
 def read_weights(path: str) -> tuple[StateDict, dict]:
@@ -80,7 +75,24 @@ def read_weights(path: str) -> tuple[StateDict, dict]:
     Raises:
         UserError: As :func:`read_checkpoint`, or if there are no weights.
     """
-    return _unwrap(path, read_checkpoint(path))
+    weights, meta = read_checkpoint(path), None
+    if isinstance(weights, dict) and 'state_dict' in weights:
+        weights, meta = weights['state_dict'], weights.get('meta')
+    if (
+        not isinstance(weights, dict)
+        or not weights
+        or not all(
+            isinstance(name, str) and isinstance(value, Tensor)
+            for name, value in weights.items()
+        )
+    ):
+        raise UserError(f'{path} has no state_dict: tensors by their names')
+    return without_module(weights), meta if isinstance(meta, dict) else {}
+
+
+def without_module(weights: StateDict) -> StateDict:
+    """Returns the weights without the prefix 'module.' of a parallel network's."""
+    return {name.removeprefix('module.'): value for name, value in weights.items()}
 
 
 def to_device(weights: StateDict, map_location: MapLocation) -> StateDict:
@@ -110,25 +122,20 @@ def require_safetensors() -> Any:
     return safetensors.torch
 
 
-def _read_safetensors(file: BinaryIO, map_location: MapLocation) -> StateDict:
-    """Reads a file of safetensors, whose header must fit before the rest is read."""
-    library = require_safetensors()
-    start = file.tell()
-    size = file.seek(0, os.SEEK_END) - start
-    file.seek(start)
-    length = int.from_bytes(file.read(8), 'little')
-    if not 0 < length <= size - 8:
-        raise ValueError(f'a header of {length} bytes')
-    header = json.loads(file.read(length))
-    ends = (
-        entry['data_offsets'][1]
-        for name, entry in header.items()
-        if name != '__metadata__'
-    )
-    if max(ends, default=0) != size - 8 - length:
-        raise ValueError('numbers that are not all of the file')
-    file.seek(start)
-    return to_device(library.load(file.read()), map_location)
+def _check_sizes(path: str) -> None:
+    """Checks what a zip archive claims to hold, for which torch takes memory.
+
+    Raises:
+        UserError: If it is more than 20 times the file and a GiB.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(entry.file_size for entry in archive.infolist())
+        if claimed > 2**30 + 20 * osp.getsize(path):
+            raise UserError(
+                f'{path} is refused: its {osp.getsize(path)} bytes would become '
+                f'{claimed}; ask its author for a file that is not compressed'
+            )
 
 
 def _explain(path: str, error: Exception) -> str:
@@ -145,25 +152,6 @@ def _explain(path: str, error: Exception) -> str:
         f'{path} is cut off, or no checkpoint that torch has '
         'written: if you have downloaded it, delete it and fetch it again'
     )
-
-
-def _unwrap(path: str, checkpoint: Any) -> tuple[StateDict, dict]:
-    weights, meta = checkpoint, None
-    if isinstance(checkpoint, dict) and 'state_dict' in checkpoint:
-        weights, meta = checkpoint['state_dict'], checkpoint.get('meta')
-    if (
-        not isinstance(weights, dict)
-        or not weights
-        or not all(
-            isinstance(name, str) and isinstance(value, Tensor)
-            for name, value in weights.items()
-        )
-    ):
-        raise UserError(f'{path} has no state_dict: tensors by their names')
-    prefix = 'module.'
-    if all(name.startswith(prefix) for name in weights):
-        weights = {name[len(prefix) :]: value for name, value in weights.items()}
-    return dict(weights), meta if isinstance(meta, dict) else {}
 
 
 def write_checkpoint(checkpoint: dict, path: str) -> None:

@@ -1,7 +1,6 @@
 """Finds the ResNet that a state dict belongs to, and checks that it is whole."""
 
 import re
-from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +18,7 @@ from ..models import (
     SEResNet,
     SEResNetV1d,
 )
+from ..models.weights import check_fit
 from .files import StateDict
 
 # The attention's class; with a deep stem it is the second one.
@@ -33,8 +33,6 @@ _CLASSES = dict(
 # Blocks a stage of bottlenecks that belong to no depth: timm's ecaresnetlight and
 # ecaresnet26t.
 _OTHER_BLOCKS = ((1, 1, 11, 3), (2, 2, 2, 2))
-# Stages, from 1, and blocks, from 0.
-Places = set[tuple[int, int]]
 HEAD = ('fc.weight', 'fc.bias')  # the classifier's, kept as torchvision does
 
 
@@ -51,9 +49,6 @@ class Backbone(NamedTuple):
 
 def check_resnet(state_dict: StateDict) -> Backbone:
     """Finds the backbone of this package that weights belong to.
-
-    torch's strict ``load_state_dict`` needs the network first, and lists every
-    difference in a line of its own.
 
     Args:
         state_dict (dict[str, Tensor]): The weights by this package's parameter
@@ -73,66 +68,20 @@ def check_resnet(state_dict: StateDict) -> Backbone:
     stem = _get(state_dict, 'stem.6.weight' if deep_stem else 'conv1.weight')
     with torch.device('meta'):
         model = cls(**arguments, base_channels=stem.shape[0])
-    expected = {name: value.shape for name, value in model.state_dict().items()}
-    check_names(state_dict, expected, str(backbone), optional=HEAD)
-    for name, shape in expected.items():
-        if name in state_dict and state_dict[name].shape != shape:
-            raise UserError(
-                f'{name} is of shape {tuple(state_dict[name].shape)}, in '
-                f'{backbone} it is {tuple(shape)}'
-            )
+    check_fit(state_dict, model.state_dict(), str(backbone), optional=HEAD)
     return backbone
-
-
-def check_names(
-    names: Collection[str],
-    expected: Collection[str],
-    what: str,
-    optional: Collection[str] = (),
-) -> None:
-    """Checks that the names of a checkpoint's parameters are those expected.
-
-    Batch norm's ``num_batches_tracked`` may be missing: torch before 0.4.1 did
-    not store it, and inference does not use it.
-
-    Args:
-        names (Collection[str]): The names in the checkpoint.
-        expected (Collection[str]): The names in the network.
-        what (str): The network, for the message.
-        optional (Collection[str]): Names that may be there too.
-
-    Raises:
-        UserError: If a name is missing or left over.
-    """
-    left_over = [
-        name for name in names if name not in expected and name not in optional
-    ]
-    if left_over:
-        raise UserError(
-            f'the checkpoint has {left_over[0]!r} '
-            f'({len(left_over)} names left over), which {what} '
-            'does not have'
-        )
-    missing = [
-        name
-        for name in expected
-        if name not in names and not name.endswith('num_batches_tracked')
-    ]
-    if missing:
-        raise UserError(
-            f'the checkpoint lacks {missing[0]!r} '
-            f'({len(missing)} names missing) of {what}'
-        )
 
 
 def _read_arguments(state_dict: StateDict) -> tuple[str, dict[str, Any]]:
     """Returns the attention, a key of ``_CLASSES``, and the backbone's arguments."""
     blocks = _count_blocks(state_dict)
     arguments = {**_read_depth(state_dict, blocks), **_read_stem(state_dict)}
-    places = _attention_places(state_dict)
-    for kind, read in _READERS.items():
-        if kind in places:
-            arguments.update(read(state_dict, places[kind], blocks))
+    for kind in list(_CLASSES)[1:]:
+        pattern = re.compile(rf'layer(\d)\.(\d+)\.{kind}\.')
+        found = [match for match in map(pattern.match, state_dict) if match]
+        if found:
+            places = sorted({(int(match[1]), int(match[2])) for match in found})
+            arguments.update(_read_attention(state_dict, kind, places, blocks))
             return 'plain' if 'attention' in arguments else kind, arguments
     return 'plain', arguments
 
@@ -179,98 +128,48 @@ def _read_stem(state_dict: StateDict) -> dict[str, Any]:
     return {}
 
 
-def _attention_places(state_dict: StateDict) -> dict[str, Places]:
-    """Where every kind of attention sits."""
-    places: dict[str, Places] = {}
-    for name in state_dict:
-        found = re.match(r'layer(\d)\.(\d+)\.(\w+)\.', name)
-        if found and found[3] in _READERS:
-            places.setdefault(found[3], set()).add((int(found[1]), int(found[2])))
-    return places
-
-
-def _read_eca(
-    state_dict: StateDict, places: Places, blocks: tuple[int, ...]
+def _read_attention(
+    state_dict: StateDict,
+    kind: str,
+    places: list[tuple[int, int]],
+    blocks: tuple[int, ...],
 ) -> dict[str, Any]:
-    return dict(
-        kernel_size=tuple(
-            _get(state_dict, f'layer{stage}.0.eca.conv.weight').shape[-1]
-            for stage in range(1, len(blocks) + 1)
+    """The arguments of an attention that sits at these stages, from 1, and blocks."""
+    stages = range(1, len(blocks) + 1)
+    if kind == 'eca':
+        return dict(
+            kernel_size=tuple(
+                _get(state_dict, f'layer{stage}.0.eca.conv.weight').shape[-1]
+                for stage in stages
+            )
         )
-    )
-
-
-def _read_se(
-    state_dict: StateDict, places: Places, blocks: tuple[int, ...]
-) -> dict[str, Any]:
-    """Timm rounds the width of the reduced layer to a multiple of 8.
-
-    The first stage of its seresnet18 and 34 therefore has another ratio.
-    """
-    bias = 'layer1.0.se.fc1.bias' in state_dict
-    ratios = [
-        _ratio(state_dict, f'layer{stage}.0.se.fc1')
-        for stage in range(1, len(blocks) + 1)
-    ]
-    if len(set(ratios)) == 1:
-        return dict(ratio=ratios[0], bias=bias)
-    return dict(
-        attention=[
-            dict(type='SqueezeExcitation', ratio=ratio, bias=bias) for ratio in ratios
-        ]
-    )
-
-
-def _read_cbam(
-    state_dict: StateDict, places: Places, blocks: tuple[int, ...]
-) -> dict[str, Any]:
-    layer = 'layer1.0.cbam.fc1'
-    return dict(ratio=_ratio(state_dict, layer), bias=f'{layer}.bias' in state_dict)
-
-
-def _read_gsop(
-    state_dict: StateDict, places: Places, blocks: tuple[int, ...]
-) -> dict[str, Any]:
-    first, block = min(places)
-    chosen = tuple(
-        tuple(number for stage, number in sorted(places) if stage == index)
-        for index in range(1, len(blocks) + 1)
-    )
-    last = tuple((number - 1,) for number in blocks)
-    return dict(
-        width=_get(state_dict, f'layer{first}.{block}.gsop.row_bn.weight').numel(),
-        attention_blocks='last' if chosen == last else chosen,
-    )
-
-
-def _read_global_context(
-    state_dict: StateDict, places: Places, blocks: tuple[int, ...]
-) -> dict[str, Any]:
-    stages = {stage for stage, _ in places}
-    layer = f'layer{min(stages)}.0.context_block.channel_add_conv.0'
-    return dict(
-        ratio=_ratio(state_dict, layer),
-        stages=tuple(stage in stages for stage in range(1, len(blocks) + 1)),
-    )
-
-
-_READERS = dict(
-    eca=_read_eca,
-    se=_read_se,
-    cbam=_read_cbam,
-    gsop=_read_gsop,
-    context_block=_read_global_context,
-)
+    if kind == 'se':
+        # timm rounds the width of the reduced layer to a multiple of 8, so that the
+        # first stage of its seresnet18 and 34 has another ratio.
+        bias = 'layer1.0.se.fc1.bias' in state_dict
+        ratios = [_ratio(state_dict, f'layer{stage}.0.se.fc1') for stage in stages]
+        if len(set(ratios)) == 1:
+            return dict(ratio=ratios[0], bias=bias)
+        layers = [dict(type='SqueezeExcitation', ratio=r, bias=bias) for r in ratios]
+        return dict(attention=layers)
+    if kind == 'cbam':
+        layer = 'layer1.0.cbam.fc1'
+        return dict(ratio=_ratio(state_dict, layer), bias=f'{layer}.bias' in state_dict)
+    first, block = places[0]
+    chosen = tuple(tuple(b for s, b in places if s == stage) for stage in stages)
+    if kind == 'gsop':
+        last = tuple((number - 1,) for number in blocks)
+        return dict(
+            width=_get(state_dict, f'layer{first}.{block}.gsop.row_bn.weight').numel(),
+            attention_blocks='last' if chosen == last else chosen,
+        )
+    layer = f'layer{first}.0.context_block.channel_add_conv.0'
+    return dict(ratio=_ratio(state_dict, layer), stages=tuple(map(bool, chosen)))
 
 
 def _ratio(state_dict: StateDict, layer: str) -> int:
     """The reduction of the channels by a layer."""
     weight = _get(state_dict, f'{layer}.weight')
-    if weight.dim() < 2 or not 0 < len(weight) <= weight.shape[1]:
-        raise UserError(
-            f'{layer}.weight must have no more rows than columns, and is of shape '
-            f'{tuple(weight.shape)}'
-        )
     return weight.shape[1] // len(weight)
 
 

@@ -1,41 +1,60 @@
-"""Makes ``torch.load`` itself read what mmengine adds to a checkpoint."""
+"""Lets ``torch.load(weights_only=True)`` read what mmengine adds to a checkpoint.
 
-from typing import Any
+That is HistoryBuffer, which names its methods by ``getattr``, and numbers and arrays of
+numpy. Each name in a pickle stands for what is given for it here, and for nothing else.
+"""
+
+import re
+from collections.abc import Callable
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
-from mmengine.utils import digit_version
 
-from .rebuilding import NAMES
-
-_HAS_SAFE_GLOBALS = digit_version(torch.__version__) >= digit_version('2.6')
+_STATISTICS = ('current', 'max', 'mean', 'min')
+_NUMBER = re.compile('[biu]1|[fiu][248]')
 
 
 def allow_mmengine_checkpoints() -> None:
-    """Makes ``torch.load`` of torch 2.6 or later read mmengine's checkpoints.
-
-    The package itself reads by :func:`read_checkpoint`, which checks more.
-    """
-    if _HAS_SAFE_GLOBALS:
-        torch.serialization.add_safe_globals(
-            [(value, name) for name, value in _mmengine_globals().items()]
-        )
-
-
-def _mmengine_globals() -> dict[str, Any]:
-    """Returns classes and functions by their names in mmengine's checkpoints."""
-    # Arrays name functions of a module that numpy 2 has renamed.
-    multiarray = dict(
+    """Adds mmengine's types, and those of numpy in them, to torch's allow-list."""
+    # numpy 2 has renamed the module of these two functions.
+    functions = dict(
         _reconstruct=np.zeros(1).__reduce__()[0], scalar=np.float64(0).__reduce__()[0]
     )
-    dtypes = {type(np.dtype(name)) for name in ('f8', 'f4', 'i8', 'i4', '?')}
-    found = {
-        f'{cls.__module__}.{cls.__qualname__}': cls
-        for cls in (HistoryBuffer, np.ndarray, np.dtype, *dtypes)
-    }
-    for package in ('numpy.core', 'numpy._core'):
-        for name, function in multiarray.items():
-            found[f'{package}.multiarray.{name}'] = function
-    found['builtins.getattr'] = NAMES['builtins.getattr']
-    return found
+    allowed: list[Callable | tuple[Callable, str]] = [
+        HistoryBuffer,
+        np.ndarray,
+        (_statistic, 'builtins.getattr'),
+        (_number_type, 'numpy.dtype'),
+    ]
+    for core in ('core', '_core'):
+        for name, function in functions.items():
+            allowed.append((function, f'numpy.{core}.multiarray.{name}'))
+    # Their objects may get a state, but no pickle can name them: names have a dot.
+    allowed += [
+        (type(np.dtype(f'{kind}{size}')), f'{kind}{size}')
+        for kind, sizes in dict(b='1', i='1248', u='1248', f='248').items()
+        for size in sizes
+    ]
+    torch.serialization.add_safe_globals(allowed)
+
+
+def _statistic(owner: type, name: str) -> Callable:
+    """Stands for ``getattr``, and returns HistoryBuffer's statistics only."""
+    if owner is not HistoryBuffer or name not in _STATISTICS:
+        raise UnpicklingError(
+            f'GLOBAL builtins.getattr was not an allowed global for {owner!r}.{name}'
+        )
+    return getattr(HistoryBuffer, name)
+
+
+def _number_type(name: str, align: bool = False, copy: bool = False) -> np.dtype:
+    """Stands for ``numpy.dtype``, and returns numpy's own object for a type of number.
+
+    The state that a pickle then gives it has no effect. A copy, which ``numpy.dtype``
+    makes for a pickle, believes it, and takes numbers for addresses of objects.
+    """
+    if not _NUMBER.fullmatch(name):
+        raise UnpicklingError(f'numpy.dtype({name!r}) is no type of numbers')
+    return np.dtype(name)

@@ -8,6 +8,7 @@ and with it the wing that it uses, is imported when the command is called.
 import argparse
 import ast
 import inspect
+import os
 import os.path as osp
 import pkgutil
 import sys
@@ -15,10 +16,11 @@ import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
+from ..checkpoints import explained_refusals
 from ..engine.accidents import explained_accidents
 from ..engine.distributed import end_process
 from ..engine.launcher import follow_launcher
-from ..engine.resuming import INTERRUPTED
+from ..engine.resuming import INTERRUPTED, InterruptionHook
 from ..errors import one_line_errors
 
 PROGRAM = 'mmdet-eca'
@@ -87,12 +89,18 @@ def _run_command(
     # mmengine's, while it looks for the folder of a config.
     warnings.filterwarnings('ignore', message='pkg_resources', category=UserWarning)
     follow_launcher()
-    # Twice, since torch's handler may raise while the inner one begins to explain.
-    with one_line_errors(program), explained_accidents(), explained_accidents():
+    # mmengine lets torch.hub run the code in what it downloads.
+    os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
+    os.environ.pop('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', None)
+    with one_line_errors(program), explained_accidents(), explained_refusals():
         try:
             command.run(args)
         except SystemExit as end:
             if end.code == INTERRUPTED:
                 end_process(INTERRUPTED)
+            raise
+        except RuntimeError:
+            if InterruptionHook.received:  # the others have left already
+                end_process(INTERRUPTED, alone=True)
             raise
         end_process()

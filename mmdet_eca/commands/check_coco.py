@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from ..data_check import check_data
+from ..data import check_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ..new_config import write_config
+from ..data import write_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

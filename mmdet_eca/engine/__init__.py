@@ -15,14 +15,28 @@ from .config import (
     tool_path,
 )
 from .detector import load_detector
-from .hooks import ChannelsLastHook, to_channels_last
+from .hooks import ChannelsLastHook, DivergenceHook, to_channels_last
 from .images import find_images
 from .machine import device_name, machine, versions
 from .mixed_precision import has_bfloat16, use_mixed_precision
+from .resuming import (
+    InterruptionHook,
+    ResumableEpochLoop,
+    ResumableIterLoop,
+    SafeCheckpointHook,
+    SafeLoggerHook,
+)
 from .runner import build_runner
+from .safe_training import use_safe_training
 
 __all__ = [
     'ChannelsLastHook',
+    'DivergenceHook',
+    'InterruptionHook',
+    'ResumableEpochLoop',
+    'ResumableIterLoop',
+    'SafeCheckpointHook',
+    'SafeLoggerHook',
     'add_run_arguments',
     'add_train_arguments',
     'build_runner',
@@ -41,5 +55,6 @@ __all__ = [
     'tool_path',
     'use_half_precision',
     'use_mixed_precision',
+    'use_safe_training',
     'versions',
 ]

@@ -15,8 +15,7 @@ from mmengine.model import PretrainedInit
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from ..checkpoints import local_path
-from ..datasets import quick_check, read_categories
+from ..checkpoints import local_path, read_checkpoint
 from ..errors import UserError, first_few
 from .config import dataset_metainfo, innermost_datasets, tool_path, values_of
 
@@ -27,7 +26,8 @@ def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
     """Checks that the run which ``cfg`` describes can succeed.
 
     Checks the model's arguments, the files and folders that the run reads, the
-    numbers of classes, and part of the data (:func:`mmdet_eca.datasets.quick_check`).
+    numbers of classes, and part of the data (:func:`mmdet_eca.data.quick_check`,
+    :func:`mmdet_eca.data.check_evaluation`).
     Writes nothing and leaves ``cfg`` as it is. With ``check_config=False`` in the
     config nothing is checked.
 
@@ -60,6 +60,8 @@ def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
                 _check_file(
                     ann_file, 'annotation file', f'set {loader}_evaluator.ann_file'
                 )
+            if loader != 'train':
+                _check_evaluation(cfg, loader)
 
 
 def _check_pretrained(model: Any) -> None:
@@ -91,7 +93,10 @@ def _check_pretrained(model: Any) -> None:
 
 def _check_checkpoint(name: str | None, what: str, remedy: str) -> None:
     if name is not None:
-        _check_file(local_path(name), what, remedy)
+        path = local_path(name)
+        _check_file(path, what, remedy)
+        if path is not None:
+            read_checkpoint(path)
 
 
 def _check_file(path: Any, what: str, remedy: str = 'check its path') -> None:
@@ -103,7 +108,26 @@ def _is_local(path: str) -> bool:
     return '://' not in path
 
 
+def _check_evaluation(cfg: Config, loader: str) -> None:
+    """Checks the evaluator, if all data sets are COCO files on this machine."""
+    from ..data import check_evaluation
+
+    dataset = cfg[f'{loader}_dataloader'].dataset
+    evaluator = cfg.get(f'{loader}_evaluator')
+    if evaluator and all(
+        inner.get('backend_args') is None
+        and inner.get('ann_file', '').endswith('.json')
+        and (inner.get('data_prefix') or {}).get('img') is not None
+        and _reads_as_coco(_dataset_class(inner))
+        for inner in innermost_datasets(dataset)
+    ):
+        check_evaluation(loader, dataset, evaluator)
+
+
 def _check_dataset(dataset: Config, loader: str, model: nn.Module) -> None:
+    # An application that imports this package.
+    from ..data import quick_check
+
     if dataset.get('backend_args') is not None:
         return  # not a local file system
     root = dataset.get('data_root') or ''
@@ -121,7 +145,8 @@ def _check_dataset(dataset: Config, loader: str, model: nn.Module) -> None:
         _check_classes(dataset, ann_file, model)
         folder = dataset.get('data_prefix', {}).get('img')
         if folder is not None and _reads_as_coco(_dataset_class(dataset)):
-            quick_check(ann_file, osp.join(root, folder), loader == 'train')
+            images = osp.join(root, folder)
+            quick_check(ann_file, images, loader == 'train', dataset.get('pipeline'))
 
 
 def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
@@ -138,6 +163,8 @@ def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
         )
     if not (isinstance(dataset_class, type) and issubclass(dataset_class, CocoDataset)):
         return  # another file format; and trackers detect only some of the classes
+    from ..data import read_categories
+
     found = read_categories(ann_file)
     missing = [name for name in classes if name not in found]
     if missing or (in_config is None and len(found) != len(classes)):

@@ -54,8 +54,9 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--deterministic',
         action='store_true',
-        help='give the same weights each time on the same machine: deterministic '
-        'algorithms on GPUs, and the seed 0 unless randomness.seed is set',
+        help="take torch's deterministic algorithms, and the seed 0 unless "
+        'randomness.seed is set. On a GPU RoIAlign still adds in any order, and '
+        'operators without such an algorithm, as in DINO, are an error',
     )
     parser.add_argument(
         '--resume',

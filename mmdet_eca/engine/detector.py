@@ -1,8 +1,6 @@
 """A trained detector, from its config and its checkpoint."""
 
 import copy
-import re
-from collections.abc import Collection
 
 import torch
 from mmdet.models.detectors import BaseDetector
@@ -11,11 +9,13 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from ..checkpoints import load_checkpoint, without_module
 from ..dependencies import operators_run_on_gpus
 from ..errors import UserError, first_few
+from ..models.attention import AttentionLayer
+from ..models.weights import check_fit
 from .config import dataset_metainfo, find_config, innermost_datasets
 
 
@@ -45,61 +45,41 @@ def load_detector(
     device = _check_device(device or _default_device())
     init_default_scope(config.get('default_scope', 'mmdet'))
     model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(config.model)))
-    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    weights = {
-        re.sub(r'^module\.', '', name): value
-        for name, value in loaded.get('state_dict', loaded).items()
-    }
+    loaded = load_checkpoint(checkpoint)
+    weights = without_module(loaded.get('state_dict', loaded))
     meta = _lowercase_keys(loaded.get('meta', {}).get('dataset_meta') or {})
     in_config = _test_metainfo(config)
     _check_classes(checkpoint, meta.get('classes'), in_config.get('classes'))
     check_whole(model, weights)
-    try:
-        model.load_state_dict(weights, strict=False)  # it may have more in it
-    except RuntimeError:
-        _check_shapes(model, weights)
-        raise
+    model.load_state_dict(weights, strict=False)  # it may have more in it
     model.cfg = config
     model.dataset_meta = {'palette': 'random', **meta, **in_config}
     return model.to(device).eval()
 
 
-def check_whole(model: nn.Module, names: Collection[str]) -> None:
+def check_whole(model: nn.Module, weights: dict[str, Tensor]) -> None:
     """Checks that a checkpoint has every parameter of a model.
 
     Args:
         model (nn.Module): The model.
-        names (Collection[str]): The names in the checkpoint's state dict.
+        weights (dict[str, Tensor]): The checkpoint's state dict, which may have more.
 
     Raises:
-        UserError: If it lacks one.
+        UserError: If it lacks one, or one has another shape.
     """
-    missing = [
-        name
-        for name in model.state_dict()
-        if name not in names and not name.endswith('num_batches_tracked')
-    ]
-    if missing:
-        raise UserError(
-            f'the checkpoint lacks {missing[0]!r} ({len(missing)} names) '
-            f'of this {type(model).__name__}: its network is not the '
-            'one of this config'
-        )
-
-
-def _check_shapes(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Checks that the tensors of a state dict have the shapes of a model's.
-
-    Raises:
-        UserError: If one has another.
-    """
-    for name, value in model.state_dict().items():
-        if name in weights and weights[name].shape != value.shape:
-            raise UserError(
-                f'{name!r} has shape {tuple(weights[name].shape)} in the checkpoint '
-                f'and {tuple(value.shape)} in this {type(model).__name__}: its '
-                'network, or its number of classes, is not the one of this config'
+    expected: dict[str, Tensor | None] = dict(model.state_dict())
+    for name, layer in model.named_modules():
+        if isinstance(layer, AttentionLayer) and layer.in_attention_backbone:
+            # Its backbone compares the shapes, and names the argument that fits.
+            expected.update(
+                dict.fromkeys(f'{name}.{key}' for key in layer.state_dict())
             )
+    check_fit(
+        weights,
+        expected,
+        f'this {type(model).__name__}',
+        remedy=': its network, or its number of classes, is not the one of this config',
+    )
 
 
 def _check_classes(

@@ -66,10 +66,10 @@ def prepare_distributed(cfg: Config) -> None:
 
 
 def _forget_earlier_start() -> None:
-    """Makes processes that torchrun has started again meet in another place.
+    """Makes processes that torchrun has started again meet at another port.
 
-    torchrun keeps the store of keys in which they have put their addresses, so that
-    now and then one of them would look for a process that is dead.
+    torchrun keeps the store in which they have put their addresses, so that gloo now
+    and then connects to a process that is dead.
     """
     restarts = int(os.environ.get('TORCHELASTIC_RESTART_COUNT', '0'))
     if restarts and os.environ.get('TORCHELASTIC_USE_AGENT_STORE') == 'True':
@@ -78,26 +78,28 @@ def _forget_earlier_start() -> None:
         os.environ['MASTER_PORT'] = str(port if port < 2**16 else port - 2**15)
 
 
-def end_process(status: int = 0, wait: bool = True) -> None:
-    """Ends a process of a distributed run on gloo that has done its work.
+def end_process(status: int = 0, alone: bool = False) -> None:
+    """Ends a process of a distributed run that has done its work.
 
-    While Python takes itself down, a thread of gloo now and then aborts the process
-    ("terminate called without an active exception"), and torchrun reports a failure.
-    So the process leaves after its exit handlers, without that. Elsewhere nothing
-    happens.
+    On gloo the process leaves after its exit handlers: while Python shuts down, a
+    thread of gloo now and then aborts ("terminate called without an active
+    exception"), and torchrun reports a failure. Elsewhere the process group is
+    destroyed, and nothing happens without one.
 
     Args:
         status (int): The exit status.
-        wait (bool): Whether the others come here too, so that none of them needs this
-            process any more.
+        alone (bool): Leave at once, while others may still wait for this process.
     """
-    if is_distributed() and torch.distributed.get_backend() == 'gloo':
-        if wait:
-            torch.distributed.barrier()
+    if not is_distributed():
+        return
+    if not alone:
+        torch.distributed.barrier()
+    if alone or torch.distributed.get_backend() == 'gloo':
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+    torch.distributed.destroy_process_group()
 
 
 def _first_slurm_host() -> str:

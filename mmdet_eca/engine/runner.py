@@ -6,17 +6,19 @@ from mmengine.runner import Runner
 from .checks import check_config
 from .distributed import has_accelerator, prepare_distributed
 from .hooks import ChannelsLastHook, WholeCheckpointHook
-from .resuming import ResumableRunner
+from .resuming import choose_checkpoint
+from .safe_training import use_safe_training
 
 
 def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
     """Checks a config and builds mmengine's runner of it.
 
-    For training it is a :class:`ResumableRunner`, unless the config names another. A
-    test on the CPU has :class:`ChannelsLastHook`.
+    A training has what :func:`use_safe_training` adds. A test on the CPU has
+    :class:`ChannelsLastHook`.
 
     Args:
-        cfg (Config): A whole config with ``launcher`` and ``work_dir``.
+        cfg (Config): A whole config with ``launcher`` and ``work_dir``, changed in
+            place.
         loaders (tuple[str]): The data loaders that the run uses, out of 'train',
             'val' and 'test'.
 
@@ -25,10 +27,11 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
             written then.
     """
     check_config(cfg, loaders)
+    if 'train' in loaders:
+        use_safe_training(cfg)
+        choose_checkpoint(cfg)
     prepare_distributed(cfg)
     setup_cache_size_limit_of_dynamo()
-    if 'train' in loaders and cfg.get('runner_type', 'Runner') == 'Runner':
-        return ResumableRunner.from_cfg(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if loaders == ('test',):
         runner.register_hook(WholeCheckpointHook())

@@ -2,6 +2,7 @@ import random
 
 import numpy as np
 import torch
+from torch.utils.data import get_worker_info
 
 
 def seed_process(*numbers: int) -> None:
@@ -10,4 +11,7 @@ def seed_process(*numbers: int) -> None:
     seed = hash(numbers) % 2**32
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    if get_worker_info() is None:
+        torch.manual_seed(seed)
+    else:  # `torch.manual_seed` takes 0.2 ms in a worker, for devices it does not use
+        torch.default_generator.manual_seed(seed)

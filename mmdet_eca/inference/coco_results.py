@@ -8,8 +8,6 @@ from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 
 from ..checkpoints.files import whole_file
-from ..datasets import iterate_lists
-from ..errors import UserError
 from .sources import Images, Video
 
 # COCO's 80 categories have the numbers 1 to 90 but for these.
@@ -105,10 +103,11 @@ def _read_annotations(dataset: Config) -> dict:
     known: dict = dict(path=path, folder=osp.join(root, prefix))
     known.update(images=[], categories=[])
     try:
-        for key, item in iterate_lists(path):
-            if key in ('images', 'categories'):
-                known[key].append(item)
-    except UserError:
+        with open(path, encoding='utf-8') as file:
+            content = json.load(file)
+        for key in ('images', 'categories'):
+            known[key] += content.get(key, [])
+    except (ValueError, AttributeError, TypeError):
         return {}
     return known
 

@@ -8,7 +8,6 @@ from mmdet.models.detectors import BaseDetector
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 
-from ..datasets import is_size_credible
 from ..engine import (
     find_config,
     innermost_datasets,
@@ -17,6 +16,7 @@ from ..engine import (
     use_mixed_precision,
 )
 from ..errors import UserError
+from .image_header import is_size_credible
 
 
 class Inferencer(DetInferencer):

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 import torch
 
 from ..checkpoints.files import StateDict
-from ..checkpoints.resnet import check_names, check_resnet
+from ..checkpoints.resnet import check_resnet
 from ..checkpoints.sources import major_version
 from ..errors import UserError
+from ..models.weights import check_fit
 
 NAME = "an MMDetection 1.x detector, as the ECA-Net authors' are"
 
@@ -93,8 +94,12 @@ def _rename(name: str, state_dict: StateDict) -> StateDict:
 
     That is the end in the box classifier; box regressor and masks have none.
     """
-    without_backbone = [key for key in state_dict if not key.startswith('backbone.')]
-    check_names(without_backbone, set(_names(name)), f'a {name} of MMDetection 1.x')
+    check_fit(
+        {k: v for k, v in state_dict.items() if not k.startswith('backbone.')},
+        dict.fromkeys(_names(name)),
+        f'a {name} of MMDetection 1.x',
+        optional=(),
+    )
     if name == 'retinanet':
         return state_dict
     classes = len(state_dict['bbox_head.fc_cls.bias'])  # K + 1

@@ -1,7 +1,6 @@
-"""Pictures and tables: data, predictions, training curves, text."""
+"""Pictures and tables: predictions, training curves, text."""
 
 from .curves import draw_curves
-from .data import draw_data
 from .detections import draw_detections
 from .figures import figure
 from .predictions import draw_predictions
@@ -9,7 +8,6 @@ from .text_tables import markdown_table, text_table
 
 __all__ = [
     'draw_curves',
-    'draw_data',
     'draw_detections',
     'draw_predictions',
     'figure',

@@ -12,12 +12,11 @@ from tests.conftest import ROOT, run
 
 WINGS = (
     'benchmark',
-    'data_check',
+    'data',
     'digits',
     'explanation',
     'export',
     'inference',
-    'new_config',
     'paper',
     'pretraining',
 )

@@ -78,7 +78,7 @@ def test_what_does_not_fit_is_one_clear_error(trained, tmp_path):
 
     plain = {name: value for name, value in weights.items() if '.eca.' not in name}
     message = mistake(checkpoint=save(plain, tmp_path / 'plain.pth'))
-    assert "lacks 'backbone.layer1.0.eca.conv.weight' (16 names)" in message
+    assert "lacks 'backbone.layer1.0.eca.conv.weight' (16 names missing)" in message
 
     others = save(weights, tmp_path / 'others.pth', ('cat', *CLASSES[1:]))
     message = mistake(checkpoint=others)
@@ -87,5 +87,5 @@ def test_what_does_not_fit_is_one_clear_error(trained, tmp_path):
 
     wider = dict(weights, **{'bbox_head.retina_cls.weight': torch.zeros(99, 64, 3, 3)})
     message = mistake(checkpoint=save(wider, tmp_path / 'wider.pth'))
-    assert "'bbox_head.retina_cls.weight' has shape (99, 64, 3, 3)" in message
-    assert '(90, 64, 3, 3) in this RetinaNet' in message
+    assert 'bbox_head.retina_cls.weight is of shape (99, 64, 3, 3)' in message
+    assert 'in this RetinaNet it is (90, 64, 3, 3)' in message

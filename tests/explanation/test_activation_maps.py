@@ -2,7 +2,7 @@
 
 They need torchvision, whose wheel on PyPI needs a torch with CUDA's libraries: it runs
 beside that on a CPU, too, but not beside a torch that was built for the CPU alone. So
-these tests run where torch has CUDA's libraries, as 2.1.2 from PyPI; `make install`
+these tests run where torch has CUDA's libraries, as PyPI's; `make install`
 installs grad-cam there.
 """
 

@@ -7,11 +7,17 @@ operators, as in the row "oldest" of docs/install.md.
 import importlib
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from mmdet.registry import MODELS
+from mmdet.testing import demo_mm_inputs
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 from mmcv_operators import has_compiled_operators
+from mmdet_eca import config_path
 from tests.operators.wrappers import operators, ours, outputs_and_gradients
 
 if not has_compiled_operators():
@@ -222,3 +228,37 @@ def test_maps_smaller_than_the_kernel(ops_of):
             x, torch.zeros(1, 18, 2, 2), torch.ones(1, 9, 2, 2), weight, None, 1, 1
         )
         assert out.tolist() == [[[[4, 4], [4, 4]]]]
+
+
+@pytest.mark.parametrize('name', ['mask_rcnn', 'retinanet'])
+def test_a_detector_learns_and_finds_the_same(name):
+    """The same losses, gradients and detections for the same weights and images."""
+    config = Config.fromfile(config_path(f'digits/{name}_eca_r50_digits.py'))
+    config.model.backbone.init_cfg = None
+    init_default_scope('mmdet')
+    results = []
+    for used in (operators(compiled), ours()):
+        torch.manual_seed(0)
+        np.random.seed(0)
+        model = MODELS.build(config.model)
+        batch = model.data_preprocessor(
+            demo_mm_inputs(2, [[3, 96, 128]] * 2, num_classes=10, with_mask=True), True
+        )
+        with used:
+            losses, _ = model.parse_losses(model(**batch, mode='loss'))
+            losses.backward()
+            gradients = {n: p.grad for n, p in model.named_parameters()}
+            model.eval()
+            with torch.no_grad():
+                found = model(**batch, mode='predict')
+        results.append((losses.item(), gradients, found))
+    (loss, gradients, found), (ours_loss, ours_gradients, ours_found) = results
+    assert ours_loss == pytest.approx(loss, rel=1e-5)
+    for key, gradient in gradients.items():
+        torch.testing.assert_close(ours_gradients[key], gradient, rtol=1e-3, atol=1e-5)
+    for one, other in zip(ours_found, found):
+        assert len(one.pred_instances) == len(other.pred_instances) > 0
+        for key in ('bboxes', 'scores', 'labels'):
+            torch.testing.assert_close(
+                one.pred_instances[key], other.pred_instances[key], rtol=1e-4, atol=1e-3
+            )

@@ -14,7 +14,7 @@ import torch
 
 from mmdet_eca.digits import DIGITS_CLASSES
 from tests.conftest import run
-from tests.same_answer.reference import CONFIG, answer, build
+from tests.same_answer.test_reference import CONFIG, answer, build
 from tests.tools.test_train import coco_metrics, free_port, options
 
 HEIGHT, WIDTH = 160, 240  # which the config does not resize

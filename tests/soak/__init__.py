@@ -1,9 +1,11 @@
-"""Kills and bad inputs for hours, with a report.
+"""Kills trainings at random and looks for what is lost.
 
-    python -m tests.soak --minutes 120
+    python -m tests.soak --minutes 30
 
-It runs tests.chaos and tests.fuzzing side by side, in one thread each, and writes
-report.md into its folder. Killed and started again it goes on until the minutes are
-done. Lines of another commit are put aside, not mixed in. The exit status is 1 if
-anything was lost.
+A trial trains to the end however often it is killed, and is compared bit by bit with
+the same training without interruption. Each trial is one line of a JSON file; started
+again, the soak continues after the last one. The report is beside that file.
+
+Trainings are forked from this process, since importing takes longer than training;
+tests/engine/resuming/test_processes.py starts them as users do.
 """

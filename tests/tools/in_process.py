@@ -24,7 +24,9 @@ def call(*words) -> None:
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(device, 'DEVICE', 'cpu')
-            patch.setenv('LOCAL_RANK', '0')  # which the command would leave behind
+            # Which the command would leave behind.
+            patch.setenv('LOCAL_RANK', '0')
+            patch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '0')
             # Those of an earlier run would go on to write into that run's folder: all
             # visualizers, and what mmengine names after the config and the second.
             for kind in (Visualizer, DetLocalVisualizer, MMLogger, MessageHub):

@@ -1,10 +1,9 @@
-import re
-
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 
+from ...checkpoints import without_module
 from ..detector import check_whole
 
 
@@ -18,15 +17,15 @@ class WholeCheckpointHook(Hook):
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compares the names in the checkpoint with those of the model.
+        """Compares the checkpoint with the model.
 
         The checkpoint is read but not yet in the model.
 
         Raises:
-            UserError: If the checkpoint lacks a parameter of the model.
+            UserError: If the checkpoint lacks a parameter of the model, or has one of
+                another shape.
         """
         model = runner.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
-        weights = checkpoint.get('state_dict', checkpoint)
-        check_whole(model, {re.sub(r'^module\.', '', name) for name in weights})
+        check_whole(model, without_module(checkpoint.get('state_dict', checkpoint)))

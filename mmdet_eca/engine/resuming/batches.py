@@ -1,7 +1,7 @@
-"""Batches whose random augmentation depends on the seed, the epoch and the image alone.
+"""Batches whose random augmentation does not depend on the images read before.
 
 torch and mmengine seed a worker once, when it starts: what it draws for an image then
-depends on the images that it has read before.
+depends on the images that it has read before, which a resumed run does not read.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from ..seeding import seed_process
 
 
 class SeededIndex(NamedTuple):
-    """An index of a data set, and the numbers that its augmentation is seeded with."""
+    """An index of a data set, and the numbers that seed the image's augmentation."""
 
     index: Any
     seed: tuple[int, ...]
@@ -26,10 +26,9 @@ class SeededIndex(NamedTuple):
 class ResumableBatchSampler(Sampler):
     """Yields the batches of another batch sampler, from any of them on.
 
-    What is left out is not read. Each index comes with the seed (seed, epoch, index),
-    which :func:`seed_items` makes a data set use. So the number of processes and
-    workers does not change how an image is augmented, and a resumed run continues as
-    it would have without the interruption.
+    Batches that are skipped are not read. Each index comes with a seed, which
+    :func:`seed_items` makes a data set use: (seed, epoch, index), so that the number
+    of processes and workers does not change how an image is augmented.
 
     Args:
         sampler (Sampler): Yields indices.
@@ -38,6 +37,9 @@ class ResumableBatchSampler(Sampler):
         batch_sampler (dict, optional): The config of a batch sampler, by default
             torch's.
         drop_last (bool): Whether torch's leaves out a last batch that is not full.
+        endless (bool): Start again at the end, as mmengine's loop over iterations
+            does. That loop has no epochs, and an index comes again and again: the
+            seed is (seed, iteration, index, place in the batch).
     """
 
     def __init__(
@@ -47,9 +49,11 @@ class ResumableBatchSampler(Sampler):
         seed: int,
         batch_sampler: dict | None = None,
         drop_last: bool = False,
+        endless: bool = False,
     ) -> None:
-        self.sampler = sampler  # of which mmengine's DistSamplerSeedHook sets the epoch
+        self.sampler = sampler  # mmengine's DistSamplerSeedHook sets its epoch
         self.seed = seed
+        self.endless = endless
         self.epoch = 0
         self.skipped = 0
         self.batch_sampler = (
@@ -61,7 +65,7 @@ class ResumableBatchSampler(Sampler):
         )
 
     def start_at(self, epoch: int, skipped: int) -> None:
-        """Chooses what the next iteration yields.
+        """Chooses what the next iteration over this sampler yields.
 
         Args:
             epoch (int): Part of the seeds.
@@ -71,34 +75,21 @@ class ResumableBatchSampler(Sampler):
         self.skipped = skipped
 
     def __iter__(self) -> Iterator[list[SeededIndex]]:
-        epoch = self.epoch
-        for batch in islice(self.batch_sampler, self.skipped, None):
-            yield [SeededIndex(i, (self.seed, epoch, i)) for i in batch]
+        epoch, first = self.epoch, self.skipped
+        batches = self._passes() if self.endless else self.batch_sampler
+        for number, batch in enumerate(islice(batches, first, None), first):
+            yield [
+                SeededIndex(
+                    index,
+                    (self.seed, number, index, place)
+                    if self.endless
+                    else (self.seed, epoch, index),
+                )
+                for place, index in enumerate(batch)
+            ]
 
     def __len__(self) -> int:
         return len(self.batch_sampler)
-
-
-class EndlessBatchSampler(ResumableBatchSampler):
-    """Batches for a loop over iterations: when they end, they begin anew.
-
-    That is what mmengine's loop does with a data loader that ends, but this one keeps
-    its workers. InfiniteSampler never ends by itself.
-
-    The seed is (seed, iteration, index, how often the index is in the batch before).
-    An epoch has no meaning here: InfiniteSampler has none, each process comes to the
-    end of the images in another iteration, and an index comes again and again.
-    """
-
-    def __iter__(self) -> Iterator[list[SeededIndex]]:
-        batches = islice(self._passes(), self.skipped, None)
-        for iteration, batch in enumerate(batches, self.skipped):
-            yield [
-                SeededIndex(
-                    index, (self.seed, iteration, index, batch[:i].count(index))
-                )
-                for i, index in enumerate(batch)
-            ]
 
     def _passes(self) -> Iterator[list]:
         for number in count():
@@ -114,24 +105,21 @@ class EndlessBatchSampler(ResumableBatchSampler):
                 )
 
 
-def make_seeded(
-    dataloader: dict,
-    seed: int,
-    batch_sampler: type[ResumableBatchSampler] = ResumableBatchSampler,
-) -> dict:
-    """Returns the config of a data loader, with batches that can be resumed.
+def make_seeded(dataloader: dict, seed: int, endless: bool = False) -> dict:
+    """Returns the config of a data loader whose batches can be resumed.
 
     Args:
         dataloader (dict): As mmengine takes it, with a ``batch_size``.
         seed (int): The seed of the run.
-        batch_sampler (type): What yields the batches.
+        endless (bool): See :class:`ResumableBatchSampler`.
     """
     dataloader = dict(dataloader)
     dataloader['batch_sampler'] = dict(
-        type=batch_sampler,
+        type=ResumableBatchSampler,
         seed=seed,
         batch_sampler=dataloader.get('batch_sampler'),
         drop_last=dataloader.pop('drop_last', False),
+        endless=endless,
     )
     return dataloader
 

@@ -1,114 +1,131 @@
-"""Which checkpoint of a folder a run goes on from."""
+"""Which checkpoint a training continues from."""
 
+import contextlib
 import glob
+import logging
 import os
 import os.path as osp
-from collections.abc import Sequence
-from logging import Logger
-from typing import NamedTuple
+
+from mmengine.config import Config
+from mmengine.logging import print_log
 
 from ...checkpoints.files import read_checkpoint
 from ...errors import UserError
 
 POINTER = 'last_checkpoint'  # mmengine's file with the path of the newest checkpoint
-_LONGEST_PATH = 2**16  # characters
 WITHIN_EPOCH = 'within_epoch_iter_{}.pth'
-UNFINISHED = 'checkpoint.tmp'  # one that is being written
+_LONGEST_PATH = 2**16  # characters
 
 
-class Found(NamedTuple):
-    """A checkpoint that is whole, and what it says of itself."""
+def choose_checkpoint(cfg: Config) -> None:
+    """Sets what a training is resumed from, and the seed of that run.
 
-    path: str
-    meta: dict
-
-
-def find_newest_checkpoint(
-    work_dir: str, folder: str, names: Sequence[str], logger: Logger, since: float = 0
-) -> Found | None:
-    """Finds the newest checkpoint of a run that is whole.
-
-    It is the one that mmengine's file ``last_checkpoint`` points to, unless a later one
-    was written after it, or it is not whole: then the one that was written last.
+    With ``resume`` that is ``load_from``, or the newest whole checkpoint in the work
+    directory. A process that torchrun has started again continues from the newest
+    one of this launch.
 
     Args:
-        work_dir (str): Where ``last_checkpoint`` is.
-        folder (str): Where the checkpoints are.
-        names (Sequence[str]): Patterns of their names: 'epoch_*.pth'.
-        logger (Logger): Says what is passed over, and why.
-        since (float): Files that were written before it, in seconds since 1970, are
-            those of another run.
-
-    Returns:
-        Found, optional: None if there is none.
+        cfg (Config): A whole config with ``work_dir``, changed in place.
 
     Raises:
-        UserError: If there are checkpoints, and none of them is whole. A process that
-            torchrun has started again begins anew instead.
+        UserError: If a checkpoint to resume from is not whole, or none of those in
+            the work directory is.
     """
-    damaged: list[str] = []
-    pointed = _read(_pointed_path(work_dir, folder, logger), damaged)
-    paths = {
+    pointer = osp.join(cfg.work_dir, POINTER)
+    if int(os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')):
+        if osp.isfile(pointer):  # written since the launch
+            cfg.resume, cfg.load_from = True, None
+    elif not cfg.get('resume') or cfg.get('load_from') is not None:
+        with contextlib.suppress(FileNotFoundError):  # of an earlier run
+            os.remove(pointer)
+    if not cfg.get('resume'):
+        return
+    if cfg.get('load_from') is not None:
+        found, meta = cfg.load_from, _read_meta(cfg.load_from)
+    else:
+        newest = find_newest_checkpoint(cfg)
+        if newest is None:
+            cfg.resume = False
+            _warn(f'{cfg.work_dir} has no checkpoint: the training starts from scratch')
+            return
+        found, meta = newest
+    cfg.resume, cfg.load_from = True, found
+    randomness = dict(cfg.get('randomness') or {})
+    configured, seed = randomness.get('seed'), meta.get('seed')
+    if seed is not None and seed != configured:
+        if configured is not None:
+            _warn(f'randomness.seed={configured} is not used: {found} has seed {seed}')
+        cfg.randomness = dict(randomness, seed=seed)
+
+
+def find_newest_checkpoint(cfg: Config) -> tuple[str, dict] | None:
+    """Finds the newest checkpoint of a run that is whole, and reads its ``meta``.
+
+    It is the one that mmengine's file ``last_checkpoint`` points to; if that is not
+    whole, the one that was written last.
+
+    Args:
+        cfg (Config): A whole config with ``work_dir``.
+
+    Raises:
+        UserError: If there are checkpoints, and none of them is whole.
+    """
+    pointed, folder = _follow_pointer(cfg.work_dir)
+    paths = [
         path
-        for name in names
-        for path in glob.glob(osp.join(folder, name))
-        if osp.isfile(path)  # no folder, and no link to nowhere
-    }
-    oldest = os.stat(pointed.path).st_mtime_ns if pointed else 0
-    if pointed and os.stat(pointed.path).st_mtime < since:
-        pointed, oldest = None, 0
-    newer = sorted(
-        (-os.stat(path).st_mtime_ns, path)
-        for path in paths
-        if os.stat(path).st_mtime_ns > oldest and os.stat(path).st_mtime >= since
-    )
-    for _, path in newer:
-        found = _read(path, damaged)
-        if found and (pointed is None or found.meta['iter'] > pointed.meta['iter']):
-            pointed = found
-            break
-    if damaged and pointed is None and not since:
+        for path in glob.glob(osp.join(glob.escape(folder), '*.pth'))
+        if osp.isfile(path) and not osp.basename(path).startswith('best_')
+    ]
+    paths.sort(key=lambda path: os.stat(path).st_mtime_ns, reverse=True)
+    damaged = []
+    for path in dict.fromkeys([*pointed, *paths]):
+        try:
+            return path, _read_meta(path)
+        except UserError as error:
+            damaged.append(str(error))
+            _warn(f'passed over: {error}')
+    if damaged:
         raise UserError(
-            f'{damaged[0]}. {work_dir} has no other checkpoint to go on from; without '
-            '--resume the training starts anew'
+            f'{damaged[0]}. {cfg.work_dir} has no other checkpoint to continue from; '
+            'without --resume the training starts from scratch'
         )
-    for reason in damaged:
-        logger.warning(f'passed over: {reason}')
-    return pointed
-
-
-def _pointed_path(work_dir: str, folder: str, logger: Logger) -> str | None:
-    pointer = osp.join(work_dir, POINTER)
-    if not osp.isfile(pointer):
-        return None
-    with open(pointer, errors='replace') as file:
-        path = file.read(_LONGEST_PATH).strip()
-    moved = osp.join(folder, osp.basename(path))
-    for candidate in (path, moved):  # the folder may have been moved
-        if candidate and '\0' not in candidate and osp.isfile(candidate):
-            return candidate
-    logger.warning(f'{pointer} points to {path!r}, which is no file')
     return None
 
 
-def _read(path: str | None, damaged: list[str]) -> Found | None:
+def _follow_pointer(work_dir: str) -> tuple[list[str], str]:
+    """Returns the file that ``last_checkpoint`` points to, if any, and its folder."""
+    pointer = osp.join(work_dir, POINTER)
+    if not osp.isfile(pointer):
+        return [], work_dir
+    with open(pointer, errors='replace') as file:
+        path = file.read(_LONGEST_PATH).strip()
+    moved = osp.join(work_dir, osp.basename(path))  # with the folder
+    for candidate in (path, moved):
+        if candidate and '\0' not in candidate and osp.isfile(candidate):
+            return [candidate], osp.dirname(candidate)
+    _warn(f'{pointer} points to {path!r}, which is no file')
+    return [], work_dir
+
+
+def _read_meta(path: str) -> dict:
     """Reads a checkpoint to its end.
 
-    Returns:
-        Found, optional: None if it is not one that a run goes on from; the reason is
-        added to ``damaged``.
+    Raises:
+        UserError: If it is not one that a training continues from.
     """
-    if path is None:
-        return None
-    try:
-        checkpoint = read_checkpoint(path)
-    except UserError as error:
-        damaged.append(str(error))
-        return None
+    checkpoint = read_checkpoint(path)
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     if not isinstance(meta, dict) or not all(
         isinstance(meta.get(key), int) for key in ('epoch', 'iter')
     ):
-        damaged.append(f'{path} has no epoch and iter in its meta')
-        return None
-    return Found(path, meta)
+        raise UserError(f'{path} has no epoch and iter in its meta')
+    if 'config' in meta:  # which mmengine does not write, but would run
+        raise UserError(
+            f'{path} is refused: mmengine would run the code in its meta.config; '
+            'take it as load_from without --resume'
+        )
+    return meta
+
+
+def _warn(message: str) -> None:
+    print_log(message, 'current', logging.WARNING)

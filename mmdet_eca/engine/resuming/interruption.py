@@ -1,23 +1,24 @@
 """What a run does when Slurm, torchrun or a user asks it to end."""
 
+import datetime
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import torch
 from mmdet.registry import HOOKS
-from mmengine.dist import is_distributed, is_main_process
+from mmengine.dist import barrier, is_distributed, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import distributed
+from torch.distributed import TCPStore
 from torch.utils.data import DataLoader
 
+from ...errors import UserError
 from ..distributed import end_process
-from .safe_checkpoint_hook import SafeCheckpointHook
+from .checkpoints import SafeCheckpointHook
+from .loops import can_continue_here
 
 INTERRUPTED = 75  # EX_TEMPFAIL in sysexits.h: try again later
 # Slurm's and torchrun's signal before they kill, and one that Slurm sends on request.
@@ -28,61 +29,61 @@ SIGNALS = tuple(
 
 @HOOKS.register_module()
 class InterruptionHook(Hook):
-    """Ends a run after the next iteration, with a checkpoint of it, at a signal.
+    """Ends a run after an iteration, with a checkpoint of it, at a signal.
 
-    All processes end after the same iteration: in each one of them they tell each
-    other, while it runs, whether one has got a signal.
+    The processes agree on the iteration through the key-value store in which
+    torch.distributed has exchanged their addresses: no collective, nothing on a GPU.
+
+    A process that has got a signal asks all to end two updates of the weights later.
+    None can be further by then: it would have to read the loss of an update that the
+    asking process has not yet contributed its gradients to, and mmengine's
+    RuntimeInfoHook reads the loss in each iteration.
     """
 
     priority = 'LOWEST'
+    received = 0  # the signal that this process has got
 
     def __init__(self) -> None:
-        self.received = 0
-        self.group: distributed.ProcessGroup | None = None
-        self.told: tuple[torch.Tensor, Any] | None = None
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Notes the signals that the process gets during the block.
-
-        If another process has left already, so that this one cannot go on, it leaves
-        too.
-
-        Raises:
-            SystemExit: With the status 75.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield  # Python has no handlers there
-            return
-        before = {number: signal.signal(number, self._note) for number in SIGNALS}
-        try:
-            yield
-        except RuntimeError:  # torch's, of a broken connection
-            if self.received and is_distributed():
-                end_process(INTERRUPTED, wait=False)
-            raise
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _note(self, number: int, frame: Any) -> None:
-        self.received = number
+        self.updates = 0
+        self.last: int | None = None  # the run ends after that many updates
+        self.store: TCPStore | None = None
+        self.store_is_lost = False
+        self.handlers: dict[int, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Opens a channel between the processes' CPUs."""
-        if is_distributed():
-            self.group = distributed.new_group(backend='gloo')
+        """Listens to signals from now on.
 
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None
-    ) -> None:
-        """Starts to tell the other processes."""
-        if self.group is not None:
-            number = torch.tensor([self.received])
-            work = distributed.all_reduce(
-                number, distributed.ReduceOp.MAX, self.group, async_op=True
+        Raises:
+            UserError: If the processes have resumed from different checkpoints.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return  # Python has no handlers there
+        if is_distributed():
+            self.store = TCPStore(
+                os.environ['MASTER_ADDR'],
+                int(os.environ['MASTER_PORT']),
+                is_master=False,
+                timeout=datetime.timedelta(minutes=5),
             )
-            self.told = number, work
+            restarts = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
+            self.key = f'mmdet_eca/last_update/{restarts}'
+            here = str(runner.iter)
+            first = self.store.compare_set(f'mmdet_eca/begin/{restarts}', '', here)
+            if first.decode() != here:
+                raise UserError(
+                    f'this process begins at iteration {here}, another one at '
+                    f'{first.decode()}: all of them need the same work directory'
+                )
+        for loop in (runner.train_loop, runner.val_loop):
+            if loop is not None:
+                outlive_signals(loop.dataloader)
+        InterruptionHook.received = 0
+        self.handlers = {number: signal.signal(number, _note) for number in SIGNALS}
+
+    def after_train(self, runner: Runner) -> None:
+        """Gives the signals back."""
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
 
     def after_train_iter(
         self,
@@ -91,19 +92,24 @@ class InterruptionHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Ends the run if a process has got a signal.
+        """Ends the run if the processes have agreed on that.
 
         Raises:
             SystemExit: With the status 75.
         """
-        received = self.received
-        if self.told is not None:
-            number, work = self.told
-            work.wait()
-            received = int(number)
-        if received and runner.may_save_within_epoch():
-            _write_checkpoint(runner)
-            _leave(runner, received)
+        if not self.handlers or not can_continue_here(runner):
+            return
+        self.updates += 1
+        if self.store is None:
+            self.last = self.updates if self.received else None
+        else:
+            self._agree(self.store)
+        if self.last != self.updates:
+            return
+        for hook in runner.hooks:
+            if isinstance(hook, SafeCheckpointHook) and is_main_process():
+                hook.save_within_epoch(runner, runner.iter + 1)
+        self._leave(runner, alone=self.store_is_lost)
 
     def after_val_iter(
         self,
@@ -112,32 +118,47 @@ class InterruptionHook(Hook):
         data_batch: Any = None,
         outputs: Any = None,
     ) -> None:
-        """Ends the run; the evaluation is done anew when it is resumed.
+        """Ends the run; the evaluation is repeated when it is resumed.
 
-        Each process by itself: another one may have evaluated its images already, and
-        wait for this one's results.
+        Each process ends by itself: another one may have evaluated its images already,
+        and wait for this one's results.
 
         Raises:
             SystemExit: With the status 75.
         """
         if self.received:
-            _leave(runner, self.received, alone=True)
+            self._leave(runner, alone=True)
+
+    def _agree(self, store: TCPStore) -> None:
+        """Sets after which update all processes end, if one of them has to."""
+        try:
+            if self.last is None and self.received:
+                wish = str(self.updates + 2)
+                self.last = int(store.compare_set(self.key, '', wish))
+            elif self.last is None and store.check([self.key]):
+                self.last = int(store.get(self.key))
+        except RuntimeError:
+            # torchrun has been killed, and the store with it. The first process writes
+            # a checkpoint and leaves; the others then fail for the lack of it.
+            InterruptionHook.received = self.received or signal.SIGTERM
+            self.store_is_lost = True
+            self.last = self.updates if is_main_process() else None
+
+    def _leave(self, runner: Runner, alone: bool = False) -> None:
+        name = signal.Signals(self.received or signal.SIGTERM).name
+        runner.logger.warning(
+            f'ends with status {INTERRUPTED} at {name}: --resume continues from here'
+        )
+        if not alone:
+            barrier()  # the first process may still be writing
+        self.after_train(runner)
+        if alone:
+            end_process(INTERRUPTED, alone=True)
+        raise SystemExit(INTERRUPTED)
 
 
-def _write_checkpoint(runner: Runner) -> None:
-    for hook in runner.hooks:
-        if isinstance(hook, SafeCheckpointHook) and is_main_process():
-            hook.save_within_epoch(runner)
-
-
-def _leave(runner: Runner, number: int, alone: bool = False) -> None:
-    runner.logger.warning(
-        f'ends with status {INTERRUPTED} at {signal.Signals(number).name}: '
-        '--resume goes on from here'
-    )
-    if alone:
-        end_process(INTERRUPTED, wait=False)
-    raise SystemExit(INTERRUPTED)
+def _note(number: int, frame: Any) -> None:
+    InterruptionHook.received = number
 
 
 def outlive_signals(loader: DataLoader) -> None:
@@ -161,8 +182,8 @@ def _start_worker(parent: int, init: Callable[[int], None] | None, worker: int) 
 def _end_with(parent: int) -> None:
     """Obeys a signal only if the parent has sent it, as torch does in the end.
 
-    And ends when the parent has been killed. torch asks a worker's first parent only
-    after this, so that it would wait for ever for one that was killed before.
+    Ends with a parent that was killed, too: torch notes its id only after this, and
+    would wait indefinitely for one that was killed before.
     """
     while os.getppid() == parent:
         told = signal.sigtimedwait(SIGNALS, 5)

@@ -18,18 +18,19 @@ from ...errors import UserError
 from ..attention import AttentionLayer, AugmentedConv2d
 from ..attention.non_local import NonLocalBlock
 from ..attention.types import attention_types
+from ..weights import add_identity, check_fit
 
 # What a backbone loads whole or not at all.
 LAYERS = (AttentionLayer, AugmentedConv2d, NonLocalBlock)
 
 
 def check_attention_weights(
-    backbone: nn.Module, state_dict: dict[str, Tensor], prefix: str
+    backbone: Any, state_dict: dict[str, Tensor], prefix: str
 ) -> None:
     """Refuses a checkpoint whose attention does not fit the backbone's.
 
     A checkpoint without any attention is loaded, and the attention starts as the
-    identity, see :func:`start_as_identity`. With ``backbone.strict_attention=False``
+    identity, see :func:`add_identity`. With ``backbone.strict_attention=False``
     one with another attention is loaded too. A message then says which layers start
     untrained.
 
@@ -47,82 +48,61 @@ def check_attention_weights(
             kind, or have another shape.
     """
     layers = {
-        f'{prefix}{name}.': layer
+        f'{prefix}{name}': layer
         for name, layer in backbone.named_modules()
         if isinstance(layer, LAYERS)
     }
-    expected = _weights(layers)
     known = {prefix + name for name in backbone.state_dict()}
-    unexpected = _attention_names(state_dict, prefix) - known
+    unexpected = attention_names(state_dict, prefix) - known
+    expected = _weights(layers)
     if expected and not unexpected and not any(name in state_dict for name in expected):
         if any(name.startswith(f'{prefix}layer') for name in state_dict):
-            start_as_identity(backbone, layers, state_dict, prefix)
+            _start_as_identity(backbone, layers, state_dict, prefix)
         return
-    mismatch = _mismatch(backbone, layers, state_dict, prefix, unexpected)
-    if mismatch is None:
+    try:
+        _check(backbone, layers, state_dict, prefix, unexpected)
         return
-    if backbone.strict_attention:
-        raise UserError(
-            f'{mismatch}, or strict_attention=False to start the '
-            'attention that differs untrained'
-        )
+    except UserError as error:
+        if backbone.strict_attention:
+            raise UserError(
+                f'{error}, or strict_attention=False to start the '
+                'attention that differs untrained'
+            ) from None
     for name in unexpected:
         del state_dict[name]
-    untrained = {
-        name: layer
-        for name, layer in layers.items()
-        if not _fits(layer, state_dict, name)
-    }
-    state_dict.update(
-        {name: weight.detach() for name, weight in _weights(untrained).items()}
-    )
-    names = [name[len(prefix) : -1] for name in untrained]
+    untrained = []
+    for name, layer in layers.items():
+        own = _weights({name: layer})
+        try:
+            check_fit(state_dict, own, name)
+        except UserError:
+            untrained.append(name.removeprefix(prefix))
+            state_dict.update({key: value.detach() for key, value in own.items()})
     _log(
         backbone,
         'The checkpoint has another channel attention than '
         f'{type(backbone).__name__}, whose own starts untrained: '
-        f'{", ".join(names) or "none"}',
-        names,
+        f'{", ".join(untrained) or "none"}',
+        untrained,
         'untrained',
     )
 
 
-def start_as_identity(
-    backbone: Any, layers: dict[str, Any], state_dict: dict[str, Tensor], prefix: str
+def _start_as_identity(
+    backbone: Any, layers: dict[str, Any], state_dict: dict, prefix: str
 ) -> None:
-    """Gives plain weights an attention with which the network computes the same.
-
-    A sigmoid of zeros rescales by one half. The norm before it then has twice the
-    weight and twice the bias, which is exact. Unlike in a network that starts with a
-    gate of one, the attention learns from the first step on. AA-Net's convolutions
-    cannot be the plain ones, and start untrained.
-
-    Args:
-        backbone (nn.Module): The model that is about to load.
-        layers (dict[str, nn.Module]): Its attention by the names, with prefix.
-        state_dict (dict[str, Tensor]): Plain weights; gets those of the attention,
-            and other weights of the norms before it.
-        prefix (str): Of the backbone's parameters in it.
-    """
+    """Gives plain weights an attention with which the network computes the same."""
+    can = False
     for name, layer in layers.items():
-        multiple = layer.start_as_identity()
-        if multiple is None:
-            continue
-        for key, value in layer.state_dict().items():
-            state_dict[name + key] = value
-        if multiple == 1:
-            continue
-        block_name = name[: -len(layer._abbr_) - 1]
-        block = backbone.get_submodule(block_name[len(prefix) : -1])
-        for key in ('weight', 'bias'):
-            norm = f'{block_name}{block.last_norm}.{key}'
-            if norm in state_dict:
-                state_dict[norm] = state_dict[norm] / multiple
-    names = [name[len(prefix) :] for name in _weights(layers)]
+        block_name = name.rpartition('.')[0]
+        block = backbone.get_submodule(block_name.removeprefix(prefix))
+        norm = getattr(block, 'last_norm', None)
+        can |= add_identity(state_dict, name, layer, norm and f'{block_name}.{norm}')
+    names = [name.removeprefix(prefix) for name in layers]
     message = (
         f'The checkpoint has no attention. That of {type(backbone).__name__} starts '
     )
-    if any(prefix + name in state_dict for name in names):
+    if can:
         message += 'as the identity: the network computes what it computes without'
         _log(backbone, message, names, 'the identity')
     else:
@@ -145,62 +125,46 @@ def _log(backbone: Any, message: str, names: Iterable[str], state: str) -> None:
     print_log(f'{message}.', logger='current', level=logging.WARNING)
 
 
-def _mismatch(
+def _check(
     backbone: nn.Module,
     layers: dict[str, Any],
     state_dict: dict[str, Tensor],
     prefix: str,
     unexpected: set[str],
-) -> str | None:
-    """What about the checkpoint's attention does not fit, and the remedy."""
+) -> None:
+    """Raises a UserError with what does not fit, and the remedy."""
+    name = type(backbone).__name__
+    remedy = ": take the config of the checkpoint's network"
     if unexpected:
         wanted = sorted({layer._abbr_ for layer in layers.values()})
-        return (
+        raise UserError(
             f'the checkpoint has channel attention, {min(unexpected)!r}, that this '
-            f'{type(backbone).__name__} has no place for; its own is '
-            f'{" and ".join(wanted) or "none"}: take the config of the '
-            "checkpoint's network"
+            f'{name} has no place for; its own is '
+            f'{" and ".join(wanted) or "none"}{remedy}'
         )
     expected = _weights(layers)
-    missing = [name for name in expected if name not in state_dict]
-    if missing:
-        return (
-            f'the checkpoint has channel attention, but not {missing[0]!r} '
-            f'({len(missing)} of {len(expected)} attention weights missing): '
-            "take the config of the checkpoint's network"
-        )
-    kernel_sizes = _differing_kernel_sizes(layers, state_dict, prefix)
-    if kernel_sizes:
-        return kernel_sizes
-    for name, weight in expected.items():
-        if state_dict[name].shape != weight.shape:
-            return (
-                f'{name} is of shape {tuple(state_dict[name].shape)} in the '
-                f'checkpoint and {tuple(weight.shape)} in the model: take '
-                "the config of the checkpoint's network"
-            )
-    return None
+    if all(key in state_dict for key in expected):
+        _check_kernel_sizes(layers, state_dict, prefix)
+    check_fit(state_dict, expected, f'the attention of this {name}', remedy=remedy)
 
 
 def _weights(layers: dict[str, Any]) -> dict[str, Tensor]:
     """The layers' parameters and the statistics of their norms."""
     return {
-        layer_name + name: weight
+        f'{layer_name}.{name}': weight
         for layer_name, layer in layers.items()
         for name, weight in layer.state_dict().items()
         if not name.endswith('num_batches_tracked')  # older torch had none
     }
 
 
-def _fits(layer: Any, state_dict: dict[str, Tensor], layer_name: str) -> bool:
-    return all(
-        name in state_dict and state_dict[name].shape == weight.shape
-        for name, weight in _weights({layer_name: layer}).items()
-    )
+def attention_names(state_dict: dict[str, Tensor], prefix: str) -> set[str]:
+    """Returns the names in a state dict that are of a known kind of attention.
 
-
-def _attention_names(state_dict: dict[str, Tensor], prefix: str) -> set:
-    """The checkpoint's parameters that belong to a known kind of attention."""
+    Args:
+        state_dict (dict[str, Tensor]): A checkpoint's parameters.
+        prefix (str): Of the backbone's parameters in it, '' or 'backbone.'.
+    """
     kinds = '|'.join(layer._abbr_ for layer in attention_types().values())
     # layerL.B.eca in a block, layerL.a2_B or layerL.nonlocal_block between two blocks,
     # and AA-Net's second convolution.
@@ -211,19 +175,20 @@ def _attention_names(state_dict: dict[str, Tensor], prefix: str) -> set:
     return {name for name in state_dict if attention.match(name)}
 
 
-def _differing_kernel_sizes(
+def _check_kernel_sizes(
     layers: dict[str, Any], state_dict: dict[str, Tensor], prefix: str
-) -> str | None:
+) -> None:
+    """Names the argument with which another kernel size loads."""
     found, wanted = defaultdict(set), {}
     for name, layer in layers.items():
         if hasattr(layer, 'kernel_size'):
-            stage = name[len(prefix) :].split('.')[0]
+            stage = name.removeprefix(prefix).split('.')[0]
             for weight, _ in layer.named_parameters():  # the kernel, (..., k)
-                found[stage].add(state_dict[name + weight].shape[-1])
+                found[stage].add(state_dict[f'{name}.{weight}'].shape[-1])
             wanted[stage] = layer.kernel_size
     differing = [stage for stage in wanted if found[stage] != {wanted[stage]}]
     if not differing:
-        return None
+        return
     details = '; '.join(
         f'{stage}: {" and ".join(map(str, sorted(found[stage])))} in the '
         f'checkpoint, {wanted[stage]} in the model'
@@ -236,4 +201,4 @@ def _differing_kernel_sizes(
     if all(len(sizes) == 1 for sizes in found.values()):
         fitting = tuple(next(iter(sizes)) for sizes in found.values())
         remedy = f'set kernel_size={fitting} in the backbone to load it'
-    return f'ECA kernel sizes differ ({details}); {remedy}'
+    raise UserError(f'ECA kernel sizes differ ({details}); {remedy}')

@@ -10,7 +10,6 @@ from mmengine.runner import IterBasedTrainLoop
 from mmengine.runner import loops as mmengine_loops
 
 from mmdet_eca import UserError
-from mmdet_eca.engine.resuming import ResumableIterLoop, ResumableRunner
 from tests.engine.resuming.test_evaluation import ToyScore
 from tests.engine.resuming.test_interruption import ToySignal
 from tests.engine.resuming.toy import NUMBERS, ToyNoise, ToyWatch, toy_train
@@ -176,19 +175,3 @@ def test_data_without_a_whole_batch_are_refused(tmp_path):
     loader = dict(batch_size=8, drop_last=True)
     with pytest.raises(UserError, match='no whole batch; use a smaller batch_size'):
         train(tmp_path, loader)
-
-
-@pytest.mark.parametrize(
-    'loop', [dict(by_epoch=False), dict(type='IterBasedTrainLoop')]
-)
-def test_both_ways_to_say_it(loop, tmp_path, monkeypatch):
-    loops = []
-    monkeypatch.setattr(
-        ResumableRunner,
-        'build_train_loop',
-        lambda self, config, build=ResumableRunner.build_train_loop: (
-            loops.append(build(self, config)) or loops[-1]
-        ),
-    )
-    train(tmp_path, INFINITE, stop=0, loop=loop)
-    assert isinstance(loops[0], ResumableIterLoop)

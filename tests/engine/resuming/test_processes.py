@@ -1,11 +1,12 @@
 """The same in two processes, which torchrun starts."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 import torch
@@ -70,7 +71,7 @@ def command(work_dir, *hooks, **settings):
         **settings,
     )
     config.default_hooks.logger = dict(type='LoggerHook', interval=1)
-    names = ('engine.resuming.toy', 'engine.resuming.test_processes', 'chaos.witness')
+    names = ('engine.resuming.toy', 'engine.resuming.test_processes', 'soak.training')
     modules = [f'tests.{name}' for name in names]
     config.custom_imports = dict(imports=modules)
     config.dump(work_dir / 'config.py')
@@ -116,10 +117,9 @@ def test_a_killed_process_is_named_within_a_minute(tmp_path):
     assert time.monotonic() - begin < 120  # with the start of two processes
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_to_the_launcher(number, whole, tmp_path):
-    folder = tmp_path / 'interrupted'
+@contextmanager
+def started(folder, tmp_path):
+    """A launcher whose processes are in their sixth iteration; what they print."""
     words = [str(word) for word in command(folder, dict(type='ToyPause'))]
     path = f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
     environment = {**os.environ, **ONE_THREAD, **variables(PATH=path)}
@@ -130,11 +130,73 @@ def test_a_signal_to_the_launcher(number, whole, tmp_path):
         while not (folder / 'started').exists():
             assert launcher.poll() is None
             time.sleep(0.1)
+        yield launcher, tmp_path / 'output'
+    os.remove(folder / 'started')
+    run(*words, '--resume', **variables())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_the_launcher(number, whole, tmp_path):
+    folder = tmp_path / 'interrupted'
+    with started(folder, tmp_path) as (launcher, output):
         launcher.send_signal(number)
         assert launcher.wait(timeout=60) == 75
-    text = (tmp_path / 'output').read_text()
-    assert re.search('ends with status 75 at SIGTERM: --resume goes on', text)
-    os.remove(folder / 'started')
+        assert 'ends with status 75 at SIGTERM' in output.read_text()
+    assert_same(folder, whole)
+
+
+@pytest.mark.slow
+def test_a_launcher_that_is_killed(whole, tmp_path):
+    """The store in which its processes agree ends with it: the first one writes a
+    checkpoint, and none lives on."""
+    folder = tmp_path / 'interrupted'
+    with started(folder, tmp_path) as (launcher, output):
+        launcher.kill()
+        launcher.wait()
+        end = time.monotonic() + 60
+        while running(folder) and time.monotonic() < end:
+            time.sleep(0.5)
+        assert not running(folder)
+        assert 'Traceback' not in output.read_text()
+        (path,) = folder.glob('within_epoch_iter_*.pth')
+        assert torch.load(path)['meta']['iter'] >= 6
+    assert_same(folder, whole)
+
+
+def running(folder):
+    """The processes that train there."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*/cmdline'):
+        with suppress(OSError):
+            if str(folder) in path.read_text():
+                found.append(path)
+    return found
+
+
+@HOOKS.register_module()
+class ToySignalToOne(Hook):
+    """Sends SIGTERM to one of two processes."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.rank == 1 and runner.iter == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_ends_both(whole, tmp_path):
+    """After the same iteration, and with a checkpoint of it."""
+    folder = tmp_path / 'interrupted'
+    words = command(folder, dict(type='ToySignalToOne'))
+    done = run(*words, check=False, **variables())
+    assert done.returncode == 75, done.stderr
+    assert 'Traceback' not in done.stdout + done.stderr
+    (path,) = folder.glob('within_epoch_iter_*.pth')
+    last = torch.load(path)['meta']['iter']
+    assert 6 <= last <= 8 and max(logged(folder)) == last
+    config = Config.fromfile(folder / 'config.py')
+    config.custom_hooks = []
+    config.dump(folder / 'config.py')
     run(*words, '--resume', **variables())
     assert_same(folder, whole)
 
@@ -143,9 +205,9 @@ def test_a_signal_to_the_launcher(number, whole, tmp_path):
 def test_a_signal_to_one_process_in_an_evaluation(whole, tmp_path):
     """The others do not wait for it, and nothing is lost."""
     evaluation = dict(
-        model=dict(type='ChaosModel'),
+        model=dict(type='SoakModel'),
         val_cfg=dict(type='ValLoop'),
-        val_evaluator=dict(type='ChaosScore'),
+        val_evaluator=dict(type='SoakScore'),
         val_dataloader=dict(
             batch_size=8,
             num_workers=0,

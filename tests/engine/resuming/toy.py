@@ -18,7 +18,7 @@ from mmengine.structures import BaseDataElement
 from mmengine.visualization import Visualizer
 from torch import nn
 
-from mmdet_eca.engine.resuming import ResumableRunner
+from mmdet_eca.engine import build_runner
 from tests.engine.resuming.runs import Killed
 from tests.tools.in_process import end_workers
 
@@ -147,6 +147,7 @@ def toy_config(work_dir, **changes):
         custom_hooks=[dict(type='ToyWatch', stop=changes.pop('stop', None))],
         default_scope='mmdet',
         launcher='none',
+        check_config=False,
         log_level='WARNING',
     )
     return Config({**config, **changes})
@@ -165,7 +166,6 @@ def toy_train(work_dir, **changes):
         for kind in (Visualizer, DetLocalVisualizer, MMLogger, MessageHub):
             # mmengine names them after the second.
             patch.setattr(kind, '_instance_dict', OrderedDict())
-        runner = ResumableRunner.from_cfg(toy_config(work_dir, **changes))
-        runner.train()
+        build_runner(toy_config(work_dir, **changes), ('train', 'val')).train()
     if changes.get('loader', {}).get('num_workers'):
         end_workers()

@@ -3,9 +3,9 @@ import os.path as osp
 import pytest
 import torch
 from mmengine.model import BaseModule
+from mmengine.runner import checkpoint
 
 from mmdet_eca import ECAResNet
-from mmdet_eca.checkpoints import schemes
 from tests.models.backbones.folded_and_direct import SMALL, pair
 from tests.models.backbones.mmdets_models import CONFIGS
 
@@ -22,7 +22,7 @@ def _surroundings():
     """What mmdet's models ask for: a process group for SyncBN, and no downloads of
     teachers."""
 
-    def refuse(url):
+    def refuse(url, **_):
         raise ConnectionError(f'needs {url}')
 
     torch.distributed.init_process_group(
@@ -30,7 +30,7 @@ def _surroundings():
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(osp.dirname(CONFIGS))  # teachers' configs are found here
-        patch.setattr(schemes, 'download', refuse)
+        patch.setattr(checkpoint, 'load_url', refuse)
         patch.setattr(BaseModule, '_dump_init_info', lambda self: None)
         yield
     torch.distributed.destroy_process_group()

@@ -179,5 +179,5 @@ def test_loads_its_own_weights_and_refuses_others(name):
     ]
     for missing in own[-1:]:
         del state[missing]
-        with pytest.raises(UserError, match='attention weights missing'):
+        with pytest.raises(UserError, match="lacks 'layer.* of the attention of this"):
             build(name).load_state_dict(state, strict=False)

@@ -93,22 +93,24 @@ def test_statistics_are_those_of_the_direct_form(depth, norm_eval):
 @pytest.mark.parametrize('norm_eval', [False, True])
 @pytest.mark.parametrize('channels_last', [False, True])
 def test_float32_is_as_exact_as_layer_by_layer(channels_last, norm_eval):
-    """Both beside float64: no tolerance knows the algorithms of every device."""
-    folded, direct = pair(ECAResNet, depth=50, norm_eval=norm_eval, **SMALL)
-    x = images(2, 3, 97, 129)
-    truth = results(direct.train(), x)
-    if channels_last:
-        folded.to(memory_format=torch.channels_last)
-    in_float32 = (
-        results(network.float().train(), x.float()) for network in (folded, direct)
-    )
+    """Both beside float64: no tolerance knows the algorithms of every device.
 
-    def error(values):
-        return [
-            (value - true).norm() / true.norm() for value, true in zip(values, truth)
-        ]
-
-    of_folded, of_direct = (torch.tensor(error(values)) for values in in_float32)
+    The median of three networks: rounding turns a ReLU on or off now and then.
+    """
+    errors = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        pair_of = pair(ECAResNet, depth=50, norm_eval=norm_eval, **SMALL)
+        x = images(2, 3, 97, 129)
+        truth = results(pair_of[1].train(), x)
+        if channels_last:
+            for network in pair_of:
+                network.to(memory_format=torch.channels_last)
+        for network in pair_of:
+            found = results(network.float().train(), x.float())
+            errors += [(v - true).norm() / true.norm() for v, true in zip(found, truth)]
+    errors = torch.tensor(errors).view(3, 2, -1).median(0).values
+    of_folded, of_direct = errors
     assert of_folded.mean() <= 2 * of_direct.mean() < (1e-4 if norm_eval else 1e-2)
     assert (of_folded <= 10 * of_direct + 1e-6).all()
 

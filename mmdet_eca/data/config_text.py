@@ -1,0 +1,178 @@
+"""The text of a config: what differs from its base, with the reasons as comments."""
+
+import pprint
+import textwrap
+from typing import Any
+
+from mmengine.config import Config
+
+from .coco_file import CocoFile
+from .scale import BASE, Scale, resize_pipeline
+from .schedule import Schedule
+
+COLUMNS = 88
+# mmdet's palette of COCO has as many colours; its visualizer wants one for each class.
+_COLOURS = 80
+
+# mmengine evaluates _base_ alone, without the lines before it: hence __import__. This
+# way MMDetection's own tools can read the config, wherever this package is installed.
+_TEMPLATE = """\
+{data_comment}
+{val_comment}
+_base_ = __import__('mmdet_eca').config_path({base})
+
+metainfo = {metainfo}
+{weights_comment}
+model = {model}
+{load_from}{scale_comment}
+{pipelines}{schedule_comment}
+train_dataloader = dict(
+    batch_size={batch_size},
+    num_workers={num_workers},
+    dataset=dict(
+        _delete_=True,
+        type='RepeatDataset',
+        times={times},
+        dataset=dict(
+            _base_.train_dataloader.dataset,
+            data_root='',
+            ann_file={train_file},
+            data_prefix=dict(img={train_folder}),
+            metainfo=metainfo{train_more})))
+val_dataloader = dict(
+    num_workers={num_workers},
+    dataset=dict(
+        data_root='',
+        ann_file={val_file},
+        data_prefix=dict(img={val_folder}),
+        metainfo=metainfo{val_more}))
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file={val_file})
+test_evaluator = val_evaluator
+optim_wrapper = dict(optimizer=dict(lr={lr}))
+auto_scale_lr = dict(enable=True, base_batch_size={total})
+"""
+
+
+def config_text(
+    base: str,
+    cfg: Config,
+    train: tuple[CocoFile, str],
+    val: tuple[CocoFile, str],
+    scale: Scale,
+    schedule: Schedule,
+    weights: tuple[dict, str],
+    val_comment: str,
+) -> str:
+    """Writes the config of a detector for a data set.
+
+    Args:
+        base (str): Name of the base config.
+        cfg (Config): The base config.
+        train (tuple[CocoFile, str]): Training annotations and folder of images.
+        val (tuple[CocoFile, str]): The same for validation.
+        scale (Scale): The proposed scale.
+        schedule (Schedule): The batch and what depends on it.
+        weights (tuple[dict, str]): Settings that say where training starts from, and a
+            sentence on them.
+        val_comment (str): A sentence on the validation set.
+
+    Returns:
+        str: The text, which mmengine's ``Config`` reads.
+    """
+    (data, folder), (val_data, val_folder) = train, val
+    settings, weights_comment = weights
+    model: dict = _set_num_classes(cfg.to_dict()['model'], len(data.classes)) or {}
+    if backbone := settings.get('backbone'):
+        model = dict(backbone=backbone, **model)
+    metainfo: dict[str, Any] = dict(classes=data.classes)
+    if len(data.classes) > _COLOURS:
+        metainfo['palette'] = None
+    pipelines = train_more = val_more = ''
+    if scale.box != BASE:
+        for loader in ('train', 'test'):
+            name = f'{loader}_pipeline'
+            pipeline = cfg[f'{loader}_dataloader'].to_dict()['dataset']['pipeline']
+            pipeline = resize_pipeline(pipeline, scale.short)
+            pipelines += f'{name} = {_value(pipeline, len(name) + 3)}\n'
+        train_more, val_more = ', pipeline=train_pipeline', ', pipeline=test_pipeline'
+    filter_cfg = cfg.train_dataloader.dataset.filter_cfg.to_dict()
+    if data.sizes.min() < filter_cfg.get('min_size', 0):
+        # Else these images would be left out.
+        train_more += f', filter_cfg={dict(filter_cfg, min_size=1)}'
+    load_from = settings.get('load_from')
+    return _TEMPLATE.format(
+        data_comment=_comment(f'{_printable(data.path)}: {data}.'),
+        val_comment=_comment(f'{_printable(val_data.path)}: {val_data}, {val_comment}'),
+        base=_value(base),
+        metainfo=_value(metainfo, 11),
+        weights_comment=_comment(weights_comment),
+        model=_value(model, 8),
+        load_from=f'load_from = {_value(load_from)}\n' if load_from else '',
+        scale_comment=_comment(str(scale)),
+        pipelines=pipelines,
+        schedule_comment=_comment(_explain_schedule(base, cfg, schedule)),
+        batch_size=schedule.batch_size,
+        num_workers=schedule.num_workers,
+        times=schedule.times,
+        lr=schedule.lr,
+        total=schedule.total,
+        train_file=_value(data.path),
+        train_folder=_value(folder),
+        train_more=train_more,
+        val_file=_value(val_data.path),
+        val_folder=_value(val_folder),
+        val_more=val_more,
+    )
+
+
+def _explain_schedule(base: str, cfg: Config, schedule: Schedule) -> str:
+    repeated = (
+        f' An epoch shows each image {schedule.times} times, so that it has enough '
+        'steps.'
+        if schedule.times > 1
+        else ''
+    )
+    return (
+        f'For {schedule.devices}: batches of {schedule.total}, where {base} has '
+        f'{cfg.auto_scale_lr.base_batch_size} and lr='
+        f'{cfg.optim_wrapper.optimizer.lr}; the learning rate changes with them, and '
+        f'with the number of GPUs that you start.{repeated}'
+    )
+
+
+def _set_num_classes(part: Any, count: int) -> Any:
+    """What sets the number of classes wherever the model has one; None if nowhere."""
+    if isinstance(part, dict):
+        found = {
+            key: count if key == 'num_classes' else _set_num_classes(value, count)
+            for key, value in part.items()
+        }
+        return {key: value for key, value in found.items() if value} or None
+    if isinstance(part, (list, tuple)) and any(
+        isinstance(entry, dict) and 'num_classes' in entry for entry in part
+    ):  # the three stages of a cascade; a config merges no lists
+        return [dict(head, num_classes=count) for head in part]
+    return None
+
+
+def _value(value: Any, indent: int = 0) -> str:
+    """Python for a value; mmengine would fill in what stands in double braces."""
+    text = pprint.pformat(value, width=COLUMNS - indent, sort_dicts=False)
+    return text.replace('{{', '{\\x7b').replace('\n', '\n' + ' ' * indent)
+
+
+def _printable(path: str) -> str:
+    """The path, on one line in any case."""
+    return path if path.isprintable() and '{{' not in path else _value(path)
+
+
+def _comment(text: str) -> str:
+    return textwrap.fill(
+        text,
+        COLUMNS,
+        initial_indent='# ',
+        subsequent_indent='# ',
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,128 @@
+"""What has been found in a data set."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import UserError
+from .kinds import ERROR, KINDS, WARNING
+
+__all__ = ['ERROR', 'WARNING', 'Finding', 'Findings', 'on_one_line', 'shortened']
+
+_EXAMPLES = 3
+
+
+@dataclass
+class Finding:
+    """All that was found of one kind.
+
+    Attributes:
+        kind (str): A key of ``KINDS``.
+        severity (str): 'error', 'warning' or 'note'.
+        ids (list): Ids, each once for each time.
+        of (int): How many were looked at.
+        examples (list[str]): Of the first few.
+        detail (str): Goes behind the text, such as the size of an anchor.
+    """
+
+    kind: str
+    severity: str
+    ids: list = field(default_factory=list)
+    of: int = 0
+    examples: list[str] = field(default_factory=list)
+    detail: str = ''
+
+    def __str__(self) -> str:
+        """One line: how many, what, examples and what to do."""
+        kind = KINDS[self.kind]
+        examples = ', '.join(self.examples)
+        if len(self.ids) > _EXAMPLES >= len(self.examples):
+            examples += ', ...'
+        return (
+            f'{len(self.ids):,} of {self.of:,} {kind.subject} {kind.text}{self.detail} '
+            f'({examples}): {kind.remedy}'
+        )
+
+
+class Findings(dict[str, Finding]):
+    """What was found, by kind, in the order of ``KINDS``.
+
+    Args:
+        path (str): The annotation file.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def add(
+        self,
+        kind: str,
+        ids: Iterable[Hashable],
+        of: int,
+        examples: Sequence[str] | None = None,
+        severity: str | None = None,
+        detail: str = '',
+    ) -> None:
+        """Adds what was found; nothing if ``ids`` is empty.
+
+        Args:
+            kind (str): A key of ``KINDS``.
+            ids (Iterable): Ids of images, objects or categories.
+            of (int): How many were looked at in all.
+            examples (Sequence[str], optional): What to show of the first few; by
+                default their ids.
+            severity (str, optional): Another severity than the kind's.
+            detail (str): Goes behind the text.
+        """
+        ids = list(ids)
+        if not ids:
+            return
+        if examples is None:
+            examples = [f'id {shortened(value)}' for value in ids[:_EXAMPLES]]
+        found = self.setdefault(
+            kind, Finding(kind, severity or KINDS[kind].severity, detail=detail)
+        )
+        found.ids += ids
+        found.of = max(found.of, of)
+        more = examples[: _EXAMPLES - len(found.examples)]
+        found.examples += [on_one_line(example) for example in more]
+
+    def update_from(self, other: 'Findings') -> None:
+        """Adds all findings of another."""
+        for key, found in other.items():
+            self.setdefault(key, found)
+
+    def of_severity(self, severity: str) -> list[Finding]:
+        """The findings of a severity, in the order of ``KINDS``."""
+        return [
+            self[kind]
+            for kind in KINDS
+            if kind in self and self[kind].severity == severity
+        ]
+
+    def refuse_errors(self, hint: str = '') -> None:
+        """Raises the first error, and says how many more kinds there are.
+
+        Args:
+            hint (str): Goes behind it.
+
+        Raises:
+            UserError: If there is an error.
+        """
+        errors = self.of_severity(ERROR)
+        if errors:
+            more = f'; and {len(errors) - 1} more kinds of errors' * (len(errors) > 1)
+            raise UserError(f'{self.path}: {errors[0]}{more}{hint}')
+
+
+def shortened(value: object) -> str:
+    """The value as Python writes it, cut off if it is long."""
+    return on_one_line(repr(value), 100)
+
+
+def on_one_line(text: str, limit: int = 250) -> str:
+    """The text without what cannot be printed, such as line breaks, and cut off."""
+    text = text[: limit + 1]
+    if not text.isprintable():
+        text = repr(text)[1:-1]
+    return text if len(text) <= limit else f'{text[:limit]}...'

@@ -1,0 +1,239 @@
+"""Writes a config for a data set of the user's own."""
+
+import contextlib
+import os.path as osp
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from mmengine.config import Config
+
+from ..checkpoints import local_path
+from ..checkpoints.files import whole_file
+from ..engine import config_path, tool_path
+from ..errors import UserError
+from .anchors import test_pipeline
+from .check_data import find_evaluation_problem
+from .coco_file import CocoFile, read_coco_file, write_lists
+from .config_text import config_text
+from .detectors import WITH_BOXES, find_detector, short_name
+from .findings import Findings
+from .images import check_images
+from .objects import check_objects, find_other_classes
+from .scale import propose_scale
+from .schedule import Schedule, count_gpus, plan_schedule
+
+_SAMPLE = 200  # images that are read
+_SHARE = 0.1  # of the images, for validation
+_MOST = 5000  # as many as COCO's validation set has
+
+DataSet = tuple[CocoFile, str]
+
+
+def write_config(
+    annotations: str,
+    images: str,
+    out: str,
+    val: Sequence[str] | None = None,
+    detector: str | None = None,
+    load_from: str | None = None,
+    gpus: int | None = None,
+) -> str:
+    """Writes a config that trains a detector on a data set in COCO's format.
+
+    Checks the annotation files and the images first. Without ``val`` a tenth of the
+    images is set aside, into two annotation files beside the config. All files appear
+    whole, or none if something is wrong.
+
+    Args:
+        annotations (str): Annotation file for training.
+        images (str): Folder that its file names are relative to.
+        out (str): The config to write. Paths in it are as given here: relative ones
+            hold in the current folder.
+        val (Sequence[str], optional): Annotation file and folder for validation.
+        detector (str, optional): A config of this package, with or without '_fpn_1x';
+            by default 'mask_rcnn_eca_r50', or 'faster_rcnn_eca_r50' without masks.
+        load_from (str, optional): A detector's checkpoint to start from, a file or an
+            address; by default the backbone starts from ImageNet.
+        gpus (int, optional): Number of GPUs to train on, 0 for the CPU; by default
+            those that there are.
+
+    Returns:
+        str: What the data are, what was decided, and how to start the training.
+
+    Raises:
+        UserError: If a file is missing or wrong, ``out`` exists, the data lack
+            something that the detector needs, or there is no such detector.
+    """
+    if not out.endswith('.py'):
+        raise UserError(f'--out must end in .py, got {out}')
+    if gpus is not None and gpus < 0:
+        raise UserError(f'--gpus must be 0 or more, got {gpus}')
+    out = osp.expanduser(out)
+    folder = osp.dirname(out) or '.'
+    if not osp.isdir(folder):
+        raise UserError(f'folder {folder} of --out {out} does not exist: make it first')
+    parts = [f'{osp.splitext(out)[0]}_{name}.json' for name in ('train', 'val')]
+    for path in [out] if val else [out, *parts]:
+        if osp.lexists(path):
+            raise UserError(f'{path} exists: give another name by --out, or remove it')
+    pairs = [
+        (osp.expanduser(one), osp.expanduser(two))
+        for one, two in [(annotations, images), *([val] if val else [])]
+    ]
+    # The last of the sets is evaluated with.
+    train, *others = sets = [
+        (read_coco_file(path, evaluates=path == pairs[-1][0]), folder)
+        for path, folder in pairs
+    ]
+    base = find_detector(detector, train[0])
+    cfg = Config.fromfile(config_path(base))
+    all_findings = [check_objects(data) for data, _ in sets]
+    if others:
+        find_other_classes(train[0], others[0][0], all_findings[1])
+    warnings = []
+    for one, findings in zip(sets, all_findings):
+        _check_masks(cfg, short_name(base), one[0])
+        check_images(*one, findings, _SAMPLE, test_pipeline(cfg))
+        if one is sets[-1]:
+            find_evaluation_problem(*one, findings, cfg)
+        warnings += _warnings(findings)
+    val_set = others[0] if others else None
+    with _writing(out), contextlib.ExitStack() as files:
+        unfinished = files.enter_context(whole_file(out))
+        if val_set:
+            comment = 'for validation.'
+        else:
+            train, val_set = _split(train, parts, files)
+            comment = (
+                f'a random tenth of {annotations!r} for validation. Frames of one '
+                'video must not be in both: split such data yourself.'
+            )
+        scale = propose_scale(train[0])
+        if scale.is_small:
+            warnings.append(
+                f'{train[0].path}: a quarter of the objects is smaller than '
+                f'{scale.small:.0f} x {scale.small:.0f} pixels at {scale.box}: cut the '
+                'images into tiles for training'
+            )
+        schedule = plan_schedule(
+            cfg, len(train[0].file_names), count_gpus() if gpus is None else gpus
+        )
+        text = config_text(
+            base=base,
+            cfg=cfg,
+            train=train,
+            val=val_set,
+            scale=scale,
+            schedule=schedule,
+            weights=_weights(cfg, load_from),
+            val_comment=comment,
+        )
+        with open(unfinished, 'w', encoding='utf-8') as file:
+            file.write(text)
+    chosen = '' if detector else f', since the objects have {_kind(train[0])}'
+    lines = [
+        f'{train[0].path}: {train[0]}',
+        f'{val_set[0].path}: {val_set[0]}, for validation',
+        f'detector: {short_name(base)}{chosen}',
+        f'scale: {scale.box}. {scale}',
+        f'batch: {schedule.total} on {schedule.devices}, learning rate {schedule.lr:g}',
+        *(f'warning: {warning}' for warning in warnings),
+        f'{out} is written. Train: {_command(out, schedule)}',
+    ]
+    return '\n'.join(lines)
+
+
+@contextlib.contextmanager
+def _writing(path: str) -> Iterator[None]:
+    """Says that a folder cannot be written to, or a disk is full, in one line."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f'{path} cannot be written: {error}') from None
+
+
+def _warnings(findings: Findings) -> list[str]:
+    findings.refuse_errors()
+    return [
+        f'{findings.path}: {found}'
+        for severity in ('warning', 'note')
+        for found in findings.of_severity(severity)
+    ]
+
+
+def _check_masks(cfg: Config, detector: str, data: CocoFile) -> None:
+    if 'segm' in cfg.val_evaluator.metric and not data.has_masks:
+        without = int((~data.has_mask[data.is_used]).sum())
+        raise UserError(
+            f'{detector} needs masks, but {without:,} of {data.is_used.sum():,} '
+            f'objects in {data.path} have no segmentation: take --detector {WITH_BOXES}'
+        )
+
+
+def _split(
+    train: DataSet, parts: Sequence[str], files: contextlib.ExitStack
+) -> tuple[DataSet, DataSet]:
+    """Sets a tenth of the images with objects aside, the same ones at each call."""
+    data, folder = train
+    with_objects = np.unique(data.images[data.is_used])
+    if len(with_objects) < 2:
+        raise UserError(
+            f'{data.path} has objects in one image only, which cannot be split: give '
+            '--val ANNOTATIONS IMAGES'
+        )
+    count = min(max(1, round(_SHARE * len(with_objects))), _MOST)
+    chosen = np.random.default_rng(0).choice(with_objects, count, replace=False)
+    is_val = np.zeros(len(data.image_ids), bool)
+    is_val[chosen] = True
+    sets = []
+    for path, images in zip(parts, (~is_val, is_val)):
+        unfinished = files.enter_context(whole_file(path))
+        write_lists(
+            unfinished,
+            images=[data.lists.images[i] for i in np.flatnonzero(images)],
+            annotations=[
+                data.lists.annotations[i] for i in np.flatnonzero(images[data.images])
+            ],
+            categories=data.lists.categories,
+        )
+        sets.append((replace(read_coco_file(unfinished), path=path), folder))
+    return sets[0], sets[1]
+
+
+def _weights(cfg: Config, load_from: str | None) -> tuple[dict, str]:
+    """Settings that say where the training starts from, and a sentence on them."""
+    backbone = cfg.model.backbone
+    attends = {} if backbone.type == 'ResNet' else dict(frozen_stages=0)
+    identity = ' The attention starts as the identity.' if attends else ''
+    if load_from is not None:
+        path = local_path(load_from)
+        if path is not None and not osp.isfile(osp.expanduser(path)):
+            raise UserError(f'checkpoint {path} does not exist: check --load-from')
+        return (
+            dict(backbone=dict(attends, init_cfg=None), load_from=load_from),
+            'All weights that fit are of load_from; layers that count classes are new.'
+            + (' Attention that it lacks starts as the identity.' if attends else ''),
+        )
+    if backbone.init_cfg is None:  # of a base that starts from a whole detector
+        return {}, f'All weights that fit start from {cfg.load_from}.'
+    path = local_path(backbone.init_cfg.checkpoint)
+    if path is None or osp.isfile(path):
+        return {}, f'The backbone starts from {backbone.init_cfg.checkpoint!r}.'
+    plain = Config.fromfile(config_path(f'_base_/r{backbone.depth}.py')).backbone
+    init_cfg = plain.init_cfg.to_dict()
+    sentence = (
+        f"torchvision's ImageNet weights are downloaded once, since {path} is not "
+        f'there.{identity}'
+    )
+    return dict(backbone=dict(attends, init_cfg=init_cfg)), sentence
+
+
+def _kind(data: CocoFile) -> str:
+    return 'masks' if data.has_masks else 'boxes only'
+
+
+def _command(out: str, schedule: Schedule) -> str:
+    if schedule.gpus > 1:
+        return f'{tool_path("dist_train.sh")} {out} {schedule.gpus}'
+    return f'mmdet-eca train {out}'
