@@ -74,7 +74,7 @@ class ExportableDetector(nn.Module):
         if preprocessor._channel_conversion:
             image = image.flip(1)
         image = image.float()
-        if preprocessor._enable_normalize:
+        if hasattr(preprocessor, 'mean'):
             image = (image - preprocessor.mean) / preprocessor.std
         return image
 

@@ -194,7 +194,7 @@ def describe(module: ExportableDetector) -> dict[str, Any]:
         ``score_threshold``, below which nothing is returned; and ``mask_threshold``.
     """
     model, preprocessor = module.model, module.model.data_preprocessor
-    normalises = preprocessor._enable_normalize
+    normalises = hasattr(preprocessor, 'mean')
     swaps = preprocessor._channel_conversion
     test_cfg = model.test_cfg.get('rcnn', model.test_cfg)
     return dict(

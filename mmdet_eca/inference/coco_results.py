@@ -100,16 +100,17 @@ def _read_annotations(dataset: Config) -> dict:
     if not path.endswith('.json') or not osp.isfile(path):
         return {}
     prefix = (dataset.get('data_prefix') or {}).get('img', '')
-    known: dict = dict(path=path, folder=osp.join(root, prefix))
-    known.update(images=[], categories=[])
     try:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)
-        for key in ('images', 'categories'):
-            known[key] += content.get(key, [])
-    except (ValueError, AttributeError, TypeError):
+        return dict(
+            path=path,
+            folder=osp.join(root, prefix),
+            images=content['images'],
+            categories=content['categories'],
+        )
+    except (ValueError, KeyError, TypeError):
         return {}
-    return known
 
 
 def _category_ids(known: dict, classes: tuple[str, ...]) -> tuple[list[int], str]:
