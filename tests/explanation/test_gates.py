@@ -138,12 +138,12 @@ def test_constant_gates_are_a_plain_resnet_with_other_norms(
 
 
 def test_a_gate_that_cannot_be_constant_is_named(folded, images):
-    with pytest.raises(UserError, match=r'nothing was recorded of backbone.layer1.0'):
+    with pytest.raises(UserError, match='backbone.layer1.0'):
         constant_gates(folded, {}).__enter__()
     cbam = Detector('AttentionResNet', attention=dict(type='CBAM'))
     with recorded_gates(cbam) as recorded:
         cbam(images)
-    with pytest.raises(UserError, match=r'backbone.layer1.0, CBAM, has no gate for'):
+    with pytest.raises(UserError, match='backbone.layer1.0, CBAM'):
         constant_gates(cbam, recorded).__enter__()
 
 
@@ -204,10 +204,7 @@ def test_other_systems_give_the_closest_factor(layer, has_gate):
 
 @pytest.mark.parametrize(
     ('backbone', 'base_channels', 'message'),
-    [
-        ('ResNet', 16, 'it has no attention layer. Name a detector with'),
-        ('AAResNet', 64, 'attention-augmented convolutions make new channels'),
-    ],
+    [('ResNet', 16, 'no attention layer'), ('AAResNet', 64, 'attention-augmented')],
 )
 def test_no_gates_is_said(backbone, base_channels, message):
     with pytest.raises(UserError, match=message):
