@@ -69,8 +69,9 @@ def test_other_launchers(worker, variables):
         PYTHONPATH=ROOT,
         PYTHONWARNINGS='ignore',  # the other process's, in the middle of the line
     )
-    ((_, message),) = errors(done)
-    assert message == 'there is no data set'
+    # On a slow machine both may speak before one is ended.
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert 1 <= done.stderr.count(': there is no data set') <= 2
 
 
 def test_a_second_machine_without_the_data_set_says_so(digits, tmp_path):

@@ -114,7 +114,7 @@ def checked(content):
     return findings
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(contents())
 def test_nothing_is_found_in_what_is_right(content):
     assert checked(content).keys() <= {'image-without-objects'}
@@ -136,7 +136,7 @@ MISTAKES = {
 }
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(contents(), st.sampled_from(sorted(MISTAKES)))
 def test_one_mistake_is_found(content, kind):
     """Beside the objects that are right: what is left out may leave a class empty."""
@@ -178,7 +178,7 @@ KEYS = [
 ]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(contents(), st.data())
 def test_whatever_stands_in_a_file_is_reported(content, data):
     """Any value in any place: no other end than a report, or a line."""

@@ -78,12 +78,12 @@ def test_gates_are_those_of_the_folded_path(folded, images, monkeypatch):
     used = {}
     for layer, module in attention_layers(folded).items():
 
-        def known_before(*args, name=layer.name, module=module):
-            gate = ECALayer.known_before(module, *args)
+        def gate_before_conv(*args, name=layer.name, module=module):
+            gate = ECALayer.gate_before_conv(module, *args)
             used[name] = gate.numpy()
             return gate
 
-        monkeypatch.setattr(module, 'known_before', known_before)
+        monkeypatch.setattr(module, 'gate_before_conv', gate_before_conv)
     with torch.no_grad():
         folded(images)
     assert len(used) >= 7  # in the others the weights are larger than the maps

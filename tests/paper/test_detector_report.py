@@ -38,6 +38,7 @@ def digits_config(data, config, work_dir, truth, out):
             'work_dir': str(work_dir),
             'visualizer.name': str(out),
             'launcher': 'none',
+            'check_config': False,  # of truth that is not the data set's
         }
     )
     return cfg

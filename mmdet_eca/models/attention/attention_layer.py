@@ -33,9 +33,9 @@ class AttentionLayer(nn.Module):
     # Whether the layer looks at means over positions only. They pass through a 1x1
     # convolution, so the layer is known before that convolution has run, and the
     # residual blocks do both at once.
-    sees_means = False
+    depends_on_channel_means = False
     # Whether it then adds to its input, where the others multiply it.
-    adds = False
+    is_additive = False
     # Whether it is in a backbone that itself warns of untrained attention.
     in_attention_backbone = False
 
@@ -61,7 +61,9 @@ class AttentionLayer(nn.Module):
         return None
 
     def gate(self, pooled: Tensor) -> Tensor:
-        """The weights of the channels, if ``sees_means`` and not ``adds``.
+        """Computes the weights of the channels from their means.
+
+        Layers have it that depend on these alone and are not additive.
 
         Args:
             pooled (Tensor): Channel means, shape (N, C).
@@ -71,8 +73,10 @@ class AttentionLayer(nn.Module):
         """
         raise NotImplementedError
 
-    def known_before(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """What the layer does to ``weight x + bias``, where ``sees_means`` is true.
+    def gate_before_conv(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Computes the gate from the input of the 1x1 convolution before the layer.
+
+        Layers have it that depend on channel means alone.
 
         Args:
             x (Tensor): Input of the convolution, shape (N, K, H, W).
@@ -80,7 +84,7 @@ class AttentionLayer(nn.Module):
             bias (Tensor): Its bias, shape (C,).
 
         Returns:
-            Tensor: A factor of every channel or, if the layer ``adds``, a summand,
+            Tensor: A factor of every channel or, if the layer is additive, a summand,
             shape (N, C).
         """
         raise NotImplementedError

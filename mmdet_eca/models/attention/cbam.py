@@ -54,7 +54,7 @@ class CBAM(AttentionLayer):
         nn.init.zeros_(self.bn.weight)
 
     def start_as_identity(self) -> float:
-        """As of :class:`AttentionLayer`: a half by channel, a half by position."""
+        """Zeroes the last layers: both gates are one half; returns their product."""
         zero(self.fc2, self.bn)
         return 0.25
 

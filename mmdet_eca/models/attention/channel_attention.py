@@ -17,10 +17,10 @@ class ChannelAttention(AttentionLayer):
         UserError: If ``in_channels`` is not a positive integer.
     """
 
-    sees_means = True
+    depends_on_channel_means = True
 
     def start_as_identity(self) -> float | None:
-        """As of :class:`AttentionLayer`: a gate of one half."""
+        """Zeroes the last layer: every gate is one half; returns that factor."""
         last = list(self.children())[-1:] or [self]
         zero(*last)
         return 0.5 if list(self.parameters()) else None
@@ -29,6 +29,6 @@ class ChannelAttention(AttentionLayer):
         """Rescales feature maps of shape (N, C, H, W)."""
         return x * self.gate(x.mean(dim=(2, 3)))[:, :, None, None]
 
-    def known_before(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def gate_before_conv(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """The gate of ``weight x + bias``, shape (N, C)."""
         return self.gate(F.linear(mean_over_positions(x), weight, bias))

@@ -49,7 +49,7 @@ class DoubleAttention(AttentionLayer):
         nn.init.zeros_(self.bn.weight)
 
     def start_as_identity(self) -> float:
-        """As of :class:`AttentionLayer`: it adds nothing."""
+        """Zeroes the last layer: the layer adds nothing; returns the factor 1."""
         zero(self.bn)
         return 1.0
 

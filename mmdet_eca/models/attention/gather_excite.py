@@ -88,7 +88,7 @@ class GatherExcite(AttentionLayer):
         self.extent = extent
         self.count_include_pad = count_include_pad
         self.map_size = None
-        self.sees_means = variant == 'theta-' and extent is None
+        self.depends_on_channel_means = variant == 'theta-' and extent is None
         if variant == 'theta-':
             return
         if extent is None:
@@ -123,7 +123,7 @@ class GatherExcite(AttentionLayer):
                 nn.init.zeros_(module.get_parameter('bias'))
 
     def start_as_identity(self) -> float | None:
-        """As of :class:`AttentionLayer`; 'theta-' has no weights."""
+        """Zeroes the last weights; returns the gate, None for 'theta-' without any."""
         if self.variant == 'theta-':
             return None
         zero((self.gather if self.variant == 'theta' else self.excite)[-1])
@@ -144,7 +144,7 @@ class GatherExcite(AttentionLayer):
         """``sigmoid(pooled)`` of means (N, C), for 'theta-' without extent."""
         return pooled.sigmoid()
 
-    def known_before(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def gate_before_conv(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """The gate of ``weight x + bias``, shape (N, C), for the same."""
         return self.gate(F.linear(mean_over_positions(x), weight, bias))
 

@@ -31,8 +31,8 @@ class GlobalContext(AttentionLayer):
     """
 
     _abbr_ = 'context_block'
-    sees_means = True
-    adds = True
+    depends_on_channel_means = True
+    is_additive = True
 
     def __init__(self, in_channels: int, ratio: int = 16) -> None:
         super().__init__(in_channels)
@@ -57,7 +57,7 @@ class GlobalContext(AttentionLayer):
             nn.init.zeros_(self.get_parameter(name))
 
     def start_as_identity(self) -> float:
-        """As of :class:`AttentionLayer`: it adds nothing."""
+        """Zeroes the last layer: the layer adds nothing; returns the factor 1."""
         zero(self.channel_add_conv[-1])
         return 1.0
 
@@ -66,7 +66,7 @@ class GlobalContext(AttentionLayer):
         context = _weighted_mean(x, self.conv_mask(x))
         return x + self.channel_add_conv(context[..., None])
 
-    def known_before(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def gate_before_conv(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """What it adds to ``weight x + bias``, shape (N, C).
 
         What ``bias`` adds to all logits alike does not change their softmax. Nor does

@@ -47,7 +47,7 @@ class GSoP(AttentionLayer):
         self.fc = nn.Conv2d(4 * width, in_channels, kernel_size=1)
 
     def start_as_identity(self) -> float:
-        """As of :class:`AttentionLayer`."""
+        """Zeroes the last layer: every gate is one half; returns that factor."""
         zero(self.fc)
         return 0.5
 

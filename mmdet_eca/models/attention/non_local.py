@@ -12,7 +12,7 @@ class NonLocalBlock(NonLocal2d):
     """mmcv's non-local block, which torch.fx cannot trace, as one node."""
 
     def start_as_identity(self) -> float:
-        """As of :class:`AttentionLayer`: it adds nothing."""
+        """Zeroes the last layer: the block adds nothing; returns the factor 1."""
         zero(self.conv_out)
         return 1.0
 

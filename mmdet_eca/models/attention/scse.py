@@ -43,7 +43,7 @@ class SCSE(AttentionLayer):
         self.combine = combine
 
     def start_as_identity(self) -> float:
-        """As of :class:`AttentionLayer`."""
+        """Zeroes the last layers: both gates are one half; returns the factor."""
         zero(self.fc2, self.conv)
         return 0.5 if self.combine == 'max' else 1.0
 

@@ -4,12 +4,9 @@ from .a2_resnet import A2ResNet
 from .aa_resnet import AAResNet
 from .attention_mobilenet_v2 import AttentionMobileNetV2, ECAMobileNetV2
 from .attention_resnet import AttentionResNet, AttentionResNetV1d, AttentionResNeXt
-from .cbam_resnet import CBAMResNet
 from .eca_resnet import ECAResNet, ECAResNetV1d, ECAResNeXt
 from .gather_excite_resnet import GEResNet
-from .gc_resnet import GCResNet
-from .gsop_resnet import GSoPResNet
-from .non_local_resnet import NonLocalResNet
+from .other_systems import CBAMResNet, GCResNet, GSoPResNet, NonLocalResNet
 from .se_resnet import SEResNet, SEResNetV1d
 
 __all__ = [

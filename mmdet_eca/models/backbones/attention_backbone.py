@@ -91,7 +91,7 @@ class AttentionBackbone(nn.Module):
     """
 
     if TYPE_CHECKING:
-        # As of AttentionBlock.
+        # See AttentionBlock.
         def __getattr__(self, name: str) -> Any: ...
 
     def __init__(

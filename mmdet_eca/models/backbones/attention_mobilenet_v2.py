@@ -56,7 +56,7 @@ class AttentionMobileNetV2(AttentionBackbone, MobileNetV2):
             attention layer, or one config for each of the seven stages.
             ``in_channels`` is filled in. The paper compares with
             ``dict(type='SqueezeExcitation', ratio=8)``.
-        strict_attention (bool): As of :class:`AttentionResNet`.
+        strict_attention (bool): See :class:`AttentionResNet`.
         **kwargs: Every argument of :class:`mmdet.models.MobileNetV2`.
 
     Raises:

@@ -3,9 +3,10 @@
 A norm on stored statistics folds into the convolution before it, and the mean of a 1x1
 convolution's output is the convolution of its input's mean. So a bottleneck knows the
 weights of its channels before its last convolution runs, and norm, attention, shortcut
-and ReLU are one operation, :func:`attention_tail`. On the batch's statistics the norm
-stays, and the rest is one operation with it, :func:`norm_attention_tail`. Where a block
-does not allow it, it runs as in ``residual_blocks.py``, which is the same function.
+and ReLU are one operation, :func:`fused_gate_add_relu`. On the batch's statistics the
+norm stays, and the rest is one operation with it, :func:`fused_norm_gate_add_relu`.
+Where a block does not allow it, it runs as in ``residual_blocks.py``, which is the same
+function.
 """
 
 from mmdet.models.backbones.resnext import Bottleneck as ResNeXtBottleneck
@@ -15,15 +16,16 @@ from torch.nn import functional as F
 
 from ...ops import (
     as_node,
-    attention_tail,
     conv_norm,
     fold_norm,
+    fused_gate_add_relu,
+    fused_norm_gate_add_relu,
     has_hooks,
     is_foldable,
-    norm_attention_tail,
     run_folded,
     uses_batch_statistics,
 )
+from ..attention import AttentionLayer
 from .residual_blocks import AttentionBasicBlock, AttentionBottleneck, ResidualBlock
 
 
@@ -40,34 +42,59 @@ class _Folded(ResidualBlock):
     def shortcut(self, x: Tensor) -> Tensor:
         return x if self.downsample is None else run_folded(self.downsample, x)
 
-    def run_tail(self, out: Tensor, x: Tensor) -> Tensor:
-        """The block from its last convolution on, in one operation if it may be."""
-        attention = self.attention
-        norm = getattr(self, self.last_norm)
-        if (
-            attention is None
-            or attention.adds
-            or not self.tail_is_one
-            or has_hooks(norm)
-            or not uses_batch_statistics(norm, out)
-        ):
-            return super().run_tail(out, x)
-        out = getattr(self, self.last_conv)(out)
-        return norm_attention_tail(
-            out, norm, attention.gate, [*attention.parameters()], self.shortcut(x)
-        )
+    def run_end(self, out: Tensor, x: Tensor) -> Tensor:
+        """See the base class; in one operation where that can be.
 
-    @property
-    def tail_is_one(self) -> bool:
-        """Whether what the attention does follows from means, and nobody watches."""
+        On stored statistics the gate is known before a 1x1 convolution runs. On the
+        batch's the norm stays, and what follows is one operation with it.
+        """
+        conv, norm = getattr(self, self.last_conv), getattr(self, self.last_norm)
         attention = self.attention
-        return (
-            attention is not None
-            and attention.sees_means
-            and not self.plugins_after_attention
-            and not has_hooks(attention)
-            and not has_hooks(self.relu)
+        if self.why_not_fused() is None:
+            assert attention is not None
+            if conv.kernel_size == (1, 1) and is_foldable(conv, norm, out):
+                return self._run_folded_end(attention, out, x)
+            if (
+                not attention.is_additive
+                and not has_hooks(norm)
+                and uses_batch_statistics(norm, out)
+            ):
+                return fused_norm_gate_add_relu(
+                    conv(out),
+                    norm,
+                    attention.gate,
+                    [*attention.parameters()],
+                    self.shortcut(x),
+                )
+        return super().run_end(out, x)
+
+    def why_not_fused(self) -> str | None:
+        """See the base class."""
+        attention = self.attention
+        if attention is None:
+            return 'there is no attention'
+        if not attention.depends_on_channel_means:
+            return 'its gate needs more than the means of the channels'
+        if self.plugins_after_attention:
+            return 'plugins follow the attention'
+        if has_hooks(attention) or has_hooks(self.relu):
+            return 'hooks are registered'
+        return None
+
+    def _run_folded_end(
+        self, attention: AttentionLayer, out: Tensor, x: Tensor
+    ) -> Tensor:
+        weight, bias = fold_norm(
+            getattr(self, self.last_conv), getattr(self, self.last_norm)
         )
+        weight = weight.flatten(1)
+        known = attention.gate_before_conv(out, weight, bias)
+        if not attention.is_additive:
+            return fused_gate_add_relu(out, weight, bias, known, self.shortcut(x))
+        out = F.conv2d(out, weight[:, :, None, None], bias)
+        out += known[:, :, None, None]
+        out += self.shortcut(x)
+        return F.relu(out, inplace=True)
 
 
 class FoldedBasicBlock(_Folded, AttentionBasicBlock):
@@ -77,25 +104,6 @@ class FoldedBasicBlock(_Folded, AttentionBasicBlock):
 class FoldedBottleneck(_Folded, AttentionBottleneck):
     """:class:`AttentionBottleneck` with its norms and its attention folded."""
 
-    def run_tail(self, out: Tensor, x: Tensor) -> Tensor:
-        """As of the base class; on stored statistics too."""
-        attention = self.attention
-        if (
-            attention is None
-            or not self.tail_is_one
-            or not is_foldable(self.conv3, self.norm3, out)
-        ):
-            return super().run_tail(out, x)
-        weight, bias = fold_norm(self.conv3, self.norm3)
-        weight = weight.flatten(1)
-        known = attention.known_before(out, weight, bias)
-        if not attention.adds:
-            return attention_tail(out, weight, bias, known, self.shortcut(x))
-        out = F.conv2d(out, weight[:, :, None, None], bias)
-        out += known[:, :, None, None]
-        out += self.shortcut(x)
-        return F.relu(out, inplace=True)
-
 
 class FoldedResNeXtBottleneck(FoldedBottleneck, ResNeXtBottleneck):
-    """:class:`AttentionResNeXtBottleneck`, likewise."""
+    """:class:`AttentionResNeXtBottleneck` with its norms and its attention folded."""

@@ -37,8 +37,22 @@ class ResidualBlock(AttentionBlock):
         """Names of mmdet's plugins that follow the attention."""
         return []
 
-    def run_tail(self, out: Tensor, x: Tensor) -> Tensor:
-        """The block from its last convolution on.
+    def why_not_fused(self) -> str | None:
+        """Returns why attention, shortcut and ReLU are not one operation.
+
+        None if they are, where the map is larger than the weights.
+        """
+        return 'folded=False'
+
+    def extra_repr(self) -> str:
+        """Says in ``print(backbone)`` how the end of the block runs."""
+        reason = self.why_not_fused()
+        if reason is None:
+            return 'end of the block: fused'
+        return f'end of the block: layer by layer, since {reason}'
+
+    def run_end(self, out: Tensor, x: Tensor) -> Tensor:
+        """Runs the block from its last convolution on.
 
         Args:
             out (Tensor): What the last convolution is given, shape (N, K, H, W).
@@ -66,7 +80,7 @@ class AttentionBasicBlock(ResidualBlock, BasicBlock):
     def run(self, x: Tensor) -> Tensor:
         """The block itself, shapes as of :meth:`forward`."""
         out = self.relu(self.conv_norm(self.conv1, self.norm1, x))
-        return self.run_tail(out, x)
+        return self.run_end(out, x)
 
 
 class AttentionBottleneck(ResidualBlock, Bottleneck):
@@ -85,14 +99,14 @@ class AttentionBottleneck(ResidualBlock, Bottleneck):
         out = self.relu(self.conv_norm(self.conv2, self.norm2, out))
         if self.with_plugins:
             out = self.forward_plugin(out, self.after_conv2_plugin_names)
-        return self.run_tail(out, x)
+        return self.run_end(out, x)
 
     @property
     def plugins_after_attention(self) -> list[str]:
-        """Those after the third convolution."""
+        """Names of the plugins that are placed after the third convolution."""
         names: list[str] = self.after_conv3_plugin_names if self.with_plugins else []
         return names
 
 
 class AttentionResNeXtBottleneck(AttentionBottleneck, ResNeXtBottleneck):
-    """mmdet's Bottleneck of ResNeXt, likewise."""
+    """mmdet's ResNeXt bottleneck with channel attention after the third norm."""

@@ -31,7 +31,7 @@ class AttentionNeck(BaseModule):
         out_channels (int | Sequence[int], optional): Channels of all outputs or of
             each, by default the neck's ``out_channels``.
         num_outs (int, optional): Number of outputs, by default the neck's.
-        init_cfg (dict, optional): As of mmengine's modules.
+        init_cfg (dict, optional): How to initialise the weights, see mmengine.
 
     Raises:
         UserError: If the neck or the layer is unknown, the layer cannot start as the

@@ -13,7 +13,7 @@ from torch import nn
 
 from mmdet_eca import config_path
 
-ITERATIONS = 50
+ITERATIONS = 20
 
 
 def losses(folded, digits, device):
@@ -74,7 +74,7 @@ def _calibrate(model, dataset):
     model.train()
 
 
-def test_fifty_iterations_have_the_same_losses(digits, device):
+def test_twenty_iterations_have_the_same_losses(digits, device):
     folded, direct = (losses(folded, digits, device) for folded in (True, False))
     assert direct[-1] < direct[0]
     assert folded != direct  # in the last bits, or nothing has been folded
@@ -106,7 +106,7 @@ def pretraining_losses(folded, device):
     return values
 
 
-def test_fifty_iterations_of_pretraining_have_the_same_losses(device):
+def test_twenty_iterations_of_pretraining_have_the_same_losses(device):
     folded, direct = (pretraining_losses(folded, device) for folded in (True, False))
     assert direct[-1] < direct[0]
     assert folded != direct

@@ -1,6 +1,7 @@
 """The folded path against the direct one: the same function, less memory."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -277,3 +278,19 @@ def test_gradients_pass_through_distributed_data_parallel(norm_eval):
         assert_equal(network, direct.train(), images(2, 3, 64, 64))
     finally:
         torch.distributed.destroy_process_group()
+
+
+def end_of_block(backbone):
+    """What ``print(backbone)`` says of the first block."""
+    return re.search('end of the block: (.+)', str(backbone))[1]
+
+
+def test_a_backbone_says_whether_it_is_fused_and_if_not_why():
+    small = dict(base_channels=8)
+    assert end_of_block(ECAResNet(50, **small)) == 'fused'
+    assert end_of_block(ECAResNet(50, folded=False, **small)).endswith('folded=False')
+    assert 'no attention' in end_of_block(AttentionResNet(50, **small))
+    assert 'channels' in end_of_block(CBAMResNet(50, **small))
+    watched = ECAResNet(50, **small)
+    watched.layer1[0].attention.register_forward_hook(lambda *args: None)
+    assert 'hooks' in end_of_block(watched)

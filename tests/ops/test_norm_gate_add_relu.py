@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from mmdet_eca import ECALayer, SqueezeExcitation
-from mmdet_eca.ops import norm_attention_tail, uses_batch_statistics
+from mmdet_eca.ops import fused_norm_gate_add_relu, uses_batch_statistics
 from tests.conftest import every_amp
-from tests.ops.test_attention_tail import LAYOUTS, layouts
+from tests.ops.test_gate_add_relu import LAYOUTS, layouts
 
 pytestmark = pytest.mark.usefixtures('device')
 SHAPES = [(3, 8, 5, 7), (1, 8, 3, 2), (5, 8, 1, 1)]
@@ -19,7 +19,7 @@ SHAPES = [(3, 8, 5, 7), (1, 8, 3, 2), (5, 8, 1, 1)]
 
 def tail(norm, attention, x, identity):
     weights = [*attention.parameters()]
-    return norm_attention_tail(x, norm, attention.gate, weights, identity)
+    return fused_norm_gate_add_relu(x, norm, attention.gate, weights, identity)
 
 
 def step_by_step(norm, attention, x, identity):
@@ -127,7 +127,7 @@ def test_layouts_may_be_mixed(layout):
 
 @layouts
 def test_more_images_than_are_multiplied_at_a_time(layout, monkeypatch):
-    module = sys.modules[norm_attention_tail.__module__]
+    module = sys.modules[fused_norm_gate_add_relu.__module__]
     monkeypatch.setattr(module, '_CACHED', 2 * 8 * 5 * 7)
     shape = (5, 8, 5, 7)
     assert_same(norm_and_attention(), maps(shape, layout), maps(shape, layout))

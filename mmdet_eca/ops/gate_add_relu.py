@@ -8,7 +8,7 @@ from torch.compiler import is_compiling
 from torch.nn import functional as F
 
 
-def attention_tail(
+def fused_gate_add_relu(
     x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor, identity: Tensor
 ) -> Tensor:
     """``relu(identity + gate * (weight x + bias))``.
@@ -33,11 +33,11 @@ def attention_tail(
     """
     inputs = [t.to(x.dtype) for t in (x, weight, bias, gate, identity)]
     if torch.is_grad_enabled() and any(t.requires_grad for t in inputs):
-        return _AttentionTail.apply(*inputs)
-    return _AttentionTail.forward(*inputs)
+        return _GateAddReLU.apply(*inputs)
+    return _GateAddReLU.forward(*inputs)
 
 
-class _AttentionTail(torch.autograd.Function):
+class _GateAddReLU(torch.autograd.Function):
     @staticmethod
     def forward(
         x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor, identity: Tensor

@@ -5,12 +5,12 @@ from functools import partial
 import pytest
 import torch
 
-from mmdet_eca.ops import attention_tail
-from mmdet_eca.ops.attention_tail import convolutions, products
+from mmdet_eca.ops import fused_gate_add_relu
+from mmdet_eca.ops.gate_add_relu import convolutions, products
 from tests.conftest import every_amp
 
 pytestmark = pytest.mark.usefixtures('device')
-MODULE = sys.modules[attention_tail.__module__]
+MODULE = sys.modules[fused_gate_add_relu.__module__]
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 layouts = pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def operands(
 @pytest.mark.parametrize('requires_grad', [False, True])
 def test_output_is_that_of_the_formula(shape, layout, requires_grad):
     inputs = operands(*shape, layout=layout, requires_grad=requires_grad)
-    out = attention_tail(*inputs)
+    out = fused_gate_add_relu(*inputs)
     torch.testing.assert_close(out, step_by_step(*inputs), rtol=1e-12, atol=1e-14)
     assert out.is_contiguous(memory_format=layout)
     assert out.requires_grad == requires_grad
@@ -69,7 +69,7 @@ def test_output_is_that_of_the_formula(shape, layout, requires_grad):
 def test_gradients_in_float64(n, form, layout, monkeypatch):
     monkeypatch.setattr(MODULE, '_conv_backward', form)
     inputs = operands(n, layout=layout)
-    assert torch.autograd.gradcheck(attention_tail, inputs)
+    assert torch.autograd.gradcheck(fused_gate_add_relu, inputs)
 
 
 @layouts
@@ -80,7 +80,7 @@ def test_only_what_learns_gets_a_gradient(learning, form, layout, monkeypatch):
     inputs = operands(layout=layout, requires_grad=False)
     for index in learning:
         inputs[index].requires_grad_()
-    attention_tail(*inputs).square().sum().backward()
+    fused_gate_add_relu(*inputs).square().sum().backward()
     grads = [t.grad for t in inputs]
     for t in inputs:
         t.grad = None
@@ -96,7 +96,7 @@ def test_layouts_may_be_mixed(layout):
     inputs = operands(layout=layout)
     other = LAYOUTS[layout == LAYOUTS[0]]
     mixed = [*inputs[:4], inputs[4].contiguous(memory_format=other)]
-    torch.testing.assert_close(attention_tail(*mixed), step_by_step(*inputs))
+    torch.testing.assert_close(fused_gate_add_relu(*mixed), step_by_step(*inputs))
 
 
 @layouts
@@ -115,7 +115,7 @@ def test_autocast(cast, dtype, form, layout, device, monkeypatch):
     expected = step_by_step(*inputs)
     with torch.autocast(device.type, dtype):
         x = inputs[0].to(dtype) if cast else inputs[0]
-        out = attention_tail(x, *inputs[1:])
+        out = fused_gate_add_relu(x, *inputs[1:])
     assert out.dtype == dtype
     assert (out - expected).norm() < 4 * torch.finfo(dtype).eps * expected.norm()
     out.float().sum().backward()
@@ -132,14 +132,14 @@ def test_keeps_its_inputs_and_output_and_nothing_else(layout):
     inputs = operands(2, 8, 32, 16, 16, layout)
     saved = []
     with torch.autograd.graph.saved_tensors_hooks(saved.append, lambda t: t):
-        out = attention_tail(*inputs)
+        out = fused_gate_add_relu(*inputs)
     addresses = [t.data_ptr() for t in inputs[:4]] + [out.data_ptr()]
     assert [t.data_ptr() for t in saved] == addresses
 
 
 def test_second_derivatives_are_refused():
     inputs = operands()
-    out = attention_tail(*inputs).sum()
+    out = fused_gate_add_relu(*inputs).sum()
     with pytest.raises(RuntimeError, match='no second deriv.*folded=False'):
         torch.autograd.grad(out, inputs, create_graph=True)
 
@@ -150,7 +150,7 @@ def test_compiles_to_one_graph(layout, form, monkeypatch):
     monkeypatch.setattr(MODULE, '_conv_backward', form)
     torch.compiler.reset()
     inputs = operands(layout=layout)
-    compiled = torch.compile(attention_tail, fullgraph=True, backend='aot_eager')
+    compiled = torch.compile(fused_gate_add_relu, fullgraph=True, backend='aot_eager')
     grads = torch.autograd.grad(compiled(*inputs).square().sum(), inputs)
     expected = torch.autograd.grad(step_by_step(*inputs).square().sum(), inputs)
     torch.testing.assert_close(grads, expected)
@@ -187,7 +187,7 @@ def test_an_empty_batch_has_gradients_of_zero(learning, layout):
     inputs = operands(0, layout=layout, requires_grad=False)
     for index in learning:
         inputs[index].requires_grad_()
-    out = attention_tail(*inputs)
+    out = fused_gate_add_relu(*inputs)
     assert out.shape == (0, 5, 4, 3) and out.requires_grad
     out.sum().backward()
     for index in learning:
@@ -210,6 +210,6 @@ def test_the_form_is_the_devices(place, n, form, monkeypatch):
         monkeypatch.setattr(MODULE, name, partial(record, name, getattr(MODULE, name)))
     with torch.device(place):
         inputs = operands(n)
-        attention_tail(*inputs).sum().backward()
+        fused_gate_add_relu(*inputs).sum().backward()
     assert called == [form]
     assert [t.grad.shape for t in inputs] == [t.shape for t in inputs]

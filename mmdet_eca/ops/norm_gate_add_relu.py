@@ -17,7 +17,7 @@ _CACHED = 2**20  # numbers, 4 MiB in float32
 
 
 def uses_batch_statistics(norm: nn.Module, x: Tensor) -> bool:
-    """Whether :func:`norm_attention_tail` can run this norm.
+    """Whether :func:`fused_norm_gate_add_relu` can run this norm.
 
     Args:
         norm (nn.Module): Any norm.
@@ -33,7 +33,7 @@ def uses_batch_statistics(norm: nn.Module, x: Tensor) -> bool:
     )
 
 
-def norm_attention_tail(
+def fused_norm_gate_add_relu(
     x: Tensor,
     norm: nn.BatchNorm2d,
     gate: Gate,
@@ -65,7 +65,7 @@ def norm_attention_tail(
     learns = torch.is_grad_enabled() and any(
         t is not None and t.requires_grad for t in inputs
     )
-    form = _NormAttentionTail.apply if learns else _forward_only
+    form = _NormGateAddReLU.apply if learns else _forward_only
     return form(norm, _momentum(norm), gate, *inputs)
 
 
@@ -87,7 +87,7 @@ def _forward_only(
     return _add_and_rectify(out, gate(out.mean((2, 3))), identity)
 
 
-class _NormAttentionTail(torch.autograd.Function):
+class _NormGateAddReLU(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
