@@ -72,7 +72,7 @@ setup(
         mmdet=['mmcv-lite==2.1.0', 'mmengine>=0.10.7,<0.11', 'mmdet==3.3.0'],
         timm=['safetensors>=0.5.3', 'huggingface_hub>=0.36.2,<3'],
         # Cuts large images and merges what is found in the parts.
-        slices=['sahi'],
+        slices=['sahi>=0.12'],
         # What FastCocoMetric evaluates with.
         evaluation=['faster-coco-eval>=1.7.2'],
         export=['onnx', 'onnxruntime'],
@@ -97,7 +97,7 @@ setup(
             'onnx',
             'onnxruntime',
             'onnxscript',
-            'sahi',
+            'sahi>=0.12',
             'openvino',
             'faster-coco-eval>=1.7.2',  # beside pycocotools
         ],

@@ -4,8 +4,11 @@ import sys
 from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from mmcv_operators import fill_gap, has_compiled_operators
+
+from .errors import UserError
 
 # The lowest version that the tests were run with, and how to install it. The
 # maintained fork (onedl-mmengine, onedl-mmcv, onedl-mmdetection) has the same
@@ -65,3 +68,35 @@ def operators_run_on_gpus() -> bool:
     from mmcv.ops import get_compiling_cuda_version
 
     return get_compiling_cuda_version() != 'not available'
+
+
+def require(module: str, extra: str, lowest: str = '0', remedy: str = '') -> Any:
+    """Imports a package that only some commands need.
+
+    Args:
+        module (str): Its name in Python.
+        extra (str): The extra of this package that installs it.
+        lowest (str): Its lowest version that the tests were run with.
+        remedy (str): How to install it, by default by the extra.
+
+    Returns:
+        module: The package.
+
+    Raises:
+        UserError: If it is not installed, does not run here or is too old.
+    """
+    from mmengine.utils import digit_version
+
+    remedy = remedy or f"pip install 'mmdet_eca[{extra}]'"
+    try:
+        package = import_module(module)
+    except Exception as error:  # torchvision beside another torch raises its own
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f'{module} cannot be imported ({reason}): {remedy}') from None
+    version = getattr(package, '__version__', lowest)
+    if digit_version(version) < digit_version(lowest):
+        raise UserError(
+            f'{module} {version} is installed, but {lowest} or later is needed: '
+            f'{remedy}'
+        )
+    return package

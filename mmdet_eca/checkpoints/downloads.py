@@ -5,12 +5,12 @@ import os
 import os.path as osp
 import re
 from http.client import HTTPException
-from typing import Any
 from urllib.parse import urlparse
 
 import torch
 from filelock import FileLock
 
+from ..dependencies import require
 from ..errors import UserError
 
 _HUB_FILE = 'model.safetensors'
@@ -65,7 +65,7 @@ def download_from_hub(name: str) -> str:
         UserError: If it cannot be downloaded.
     """
     try:
-        path: str = require_hub().hf_hub_download(
+        path: str = require('huggingface_hub', 'timm').hf_hub_download(
             f'timm/{name}', _HUB_FILE, endpoint=os.environ.get('HF_ENDPOINT')
         )
     except UserError:
@@ -77,23 +77,6 @@ def download_from_hub(name: str) -> str:
             f'of timm/{name} elsewhere and write timm://FILE'
         ) from None
     return path
-
-
-def require_hub() -> Any:
-    """Returns the package huggingface_hub.
-
-    Raises:
-        UserError: If it, or safetensors, is not installed.
-    """
-    try:
-        import huggingface_hub
-        import safetensors  # noqa: F401
-    except ImportError:
-        raise UserError(
-            "timm's models need packages that are not installed: "
-            'pip install safetensors huggingface_hub'
-        ) from None
-    return huggingface_hub
 
 
 def hash_in_name(name: str) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..dependencies import require
 from ..errors import UserError
 
 MapLocation = None | str | torch.device | dict | Callable
@@ -39,7 +40,8 @@ def read_checkpoint(path: str, map_location: MapLocation = None) -> Any:
         raise UserError(f'checkpoint {path} does not exist: check its path')
     try:
         if path.endswith('.safetensors'):
-            return to_device(require_safetensors().load_file(path), map_location)
+            load_file = require('safetensors.torch', 'timm').load_file
+            return to_device(load_file(path), map_location)
         _check_sizes(path)
         return torch.load(path, map_location or 'cpu', weights_only=True)
     except (UserError, MemoryError, torch.cuda.OutOfMemoryError):
@@ -104,22 +106,6 @@ def to_device(weights: StateDict, map_location: MapLocation) -> StateDict:
     """
     device = map_location if isinstance(map_location, (str, torch.device)) else 'cpu'
     return {name: value.to(device) for name, value in weights.items()}
-
-
-def require_safetensors() -> Any:
-    """Returns the module ``safetensors.torch``.
-
-    Raises:
-        UserError: If it is not installed.
-    """
-    try:
-        import safetensors.torch
-    except ImportError:
-        raise UserError(
-            '.safetensors files need a package that is not '
-            'installed: pip install safetensors'
-        ) from None
-    return safetensors.torch
 
 
 def _check_sizes(path: str) -> None:

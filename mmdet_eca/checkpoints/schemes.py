@@ -14,17 +14,11 @@ from typing import Any
 
 from mmengine.runner import CheckpointLoader
 
+from ..dependencies import require
 from ..errors import UserError
 from .convert import find_source
-from .downloads import download, download_from_hub, require_hub
-from .files import (
-    MapLocation,
-    StateDict,
-    read_checkpoint,
-    read_weights,
-    require_safetensors,
-    to_device,
-)
+from .downloads import download, download_from_hub
+from .files import MapLocation, StateDict, read_checkpoint, read_weights, to_device
 from .sources import authors_imagenet, mmpretrain, timm
 
 SCHEMES = dict(ecanet=authors_imagenet, timm=timm, mmpretrain=mmpretrain)
@@ -99,7 +93,7 @@ def local_path(filename: str) -> str | None:
             package that it needs is not installed.
     """
     if filename.endswith('.safetensors'):
-        require_safetensors()
+        require('safetensors.torch', 'timm')
     scheme, separator, place = filename.partition('://')
     if not separator:
         return filename
@@ -116,7 +110,8 @@ def local_path(filename: str) -> str | None:
         and not (place.endswith(_EXTENSIONS) or osp.exists(place))
     ):
         timm.check_name(place)
-        require_hub()
+        require('huggingface_hub', 'timm')
+        require('safetensors.torch', 'timm')
         return None
     if '://' in place:
         raise UserError(

@@ -7,23 +7,21 @@ channels (``gates.py``), where the evidence for a detection lies
 """
 
 from .activation_maps import METHODS, ActivationMap, activation_maps
-from .activation_pictures import draw_activation_maps
-from .difference_pictures import draw_differences
+from .detection_pictures import draw_activation_maps, draw_differences
 from .differences import Compared, compare, match
-from .gate_pictures import draw_distances, draw_gates
+from .gate_pictures import draw_gates, draw_variations
 from .gates import (
-    Distance,
     Gates,
+    GateVariation,
     Layer,
     attention_layers,
     channel_weights,
     constant_gates,
-    distance,
-    distances,
+    gate_variation,
     recorded_gates,
     stack_gates,
 )
-from .inputs import Input, Objects, detect, read_dataset, read_images
+from .inputs import Input, detect, read_dataset, read_images
 from .show_attention import PARTS, Settings, show_attention
 
 __all__ = [
@@ -31,11 +29,10 @@ __all__ = [
     'PARTS',
     'ActivationMap',
     'Compared',
-    'Distance',
+    'GateVariation',
     'Gates',
     'Input',
     'Layer',
-    'Objects',
     'Settings',
     'activation_maps',
     'attention_layers',
@@ -43,12 +40,11 @@ __all__ = [
     'compare',
     'constant_gates',
     'detect',
-    'distance',
-    'distances',
     'draw_activation_maps',
     'draw_differences',
-    'draw_distances',
     'draw_gates',
+    'draw_variations',
+    'gate_variation',
     'match',
     'read_dataset',
     'read_images',

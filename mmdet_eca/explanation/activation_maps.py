@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, NamedTuple
+from unittest import mock
 
 import mmcv
 import numpy as np
 import torch
-from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.dense_heads import base_dense_head
 from mmdet.models.detectors import BaseDetector
 from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from ..dependencies import require
 from ..errors import UserError
-from .inputs import Objects, found_in
+from .inputs import found_in
 
 # Those of grad-cam's methods that need a gradient at one map, and nothing else. All but
 # the last multiply each place by its own gradient. GradCAM takes the mean gradient of
@@ -41,7 +42,7 @@ class ActivationMap(NamedTuple):
 
 def activation_maps(
     detector: BaseDetector, data: dict, number: int, method: str
-) -> tuple[Objects, list[ActivationMap]]:
+) -> tuple[InstanceData, list[ActivationMap]]:
     """Class-activation maps of the detections with the highest scores in an image.
 
     The map is that of the neck's output which the detection comes from. What is
@@ -56,7 +57,7 @@ def activation_maps(
         method (str): One of ``METHODS``, a class of grad-cam.
 
     Returns:
-        tuple[Objects, list[ActivationMap]]: The detections and their maps.
+        tuple[InstanceData, list[ActivationMap]]: The detections and their maps.
 
     Raises:
         UserError: If grad-cam cannot be imported, or the detector's scores have no
@@ -65,18 +66,17 @@ def activation_maps(
     cam_class = require_grad_cam(method)
     batch = detector.data_preprocessor(pseudo_collate([data]), False)
     scores = _Scores(detector, batch)
-    image = batch['inputs']
-    found, maps = scores.found, []
-    for index in range(min(number, len(found))):
+    maps = []
+    for index in range(min(number, len(scores.found))):
         scores.watch(index)
         cam = cam_class(model=scores, target_layers=[scores.watched])
         try:
-            (heat,) = cam(input_tensor=image, targets=[lambda out, i=index: out[i]])
+            (heat,) = cam(batch['inputs'], targets=[lambda out, i=index: out[i]])
         finally:
             cam.activations_and_grads.release()
         maps.append(_on_the_image(heat, scores, index))
     detector.zero_grad()
-    return found, maps
+    return scores.found, maps
 
 
 def require_grad_cam(method: str) -> type:
@@ -85,24 +85,14 @@ def require_grad_cam(method: str) -> type:
     Raises:
         UserError: If the package is not installed, or does not run here.
     """
-    try:
-        import pytorch_grad_cam
-    except ImportError as error:
-        # pip then chooses the torchvision that fits; PyPI's has no form for the CPU.
-        index = '' if torch.version.cuda else ', with the index that torch came from'
-        raise UserError(
-            f'class-activation maps need a package ({error}): pip install grad-cam '
-            f'torch=={torch.__version__.partition("+")[0]}{index}; or leave them out: '
-            '--show gates'
-        ) from None
-    except Exception as error:  # what torchvision raises beside a torch it cannot use
-        raise UserError(
-            'class-activation maps need torchvision, which does not run beside this '
-            f'torch {torch.__version__} ({str(error).splitlines()[0]}): install the '
-            'torchvision that belongs to it from the same index, or leave the maps '
-            'out: --show gates'
-        ) from None
-    cam_class: type = getattr(pytorch_grad_cam, method)
+    # pip then chooses the torchvision that fits; PyPI's has no form for the CPU.
+    index = '' if torch.version.cuda else ', with the index that torch came from'
+    remedy = (
+        f'pip install grad-cam torch=={torch.__version__.partition("+")[0]}{index}, '
+        'for the torchvision that fits; or leave the maps out: --show gates'
+    )
+    package = require('pytorch_grad_cam', 'explain', remedy=remedy)
+    cam_class: type = getattr(package, method)
     return cam_class
 
 
@@ -163,56 +153,17 @@ class _Scores(nn.Module):
 @contextmanager
 def _given_features(detector: BaseDetector, features: tuple) -> Iterator[None]:
     """Lets a detector predict from these feature maps, with their gradients."""
-    head: Any = getattr(detector, 'bbox_head', None)
-    # Other functions than this one either keep the gradient or say that there is none.
-    detaches = (
-        getattr(type(head), 'predict_by_feat', None) is BaseDenseHead.predict_by_feat
-    )
-    # Attributes of the objects hide the methods of their classes for a while.
-    detector.extract_feat = lambda inputs: features
-    if detaches:
-        head.predict_by_feat = partial(_predict_by_feat, head)
-    try:
+    select = base_dense_head.select_single_mlvl
+
+    def keep_gradients(maps: Any, image: int, detach: bool = True) -> Any:
+        # The proposals of a first stage stay what they are, without a gradient.
+        return select(maps, image, detach and not hasattr(detector, 'bbox_head'))
+
+    with (
+        mock.patch.object(detector, 'extract_feat', return_value=features),
+        mock.patch.object(base_dense_head, 'select_single_mlvl', keep_gradients),
+    ):
         yield
-    finally:
-        del detector.extract_feat
-        if detaches:
-            del head.predict_by_feat
-
-
-def _predict_by_feat(
-    head: BaseDenseHead,
-    cls_scores: Sequence[Tensor],
-    bbox_preds: Sequence[Tensor],
-    score_factors: Sequence[Tensor] | None = None,
-    batch_img_metas: Sequence[dict] = (),
-    rescale: bool = False,
-) -> list[InstanceData]:
-    """``BaseDenseHead.predict_by_feat`` of one image, which detaches the scores."""
-    factors = (
-        [None] * len(cls_scores) if score_factors is None else _first(score_factors)
-    )
-    priors = head.prior_generator.grid_priors(
-        [scores.shape[-2:] for scores in cls_scores],
-        dtype=cls_scores[0].dtype,
-        device=cls_scores[0].device,
-    )
-    return [
-        head._predict_by_feat_single(
-            cls_score_list=_first(cls_scores),
-            bbox_pred_list=_first(bbox_preds),
-            score_factor_list=factors,
-            mlvl_priors=priors,
-            img_meta=batch_img_metas[0],
-            cfg=head.test_cfg,
-            rescale=rescale,
-        )
-    ]
-
-
-def _first(maps: Sequence[Tensor]) -> list[Tensor]:
-    """The maps of the first image of a batch."""
-    return [one[0] for one in maps]
 
 
 def _on_the_image(heat: np.ndarray, scores: _Scores, index: int) -> ActivationMap:
@@ -224,7 +175,7 @@ def _on_the_image(heat: np.ndarray, scores: _Scores, index: int) -> ActivationMa
     heat = mmcv.imresize(heat, (width, height))
     if heat.max() > 0:
         heat = heat / heat.max()
-    x1, y1, x2, y2 = scores.found.boxes[index].round().astype(int).clip(0)
+    x1, y1, x2, y2 = scores.found.bboxes[index].round().astype(int).clip(0)
     total = heat.sum()
     inside = float(heat[y1:y2, x1:x2].sum() / total) if total > 0 else float('nan')
     return ActivationMap(heat, scores.level, inside)

@@ -5,43 +5,44 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from mmdet.structures.bbox import bbox_overlaps
+from mmengine.structures import InstanceData
 
-from .inputs import Objects
+VERDICTS = {True: 'right', False: 'wrong', None: 'unknown'}
 
 
 class Compared(NamedTuple):
     """The detections of one detector beside another's.
 
     Attributes:
-        found (Objects): The detections.
+        found (InstanceData): The detections, see :mod:`.inputs`.
         shared (np.ndarray): Whether the other has each of them, shape (n,).
         right (list[bool | None]): Whether an annotated object is there. None if
             nothing is annotated, or the detection lies in an ignored region.
     """
 
-    found: Objects
+    found: InstanceData
     shared: np.ndarray
     right: list[bool | None]
 
     def only_here(self) -> dict[bool | None, int]:
         """Numbers of those that the other has not: right, wrong and unknown (None)."""
         verdicts = [r for r, shared in zip(self.right, self.shared) if not shared]
-        return {value: verdicts.count(value) for value in (True, False, None)}
+        return {value: verdicts.count(value) for value in VERDICTS}
 
 
 def compare(
-    first: Objects,
-    second: Objects,
-    truth: Objects | None,
+    first: InstanceData,
+    second: InstanceData,
+    truth: InstanceData | None,
     ignored: np.ndarray,
     iou: float = 0.5,
 ) -> tuple[Compared, Compared]:
     """Puts the detections of two detectors in an image side by side.
 
     Args:
-        first (Objects): Of one detector.
-        second (Objects): Of the other.
-        truth (Objects, optional): What is annotated.
+        first (InstanceData): Of one detector, see :mod:`.inputs`.
+        second (InstanceData): Of the other.
+        truth (InstanceData, optional): What is annotated.
         ignored (np.ndarray): Boxes of ignored regions, shape (m, 4).
         iou (float): From which overlap on two boxes of a class are the same.
 
@@ -56,21 +57,21 @@ def compare(
     )
 
 
-def match(found: Objects, others: Objects, iou: float = 0.5) -> np.ndarray:
+def match(found: InstanceData, others: InstanceData, iou: float = 0.5) -> np.ndarray:
     """Pairs objects of the same class, each with at most one, as COCO does.
 
     In the order of their scores, each takes the one that it overlaps most of those
     that are left, if the overlap is at least ``iou``.
 
     Args:
-        found (Objects): n objects in descending order of scores.
-        others (Objects): m objects.
+        found (InstanceData): n objects in descending order of scores.
+        others (InstanceData): m objects.
         iou (float): Lowest intersection over union.
 
     Returns:
         np.ndarray: Index of the other one, or -1, shape (n,).
     """
-    overlaps = _overlaps(found.boxes, others.boxes, 'iou')
+    overlaps = _overlaps(found.bboxes, others.bboxes, 'iou')
     overlaps[found.labels[:, None] != others.labels] = -1
     partners = np.full(len(found), -1)
     if len(others):
@@ -83,12 +84,12 @@ def match(found: Objects, others: Objects, iou: float = 0.5) -> np.ndarray:
 
 
 def _verdicts(
-    found: Objects, truth: Objects | None, ignored: np.ndarray, iou: float
+    found: InstanceData, truth: InstanceData | None, ignored: np.ndarray, iou: float
 ) -> list[bool | None]:
     if truth is None:
         return [None] * len(found)
     right = match(found, truth, iou) >= 0
-    in_ignored = _overlaps(found.boxes, ignored, 'iof').max(1, initial=0) >= iou
+    in_ignored = _overlaps(found.bboxes, ignored, 'iof').max(1, initial=0) >= iou
     return [
         True if is_right else None if is_ignored else False
         for is_right, is_ignored in zip(right, in_ignored)
@@ -97,9 +98,6 @@ def _verdicts(
 
 def _overlaps(boxes: np.ndarray, others: np.ndarray, mode: str) -> np.ndarray:
     """Overlaps (n, m) of boxes (n, 4) with others (m, 4)."""
-    tensors = [
-        torch.as_tensor(array, dtype=torch.float64).reshape(-1, 4)
-        for array in (boxes, others)
-    ]
+    tensors = (torch.from_numpy(array).double() for array in (boxes, others))
     overlaps: np.ndarray = bbox_overlaps(*tensors, mode=mode).numpy()
     return overlaps

@@ -1,13 +1,12 @@
 """Pictures of the gates, as the papers on SE and ECA print them."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..visualization import figure
-from .gates import Distance, Gates
+from .gates import Gates
 
 # So many lines can be told apart; the papers draw four or five classes.
 _MOST_LINES = 5
@@ -24,7 +23,7 @@ def draw_gates(gates: Gates, out_file: str) -> None:
         gates (Gates): Of some images.
         out_file (str): The picture to write.
     """
-    layers = last_of_stages([layer.name for layer in gates.layers])
+    layers = _last_of_stages([layer.name for layer in gates.layers])
     with figure(
         out_file,
         panels=2 * len(layers),
@@ -34,9 +33,11 @@ def draw_gates(gates: Gates, out_file: str) -> None:
     ) as panels:
         for row, layer in enumerate(layers):
             left, right = panels[2 * row : 2 * row + 2]
-            _draw_classes(left, gates, layer, with_labels=row == 0)
-            _draw_sorted(right, gates, layer, with_labels=row == 0)
-            left.set_title(_title(gates, layer), fontsize='medium', loc='left')
+            _draw_classes(left, gates, layer)
+            _draw_sorted(right, gates.weights[layer])
+            name, kind, has_gate = gates.layers[layer]
+            what = '' if has_gate else ', which has no gate: closest factor a channel'
+            left.set_title(f'{name}: {kind}{what}', fontsize='medium', loc='left')
             left.set_ylabel('weight of the channel')
             low, high = left.get_ylim()
             middle, half = (low + high) / 2, max((high - low) / 2, 0.005)
@@ -50,44 +51,36 @@ def draw_gates(gates: Gates, out_file: str) -> None:
         panels[-1].set_xlabel('channel, in the order of its mean weight')
 
 
-def draw_distances(
-    names: Sequence[str], distances: Sequence[Distance], out_file: str
-) -> None:
-    """Draws how far each layer is from doing nothing, see :class:`Distance`.
-
-    Args:
-        names (Sequence[str]): Of the layers.
-        distances (Sequence[Distance]): One a layer.
-        out_file (str): The picture to write.
-    """
+def draw_variations(gates: Gates, out_file: str) -> None:
+    """Draws how far each layer is from doing nothing, see :class:`GateVariation`."""
     parts = (
         ('channels', 'between channels\n(mean over images)', 'tab:blue'),
         ('images', 'between images\n(of one channel)', 'tab:orange'),
         ('classes', 'between classes\n(of one channel)', 'tab:green'),
     )
+    names = [layer.name.removeprefix('backbone.') for layer in gates.layers]
+    variations = gates.variations()
     places = np.arange(len(names))
     with figure(
         out_file, panels=1, size=(4 + 0.45 * len(names), 5), legend_outside=True
     ) as (panel,):
         for offset, (part, label, color) in zip((-0.27, 0, 0.27), parts):
-            shares = [100 * getattr(value, part) for value in distances]
+            shares = [100 * getattr(value, part) for value in variations]
             panel.bar(places + offset, shares, width=0.27, label=label, color=color)
-        panel.set_xticks(places, _short(names), rotation=60, ha='right')
+        panel.set_xticks(places, names, rotation=60, ha='right')
         panel.set(
             title='How far each attention is from doing nothing\n'
             '0 % is one constant for all channels and images',
             ylabel='standard deviation of the weights, % of their mean',
         )
-        if not any(value.total > 0 for value in distances):
+        if not any(value.total > 0 for value in variations):
             panel.set_ylim(0, 1)
 
 
-def last_of_stages(names: Sequence[str]) -> list[int]:
+def _last_of_stages(names: Sequence[str]) -> list[int]:
     """Indices of the last layer of each stage, such as 'backbone.layer1'.
 
-    Args:
-        names (Sequence[str]): Of the layers; the last number of a name counts in its
-            stage. Parts other than the backbone have one stage a layer.
+    Parts other than the backbone have one stage a layer.
     """
     last: dict[str, int] = {}
     for index, name in enumerate(names):
@@ -96,86 +89,43 @@ def last_of_stages(names: Sequence[str]) -> list[int]:
     return list(last.values())
 
 
-def _draw_classes(panel: Any, gates: Gates, layer: int, with_labels: bool) -> None:
+def _draw_classes(panel: Any, gates: Gates, layer: int) -> None:
     means = gates.class_means(layer)
+    weights = gates.weights[layer]
     counts = gates.present.sum(0)
     drawn = sorted(means, key=lambda label: -counts[label])[:_MOST_LINES]
-    channels = np.arange(gates.weights[layer].shape[1])
+    channels = np.arange(weights.shape[1])
     if len(means) > len(drawn):
         values = np.stack(list(means.values()))
-        panel.fill_between(
-            channels,
-            values.min(0),
-            values.max(0),
-            color='0.8',
-            label=f'lowest and highest mean\nof all {len(means)} classes'
-            if with_labels
-            else None,
-        )
-    for label in sorted(drawn):
-        name = f'class {gates.class_names[label]} ({_images(counts[label])})'
-        panel.plot(
-            channels,
-            means[label],
-            linewidth=0.8,
-            color=f'C{drawn.index(label)}',
-            label=name if with_labels else None,
-        )
+        label = f'lowest and highest mean\nof all {len(means)} classes'
+        low, high = values.min(0), values.max(0)
+        panel.fill_between(channels, low, high, color='0.8', label=label)
+    for number in sorted(drawn):
+        name = f'class {gates.class_names[number]} ({_images(counts[number])})'
+        color = f'C{drawn.index(number)}'
+        panel.plot(channels, means[number], linewidth=0.8, color=color, label=name)
     if not means:
-        panel.plot(
-            channels,
-            gates.weights[layer].mean(0),
-            linewidth=0.8,
-            label='mean over images' if with_labels else None,
-        )
-    _draw_constant(panel, gates.weights[layer], with_labels)
-    panel.margins(x=0.01)
+        panel.plot(channels, weights.mean(0), linewidth=0.8, label='mean over images')
+    _draw_constant(panel, weights)
 
 
-def _draw_sorted(panel: Any, gates: Gates, layer: int, with_labels: bool) -> None:
-    weights = gates.weights[layer]
+def _draw_sorted(panel: Any, weights: np.ndarray) -> None:
     weights = weights[:, np.argsort(weights.mean(0))]
     ranks = np.arange(weights.shape[1])
     mean, std = weights.mean(0), weights.std(0)
-    panel.fill_between(
-        ranks,
-        mean - std,
-        mean + std,
-        color='tab:purple',
-        alpha=0.3,
-        linewidth=0,
-        label='one standard deviation\nover images' if with_labels else None,
-    )
-    panel.plot(
-        ranks,
-        mean,
-        color='tab:purple',
-        label=f'mean over {_images(len(weights))}' if with_labels else None,
-    )
-    _draw_constant(panel, weights, with_labels=False)
+    style: dict[str, Any] = dict(color='tab:purple', alpha=0.3, linewidth=0)
+    label = 'one standard deviation\nover images'
+    panel.fill_between(ranks, mean - std, mean + std, label=label, **style)
+    label = f'mean over {_images(len(weights))}'
+    panel.plot(ranks, mean, color='tab:purple', label=label)
+    _draw_constant(panel, weights)
+
+
+def _draw_constant(panel: Any, weights: np.ndarray) -> None:
+    label = 'mean over channels: a gate that\ndoes nothing is all on it'
+    style: dict[str, Any] = dict(color='black', linestyle='--', linewidth=1)
+    panel.axhline(np.nanmean(weights), label=label, **style)
     panel.margins(x=0.01)
-
-
-def _draw_constant(panel: Any, weights: np.ndarray, with_labels: bool) -> None:
-    panel.axhline(
-        np.nanmean(weights),
-        color='black',
-        linestyle='--',
-        linewidth=1,
-        label='mean over channels: a gate that\ndoes nothing is all on it'
-        if with_labels
-        else None,
-    )
-
-
-def _title(gates: Gates, layer: int) -> str:
-    name, kind, has_gate = gates.layers[layer]
-    what = '' if has_gate else ', which has no gate: closest factor a channel'
-    return f'{name}: {kind}{what}'
-
-
-def _short(names: Sequence[str]) -> list[str]:
-    return [re.sub(r'^backbone\.', '', name) for name in names]
 
 
 def _images(count: int) -> str:

@@ -1,7 +1,7 @@
 """How much each attention layer weighs every channel, over images and classes."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,6 +36,29 @@ class Layer(NamedTuple):
     has_gate: bool
 
 
+class GateVariation(NamedTuple):
+    """Coefficient of variation of the gates over channels and images.
+
+    A gate that is one constant does nothing, since the norm before it can multiply by
+    a constant. So this is how far an attention layer is from doing nothing. The square
+    of ``total`` is the sum of the squares of ``channels`` and ``images``.
+
+    Attributes:
+        mean (float): Of the gate over channels and images.
+        channels (float): Standard deviation over channels of the mean over images, as
+            a share of ``mean``, as all below.
+        images (float): Standard deviation over images, root mean square over channels.
+        classes (float): The same over the classes' means, each class counted once.
+        total (float): Standard deviation over channels and images.
+    """
+
+    mean: float
+    channels: float
+    images: float
+    classes: float
+    total: float
+
+
 @dataclass
 class Gates:
     """The weights of the channels in every attention layer, image by image.
@@ -59,28 +82,12 @@ class Gates:
             for label in np.flatnonzero(self.present.any(0))
         }
 
-
-class Distance(NamedTuple):
-    """How far an attention layer is from doing nothing.
-
-    A gate that is one constant does nothing, since the norm before it can multiply by
-    a constant. So the distance is the standard deviation of the gate over channels and
-    images, as a share of its mean. Its square is the sum of the squares of the first
-    two parts.
-
-    Attributes:
-        mean (float): Of the gate over channels and images.
-        channels (float): Standard deviation over channels of the mean over images.
-        images (float): Standard deviation over images, root mean square over channels.
-        classes (float): The same over the classes' means, each class counted once.
-        total (float): The distance.
-    """
-
-    mean: float
-    channels: float
-    images: float
-    classes: float
-    total: float
+    def variations(self) -> list[GateVariation]:
+        """The variation of each layer."""
+        return [
+            gate_variation(weights, list(self.class_means(layer).values()))
+            for layer, weights in enumerate(self.weights)
+        ]
 
 
 def attention_layers(detector: BaseDetector) -> dict[Layer, nn.Module]:
@@ -97,12 +104,9 @@ def attention_layers(detector: BaseDetector) -> dict[Layer, nn.Module]:
             layers[Layer(name, type(module).__name__, _has_gate(module))] = module
     if layers:
         return layers
-    augmented = any(isinstance(m, AugmentedConv2d) for m in detector.modules())
-    reason = (
-        'attention-augmented convolutions make new channels and rescale none'
-        if augmented
-        else 'it has no attention layer'
-    )
+    reason = 'it has no attention layer'
+    if any(isinstance(module, AugmentedConv2d) for module in detector.modules()):
+        reason = 'attention-augmented convolutions make new channels and rescale none'
     raise UserError(
         f'the {type(detector.backbone).__name__} of this {type(detector).__name__} has '
         f'no gates to show: {reason}. Name a detector with attention first and '
@@ -123,23 +127,15 @@ def recorded_gates(detector: BaseDetector) -> Iterator[dict[Layer, list[np.ndarr
     layers = attention_layers(detector)
     recorded: dict[Layer, list[np.ndarray]] = {layer: [] for layer in layers}
 
-    def record(layer: Layer, module: nn.Module, x: Tensor, y: Tensor) -> None:
-        weights = channel_weights(module, x.detach(), y.detach())
-        recorded[layer].append(weights.float().cpu().numpy())
+    def record(layer: Layer) -> Callable:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
+            weights = channel_weights(module, inputs[0], out)
+            recorded[layer].append(weights.float().cpu().numpy())
 
-    handles = [
-        module.register_forward_hook(
-            lambda module, inputs, out, layer=layer: record(
-                layer, module, inputs[0], out
-            )
-        )
-        for layer, module in layers.items()
-    ]
-    try:
+        return hook
+
+    with _hooks({module: record(layer) for layer, module in layers.items()}):
         yield recorded
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager
@@ -181,12 +177,16 @@ def constant_gates(
     def rescale(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> Tensor:
         return inputs[0] * constants[module].to(out)[:, None, None]
 
-    handles = [module.register_forward_hook(rescale) for module in constants]
-    try:
+    with _hooks(dict.fromkeys(constants, rescale)):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+@contextmanager
+def _hooks(hooks: Mapping[nn.Module, Callable]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for module, hook in hooks.items():
+            stack.enter_context(module.register_forward_hook(hook))
+        yield
 
 
 @torch.no_grad()
@@ -210,36 +210,32 @@ def channel_weights(module: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return (x * y).sum((2, 3)) / (x * x).sum((2, 3))
 
 
-def distance(weights: np.ndarray, class_means: Sequence[np.ndarray]) -> Distance:
-    """How far weights are from one constant, see :class:`Distance`.
+def gate_variation(
+    weights: np.ndarray, class_means: Sequence[np.ndarray] = ()
+) -> GateVariation:
+    """How far weights are from one constant.
 
     Args:
         weights (np.ndarray): Shape (images, C). Channels with a NaN are left out.
         class_means (Sequence[np.ndarray]): One of shape (C,) for each class.
 
     Returns:
-        Distance: Shares of the mean.
+        GateVariation: Its parts.
     """
     known = ~np.isnan(weights).any(0)
     weights = weights[:, known].astype(np.float64)
     mean = weights.mean()
-    channels = weights.mean(0).std()
-    images = np.sqrt(weights.var(0).mean())
     classes = 0.0
     if len(class_means):
         by_class = np.stack(class_means)[:, known].astype(np.float64)
         classes = np.sqrt(by_class.var(0).mean())
-    total = weights.std()
-    parts = (float(part / mean) for part in (channels, images, classes, total))
-    return Distance(float(mean), *parts)
-
-
-def distances(gates: Gates) -> list[Distance]:
-    """The distance of each layer."""
-    return [
-        distance(weights, list(gates.class_means(layer).values()))
-        for layer, weights in enumerate(gates.weights)
-    ]
+    deviations = (
+        weights.mean(0).std(),
+        np.sqrt(weights.var(0).mean()),
+        classes,
+        weights.std(),
+    )
+    return GateVariation(float(mean), *(float(part / mean) for part in deviations))
 
 
 def stack_gates(

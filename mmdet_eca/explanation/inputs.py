@@ -1,48 +1,26 @@
-"""The images that a detector is asked about, and what it finds in them."""
+"""The images that a detector is asked about, and what it finds in them.
+
+Objects, detected or annotated, are MMDetection's ``InstanceData`` as arrays: ``bboxes``
+(n, 4), x1, y1, x2, y2 in pixels of the image file, ``labels`` and ``scores``, which
+are in descending order, or ones if annotated.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import mmcv
 import numpy as np
 import torch
 from mmcv.transforms import Compose
-from mmdet.datasets import BaseDetDataset
 from mmdet.models.detectors import BaseDetector
 from mmdet.registry import DATASETS
 from mmdet.structures.bbox import get_box_tensor
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
-from torch import Tensor
 
 from ..engine import innermost_datasets
 from ..errors import UserError
-
-
-@dataclass
-class Objects:
-    """Objects in an image, detected or annotated.
-
-    Attributes:
-        boxes (np.ndarray): x1, y1, x2, y2 in pixels of the image file, shape (n, 4).
-        labels (np.ndarray): Numbers of their classes, shape (n,).
-        scores (np.ndarray): In descending order, shape (n,); ones if annotated.
-    """
-
-    boxes: np.ndarray
-    labels: np.ndarray
-    scores: np.ndarray
-
-    def __len__(self) -> int:
-        """How many they are."""
-        return len(self.boxes)
-
-    def above(self, score: float) -> 'Objects':
-        """Those whose score is at least this."""
-        kept = self.scores >= score
-        return Objects(self.boxes[kept], self.labels[kept], self.scores[kept])
 
 
 @dataclass
@@ -52,14 +30,14 @@ class Input:
     Attributes:
         path (str): The file.
         data (dict): What the test pipeline has made of it.
-        truth (Objects, optional): The annotated objects; None if nothing is known.
+        truth (InstanceData, optional): The annotated objects; None if nothing is known.
         ignored (np.ndarray): Boxes of regions in which a detection is neither right
             nor wrong, such as crowds, shape (m, 4).
     """
 
     path: str
     data: dict
-    truth: Objects | None = None
+    truth: InstanceData | None = None
     ignored: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
 
 
@@ -92,17 +70,6 @@ def read_images(detector: BaseDetector, paths: Sequence[str]) -> Inputs:
     )
 
 
-def check_readable(paths: Sequence[str]) -> None:
-    """Checks images before work begins.
-
-    Raises:
-        UserError: If one cannot be decoded.
-    """
-    for path in paths:
-        if mmcv.imread(path) is None:
-            raise UserError(f'{path} is no image that can be read')
-
-
 def read_dataset(detector: BaseDetector, max_images: int) -> Inputs:
     """The first images of the data set for tests in a detector's config.
 
@@ -126,7 +93,7 @@ def read_dataset(detector: BaseDetector, max_images: int) -> Inputs:
     return Inputs(_annotated, places[:max_images])
 
 
-def _annotated(place: tuple[BaseDetDataset, int]) -> Input:
+def _annotated(place: tuple[Any, int]) -> Input:
     dataset, index = place
     try:
         data = dataset[index]
@@ -135,16 +102,15 @@ def _annotated(place: tuple[BaseDetDataset, int]) -> Input:
     sample = data['data_samples']
     scale = np.tile(sample.metainfo.get('scale_factor', (1.0, 1.0)), 2)
     annotated = Input(sample.img_path, data)
-    if 'gt_instances' in sample and 'bboxes' in sample.gt_instances:
-        annotated.truth = _objects(sample.gt_instances)
-        annotated.truth.boxes = annotated.truth.boxes / scale
-    if 'ignored_instances' in sample and 'bboxes' in sample.ignored_instances:
-        annotated.ignored = _objects(sample.ignored_instances).boxes / scale
+    if 'bboxes' in sample.get('gt_instances', ()):
+        annotated.truth = as_arrays(sample.gt_instances, scale)
+    if 'bboxes' in sample.get('ignored_instances', ()):
+        annotated.ignored = as_arrays(sample.ignored_instances, scale).bboxes
     return annotated
 
 
 @torch.no_grad()
-def detect(detector: BaseDetector, data: dict) -> Objects:
+def detect(detector: BaseDetector, data: dict) -> InstanceData:
     """What a detector finds in an image, in descending order of scores.
 
     Raises:
@@ -154,8 +120,8 @@ def detect(detector: BaseDetector, data: dict) -> Objects:
     return found_in(sample.pred_instances)
 
 
-def found_in(instances: InstanceData) -> Objects:
-    """Predicted instances as objects, whose order is kept.
+def found_in(instances: InstanceData) -> InstanceData:
+    """Predicted instances as arrays, whose order is kept.
 
     Raises:
         UserError: If there are no boxes.
@@ -164,19 +130,14 @@ def found_in(instances: InstanceData) -> Objects:
         raise UserError(
             'this detector predicts no boxes with scores, which is what can be shown'
         )
-    return _objects(instances)
+    return as_arrays(instances)
 
 
-def _objects(instances: InstanceData) -> Objects:
-    boxes = _numpy(get_box_tensor(instances.bboxes))
-    scores = instances.get('scores')
-    return Objects(
-        boxes,
-        _numpy(instances.labels),
-        np.ones(len(boxes)) if scores is None else _numpy(scores),
-    )
-
-
-def _numpy(tensor: Tensor) -> np.ndarray:
-    array: np.ndarray = tensor.detach().cpu().numpy()
-    return array
+def as_arrays(instances: InstanceData, scale: Any = 1) -> InstanceData:
+    """Boxes, divided by ``scale``, labels and scores of instances as arrays."""
+    bboxes = get_box_tensor(instances.bboxes)
+    scores = instances.get('scores', torch.ones(len(bboxes)))
+    arrays = InstanceData(bboxes=bboxes, labels=instances.labels, scores=scores)
+    arrays = arrays.numpy()
+    arrays.bboxes = arrays.bboxes / scale
+    return arrays

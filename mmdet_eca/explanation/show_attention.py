@@ -6,34 +6,21 @@ import os.path as osp
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import mmcv
 import numpy as np
 from mmdet.models.detectors import BaseDetector
+from mmengine.structures import InstanceData
 from tqdm import tqdm
 
 from ..engine import find_images, load_detector
 from ..errors import UserError, first_few
 from .activation_maps import METHODS, ActivationMap, activation_maps, require_grad_cam
-from .activation_pictures import draw_activation_maps
-from .difference_pictures import draw_differences
+from .detection_pictures import draw_activation_maps, draw_differences
 from .differences import Compared, compare
-from .gate_pictures import draw_distances, draw_gates
-from .gates import (
-    Distance,
-    Gates,
-    attention_layers,
-    distances,
-    recorded_gates,
-    stack_gates,
-)
-from .inputs import Input, Objects, check_readable, detect, read_dataset, read_images
-from .results import (
-    differences_table,
-    distances_table,
-    maps_table,
-    write_differences,
-    write_gates,
-    write_maps,
-)
+from .gate_pictures import draw_gates, draw_variations
+from .gates import attention_layers, recorded_gates, stack_gates
+from .inputs import Input, detect, read_dataset, read_images
+from .tables import tell_differences, tell_gates, tell_maps
 
 PARTS = ('gates', 'maps', 'differences')
 
@@ -88,7 +75,9 @@ def show_attention(
     if osp.exists(out) and (not osp.isdir(out) or os.listdir(out)):
         raise UserError(f'{out} exists and is not empty: give another --out')
     paths = find_images(images) if images else []
-    check_readable(paths)
+    for path in paths:
+        if mmcv.imread(path) is None:
+            raise UserError(f'{path} is no image that can be read')
     if 'differences' in settings.parts and plain is None:
         raise UserError('--show differences needs --plain CONFIG CHECKPOINT')
     if 'maps' in settings.parts:
@@ -97,7 +86,13 @@ def show_attention(
     other = None
     if plain is not None and 'differences' in settings.parts:
         other = load_detector(*plain, device)
-        _check_same_classes(detector, other)
+        mine, theirs = (list(d.dataset_meta['classes']) for d in (detector, other))
+        if mine != theirs:
+            raise UserError(
+                f'the two detectors have other classes: {len(mine)} '
+                f'({first_few(mine)}), and with --plain {len(theirs)} '
+                f'({first_few(theirs)})'
+            )
     if 'gates' in settings.parts:
         attention_layers(detector)
     inputs = (
@@ -121,15 +116,6 @@ def show_attention(
     print(f'Look at {out}{os.sep}: {", ".join(sorted(os.listdir(out)))}')
 
 
-def _check_same_classes(detector: BaseDetector, other: BaseDetector) -> None:
-    mine, theirs = (list(d.dataset_meta['classes']) for d in (detector, other))
-    if mine != theirs:
-        raise UserError(
-            f'the two detectors have other classes: {len(mine)} ({first_few(mine)}), '
-            f'and with --plain {len(theirs)} ({first_few(theirs)})'
-        )
-
-
 class _Run:
     """Goes through the images one by one, and then sums up."""
 
@@ -147,21 +133,33 @@ class _Run:
         self.class_names: Sequence[str] = detector.dataset_meta['classes']
         self.gates: list[dict] = []
         self.classes: list[np.ndarray] = []
-        self.maps: list[tuple[str, Objects, Sequence[ActivationMap]]] = []
+        self.maps: list[tuple[str, InstanceData, Sequence[ActivationMap]]] = []
         self.compared: list[tuple[str, Compared, Compared]] = []
 
     def look_at(self, number: int, image: Input) -> None:
         """Runs the detectors on an image, and draws it if it is among the first."""
-        found = self._detect(image).above(self.settings.score)
-        known = found if image.truth is None else image.truth
-        self.classes.append(known.labels)
+        if 'gates' in self.settings.parts:
+            with recorded_gates(self.detector) as gates:
+                found = self._sure(detect(self.detector, image.data))
+            self.gates.append(gates)
+        else:
+            found = self._sure(detect(self.detector, image.data))
+        self.classes.append((found if image.truth is None else image.truth).labels)
         if not len(found):
             tqdm.write(f'{image.path}: no detection above {self.settings.score}')
         name = f'{number + 1:03d}_{osp.splitext(osp.basename(image.path))[0]}.png'
-        if 'maps' in self.settings.parts and number < self.settings.pictures:
+        is_drawn = number < self.settings.pictures
+        if 'maps' in self.settings.parts and is_drawn:
             self._draw_maps(image, name)
         if self.plain is not None:
-            self._compare(image, found, name, number < self.settings.pictures)
+            (again,) = read_images(self.plain, [image.path])
+            plain = self._sure(detect(self.plain, again.data))
+            sides = compare(plain, found, image.truth, image.ignored)
+            self.compared.append((image.path, *sides))
+            if is_drawn:
+                out_file = self._path('differences', name)
+                names = self.class_names
+                draw_differences(image.path, *sides, image.truth, names, out_file)
 
     def finish(self) -> dict[str, Any]:
         """Draws, writes and prints what all images say together."""
@@ -169,68 +167,38 @@ class _Run:
         os.makedirs(self.out, exist_ok=True)
         if self.gates:
             gates = stack_gates(self.gates, self.classes, self.class_names)
-            figures['gates'] = self._show_gates(gates)
+            draw_gates(gates, self._path('gates.png'))
+            draw_variations(gates, self._path('distances.png'))
+            print(tell_gates(gates, self._path('gates.csv')))
+            figures['gates'] = [
+                dict(layer._asdict(), **variation._asdict())
+                for layer, variation in zip(gates.layers, gates.variations())
+            ]
         if 'maps' in self.settings.parts:
-            write_maps(self.maps, self.class_names, osp.join(self.out, 'maps.csv'))
-            print(maps_table(self.maps))
+            print(tell_maps(self.maps, self.class_names, self._path('maps.csv')))
         if self.plain is not None:
-            path = osp.join(self.out, 'differences.csv')
-            write_differences(self.compared, self.class_names, path)
-            print(differences_table(self.compared))
+            path = self._path('differences.csv')
+            print(tell_differences(self.compared, self.class_names, path))
         return figures
 
-    def _detect(self, image: Input) -> Objects:
-        if 'gates' not in self.settings.parts:
-            return detect(self.detector, image.data)
-        with recorded_gates(self.detector) as gates:
-            found = detect(self.detector, image.data)
-        self.gates.append(gates)
-        return found
+    def _sure(self, found: InstanceData) -> InstanceData:
+        return found[found.scores >= self.settings.score]
 
     def _draw_maps(self, image: Input, name: str) -> None:
+        method = self.settings.method
         found, maps = activation_maps(
-            self.detector, image.data, self.settings.detections, self.settings.method
+            self.detector, image.data, self.settings.detections, method
         )
-        found = found.above(self.settings.score)
+        found = self._sure(found)
         maps = maps[: len(found)]
         if maps:
             self.maps.append((image.path, found, maps))
+            out_file = self._path('maps', name)
             draw_activation_maps(
-                image.path,
-                found,
-                maps,
-                self.class_names,
-                self.settings.method,
-                self._path('maps', name),
+                image.path, found, maps, self.class_names, method, out_file
             )
 
-    def _compare(self, image: Input, found: Objects, name: str, drawn: bool) -> None:
-        assert self.plain is not None
-        (again,) = read_images(self.plain, [image.path])
-        plain = detect(self.plain, again.data).above(self.settings.score)
-        sides = compare(plain, found, image.truth, image.ignored)
-        self.compared.append((image.path, *sides))
-        if drawn:
-            draw_differences(
-                image.path,
-                *sides,
-                image.truth,
-                self.class_names,
-                self._path('differences', name),
-            )
-
-    def _show_gates(self, gates: Gates) -> list[dict]:
-        names = [layer.name for layer in gates.layers]
-        away: list[Distance] = distances(gates)
-        draw_gates(gates, osp.join(self.out, 'gates.png'))
-        draw_distances(names, away, osp.join(self.out, 'distances.png'))
-        write_gates(gates, osp.join(self.out, 'gates.csv'))
-        print(distances_table(gates, away))
-        return [
-            dict(layer._asdict(), **value._asdict())
-            for layer, value in zip(gates.layers, away)
-        ]
-
-    def _path(self, folder: str, name: str) -> str:
-        os.makedirs(osp.join(self.out, folder), exist_ok=True)
-        return osp.join(self.out, folder, name)
+    def _path(self, *names: str) -> str:
+        path = osp.join(self.out, *names)
+        os.makedirs(osp.dirname(path), exist_ok=True)
+        return path

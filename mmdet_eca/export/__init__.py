@@ -1,11 +1,9 @@
 """Detectors as ONNX files, from the image to boxes, scores, labels and masks."""
 
-from .checking import Checked, check
-from .evaluation import evaluate
-from .export import describe, export_detector
-from .kinds import exportable
+from .checking import Checked, check, evaluate
+from .detectors import exportable
+from .export import ExportReport, describe, export_detector
 from .onnx_detector import OnnxDetector, normalise, paste_masks
-from .report import ExportReport
 
 __all__ = [
     'Checked',

@@ -1,5 +1,6 @@
 """An exported detector beside the one that it was exported from."""
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +11,12 @@ import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmdet.models.detectors import BaseDetector
+from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_overlaps
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.dataset import pseudo_collate
+from mmengine.evaluator import Evaluator
+from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from tqdm import tqdm
 
@@ -98,7 +102,6 @@ def check(model: BaseDetector, detector: OnnxDetector, paths: Sequence[str]) -> 
             if step.type != 'LoadAnnotations'
         ]
     )
-    both = (model, detector)
     checked, times = Checked(threads=torch.get_num_threads()), []
     for pixels in tqdm(
         map(_read, paths) if paths else _random_images(),
@@ -107,10 +110,15 @@ def check(model: BaseDetector, detector: OnnxDetector, paths: Sequence[str]) -> 
         unit='image',
     ):
         data = pseudo_collate([pipeline(dict(img=pixels, img_id=0))])
-        ours, theirs = (_timed(each, data)[1] for each in both)
-        compare(ours, theirs, checked, detector.metadata['score_threshold'])
-        if checked.images <= TIMED_IMAGES:
-            times += [[_timed(each, data)[0] for each in both] for _ in range(ROUNDS)]
+        ours, theirs = (_detect(each, data)[0] for each in (model, detector))
+        threshold = detector.metadata['score_threshold']
+        compare(ours.pred_instances, theirs.pred_instances, checked, threshold)
+        for _ in range(ROUNDS if checked.images <= TIMED_IMAGES else 0):
+            start = time.perf_counter()
+            _detect(model, data)
+            middle = time.perf_counter()
+            _detect(detector, data)
+            times.append((middle - start, time.perf_counter() - middle))
     checked.torch_ms, checked.onnx_ms = 1000 * np.median(times, axis=0)
     if not checked.agrees():
         raise UserError(
@@ -169,12 +177,36 @@ def _mask_iou(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     return int((ours & theirs).sum()) / union if union else 1.0
 
 
-def _timed(detector: Any, data: dict) -> tuple[float, InstanceData]:
-    data = dict(data, data_samples=[sample.clone() for sample in data['data_samples']])
-    start = time.perf_counter()
-    with torch.no_grad():
-        (result,) = detector.test_step(data)
-    return time.perf_counter() - start, result.pred_instances
+@torch.no_grad()
+def _detect(detector: Any, data: dict) -> list[DetDataSample]:
+    samples = [sample.clone() for sample in data['data_samples']]
+    found: list[DetDataSample] = detector.test_step(dict(data, data_samples=samples))
+    return found
+
+
+def evaluate(
+    model: BaseDetector, detector: OnnxDetector
+) -> dict[str, tuple[float, float]]:
+    """Evaluates both on the data that the config tests on, image by image.
+
+    In a batch, images of other sizes would be padded to the largest, which changes
+    their results a little.
+
+    Returns:
+        dict[str, tuple[float, float]]: Each metric with torch and with onnxruntime.
+    """
+    cfg = copy.deepcopy(model.cfg)
+    cfg.test_dataloader.batch_size = 1
+    loader = Runner.build_dataloader(cfg.test_dataloader)
+    both = (model, detector)
+    evaluators = [Evaluator(copy.deepcopy(cfg.test_evaluator)) for _ in both]
+    for evaluator in evaluators:
+        evaluator.dataset_meta = loader.dataset.metainfo
+    for data in tqdm(loader, 'evaluated', unit='image'):
+        for each, evaluator in zip(both, evaluators):
+            evaluator.process(data_samples=_detect(each, data), data_batch=data)
+    ours, theirs = (one.evaluate(len(loader.dataset)) for one in evaluators)
+    return {name: (ours[name], theirs[name]) for name in ours}
 
 
 def _read(path: str) -> np.ndarray:

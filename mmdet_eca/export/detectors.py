@@ -5,15 +5,29 @@ in Python, which no exporter can follow. Here its parts (backbone, neck, heads, 
 generators, box coders, test settings) are called in the order of its code.
 """
 
+from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 import torch
+from mmcv.ops import RoIAlign
+from mmdet.models.data_preprocessors import DetDataPreprocessor
+from mmdet.models.dense_heads import RetinaHead, RetinaSepBNHead, RPNHead
 from mmdet.models.dense_heads.anchor_head import AnchorHead
-from mmdet.models.detectors import BaseDetector
+from mmdet.models.detectors import BaseDetector, FasterRCNN, MaskRCNN, RetinaNet
+from mmdet.models.roi_heads import StandardRoIHead
+from mmdet.models.roi_heads.bbox_heads import (
+    ConvFCBBoxHead,
+    Shared2FCBBoxHead,
+    Shared4Conv1FCBBoxHead,
+)
+from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
+from mmdet.models.task_modules import AnchorGenerator, DeltaXYWHBBoxCoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import UserError
 from .operators import largest, nms, roi_align
 
 
@@ -27,6 +41,8 @@ class ExportableDetector(nn.Module):
     """
 
     output_names: tuple[str, ...] = ('boxes', 'scores', 'labels')
+    lowest_opset = 16
+    lowest_opset_has = "RoiAlign's coordinate_transformation_mode"
 
     def __init__(self, model: BaseDetector, raw: bool) -> None:
         super().__init__()
@@ -58,7 +74,7 @@ class ExportableDetector(nn.Module):
         if preprocessor._channel_conversion:
             image = image.flip(1)
         image = image.float()
-        if preprocessor._enable_normalize:
+        if hasattr(preprocessor, 'mean'):
             image = (image - preprocessor.mean) / preprocessor.std
         return image
 
@@ -83,13 +99,16 @@ class ExportableDetector(nn.Module):
 class ExportableRetinaNet(ExportableDetector):
     """From the image to boxes, scores and labels."""
 
+    lowest_opset = 12
+    lowest_opset_has = 'Min of whole numbers'
+
     def detect(
         self, features: tuple[Tensor, ...], size: tuple[Any, Any]
     ) -> tuple[Tensor, ...]:
         """As ``BaseDenseHead.predict``."""
         head, cfg = self.model.bbox_head, self.model.bbox_head.test_cfg
         boxes, scores, labels, _ = candidates(head, features, size, cfg)
-        return suppress(boxes, scores, labels, labels, cfg)
+        return suppress_boxes(boxes, scores, labels, labels, cfg)
 
 
 class ExportableFasterRCNN(ExportableDetector):
@@ -101,13 +120,7 @@ class ExportableFasterRCNN(ExportableDetector):
         """As ``TwoStageDetector.predict`` with ``StandardRoIHead``."""
         rpn_head, cfg = self.model.rpn_head, self.model.test_cfg.rpn
         boxes, scores, labels, levels = candidates(rpn_head, features, size, cfg)
-        rois, *_ = suppress(boxes, scores, labels, levels, cfg)
-        return self.classify(features, rois, size)
-
-    def classify(
-        self, features: tuple[Tensor, ...], rois: Tensor, size: tuple[Any, Any]
-    ) -> tuple[Tensor, ...]:
-        """As ``BBoxHead.predict_by_feat`` on RoIs of shape (K, 4)."""
+        rois, *_ = suppress_boxes(boxes, scores, labels, levels, cfg)
         head, cfg = self.model.roi_head.bbox_head, self.model.test_cfg.rcnn
         pooled = extract(self.model.roi_head.bbox_roi_extractor, features, rois)
         logits, deltas = head(pooled)
@@ -135,11 +148,8 @@ class ExportableMaskRCNN(ExportableFasterRCNN):
         roi_head = self.model.roi_head
         pooled = extract(roi_head.mask_roi_extractor, features, boxes)
         logits = roi_head.mask_head(pooled)
-        if roi_head.mask_head.class_agnostic:
-            labels_of_masks = torch.zeros_like(labels)
-        else:
-            labels_of_masks = labels
-        masks = logits[torch.arange(labels.shape[0]), labels_of_masks]
+        of = torch.zeros_like(labels) if roi_head.mask_head.class_agnostic else labels
+        masks = logits[torch.arange(labels.shape[0]), of]
         return boxes, scores, labels, masks.sigmoid()
 
 
@@ -181,20 +191,13 @@ def candidates(
     return clip(boxes, size, head), scores, labels, levels
 
 
-def suppress(
+def suppress_boxes(
     boxes: Tensor, scores: Tensor, labels: Tensor, groups: Tensor, cfg: Any
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Leaves out boxes that are too small, and those that a higher score overlaps.
 
-    Args:
-        boxes (Tensor): Of shape (N, 4).
-        scores (Tensor): Of shape (N,).
-        labels (Tensor): Of shape (N,).
-        groups (Tensor): Boxes of different groups do not suppress each other.
-        cfg (dict): The head's settings for tests.
-
-    Returns:
-        tuple[Tensor, Tensor, Tensor]: Boxes, scores and labels that are left.
+    Boxes (N, 4) of different groups (N,) do not suppress each other; ``cfg`` are the
+    head's settings for tests.
     """
     smallest = cfg.get('min_bbox_size', -1)
     if smallest >= 0:
@@ -238,3 +241,82 @@ def clip(boxes: Tensor, size: tuple[Any, Any], head: Any) -> Tensor:
     ends = torch.stack([width, height, width, height])
     corners = boxes.reshape(-1, 4)
     return corners.clamp(min=0).minimum(ends).reshape(boxes.shape)
+
+
+KINDS: dict[type[BaseDetector], type[ExportableDetector]] = {
+    RetinaNet: ExportableRetinaNet,
+    FasterRCNN: ExportableFasterRCNN,
+    MaskRCNN: ExportableMaskRCNN,
+}
+# Exactly these types: one that inherits may compute something else. A detector has not
+# all of the parts.
+PARTS: dict[str, tuple[type, ...]] = {
+    'data_preprocessor': (DetDataPreprocessor,),
+    'bbox_head': (RetinaHead, RetinaSepBNHead),
+    'bbox_head.bbox_coder': (DeltaXYWHBBoxCoder,),
+    'bbox_head.prior_generator': (AnchorGenerator,),
+    'rpn_head': (RPNHead,),
+    'rpn_head.bbox_coder': (DeltaXYWHBBoxCoder,),
+    'rpn_head.prior_generator': (AnchorGenerator,),
+    'roi_head': (StandardRoIHead,),
+    'roi_head.bbox_head': (Shared2FCBBoxHead, Shared4Conv1FCBBoxHead, ConvFCBBoxHead),
+    'roi_head.bbox_head.bbox_coder': (DeltaXYWHBBoxCoder,),
+    'roi_head.bbox_roi_extractor': (SingleRoIExtractor,),
+    'roi_head.bbox_roi_extractor.roi_layers.0': (RoIAlign,),
+    'roi_head.mask_head': (FCNMaskHead,),
+    'roi_head.mask_roi_extractor': (SingleRoIExtractor,),
+    'roi_head.mask_roi_extractor.roi_layers.0': (RoIAlign,),
+}
+SETTINGS = {
+    'bbox_head.use_sigmoid_cls': True,
+    'rpn_head.use_sigmoid_cls': True,
+    'roi_head.with_shared_head': False,
+    'roi_head.bbox_head.with_reg': True,
+    'roi_head.bbox_head.custom_activation': False,
+    'roi_head.bbox_roi_extractor.roi_layers.0.pool_mode': 'avg',
+}
+
+
+def exportable(model: BaseDetector, raw: bool = False) -> ExportableDetector:
+    """A detector as a module that exporters can follow.
+
+    Args:
+        model (BaseDetector): In evaluation mode.
+        raw (bool): Whether its input is the image as it is read from a file,
+            instead of the normalised one.
+
+    Returns:
+        ExportableDetector: It shares the parts of ``model``.
+
+    Raises:
+        UserError: If the detector, one of its parts or a setting has no equal among
+            the operators of ONNX; the message names it and what can be exported.
+    """
+    _check_type('the detector', model, tuple(KINDS))
+    for name, types in PARTS.items():
+        with suppress(AttributeError):
+            _check_type(name, attrgetter(name)(model), types)
+    for name, right in SETTINGS.items():
+        with suppress(AttributeError):
+            _check_value(name, attrgetter(name)(model), right)
+    for name in ('bbox_head', 'rpn_head', 'roi_head'):
+        nms = getattr(model, name).test_cfg.nms if hasattr(model, name) else {}
+        # offset=1 and the others change which boxes are left.
+        for key in set(nms) - {'iou_threshold', 'split_thr'}:
+            right = dict(type='nms', class_agnostic=False).get(key, 0)
+            _check_value(f'{key} of nms in test_cfg of {name}', nms[key], right)
+    return KINDS[type(model)](model, raw).eval()
+
+
+def _check_type(name: str, part: Any, types: tuple[type, ...]) -> None:
+    if type(part) not in types:
+        names = ', '.join(kind.__name__ for kind in types)
+        raise UserError(
+            f'{name} is of the type {type(part).__name__}, which cannot be exported; '
+            f'these can: {names}'
+        )
+
+
+def _check_value(name: str, value: Any, right: Any) -> None:
+    if value != right:
+        raise UserError(f'{name} is {value!r}, which cannot be exported; {right!r} can')

@@ -3,7 +3,8 @@
 import json
 import os.path as osp
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,18 +14,69 @@ from mmengine.config import Config
 
 from .. import __version__
 from ..checkpoints.files import whole_file
+from ..dependencies import require
 from ..engine import find_images, load_detector
+from ..engine.checks import check_config
 from ..errors import UserError
-from .checking import check
-from .detectors import ExportableDetector, ExportableRetinaNet
-from .evaluation import check_data, evaluate
-from .kinds import exportable
-from .onnx_detector import OnnxDetector, require
-from .operators import LOWEST_OPSET, ROI_ALIGN_OPSET
-from .report import ExportReport
+from ..visualization import text_table
+from .checking import Checked, check, evaluate
+from .detectors import ExportableDetector, exportable
+from .onnx_detector import OnnxDetector
 
 # The highest that every torch writes which this package works with.
 HIGHEST_OPSET = 17
+
+
+@dataclass
+class ExportReport:
+    """What was written, and how it compares with torch.
+
+    Attributes:
+        path (str): The file.
+        metadata (dict): What it says of itself.
+        opset (int): Version of ONNX's operators.
+        checked (Checked): Differences and times.
+        metrics (dict, optional): Each metric with torch and with onnxruntime.
+    """
+
+    path: str
+    metadata: Mapping[str, Any]
+    opset: int
+    checked: Checked
+    metrics: dict[str, tuple[float, float]] | None
+
+    def __str__(self) -> str:
+        metadata, checked = self.metadata, self.checked
+        shape = 'float32 (1, 3, H, W)'
+        if metadata['input'] == 'raw':
+            shape = 'uint8 (H, W, 3)'
+        written = (
+            f'{self.path}: {metadata["detector"]} of {len(metadata["classes"])} '
+            f'classes, opset {self.opset}, takes {metadata["input"]} images, '
+            f'{shape} {metadata["channels"]}'
+        )
+        compared = (
+            f'torch finds {checked.detections} objects in {checked.images} images; '
+            f'onnxruntime differs by: {checked.differences()}'
+        )
+        if not checked.detections:
+            compared = (
+                f'torch and onnxruntime find nothing in {checked.images} images: give '
+                '--images with objects, so that something is compared'
+            )
+        measured = (
+            f'onnxruntime takes {checked.onnx_ms:.1f} ms an image, torch '
+            f'{checked.torch_ms:.1f} ms: {checked.onnx_ms / checked.torch_ms:.2f} of '
+            f'its time, on {checked.threads} thread(s) each'
+        )
+        lines = [written, compared, measured]
+        if self.metrics:
+            rows = [
+                (name, f'{ours:.3f}', f'{theirs:.3f}')
+                for name, (ours, theirs) in self.metrics.items()
+            ]
+            lines.append(text_table([('metric', 'torch', 'onnxruntime'), *rows]))
+        return '\n'.join(lines)
 
 
 def export_detector(
@@ -65,36 +117,29 @@ def export_detector(
         raise UserError(
             f'folder {osp.dirname(out)} does not exist: {out} is to be in it'
         )
-    require('onnx')
-    require('onnxruntime')
+    require('onnx', 'export')
+    require('onnxruntime', 'export')
     paths = find_images(images) if images else []
     model = load_detector(config, checkpoint, 'cpu')
     module = exportable(model, raw)
-    check_opset(module, opset)
+    if not module.lowest_opset <= opset <= HIGHEST_OPSET:
+        raise UserError(
+            f'opset {opset}: a {type(model).__name__} needs {module.lowest_opset} to '
+            f'{HIGHEST_OPSET}; {module.lowest_opset} is the first with '
+            f'{module.lowest_opset_has}'
+        )
     if with_evaluation:
-        check_data(model.cfg)
+        if not (model.cfg.get('test_dataloader') and model.cfg.get('test_evaluator')):
+            raise UserError(
+                'to evaluate, the config must have test_dataloader and test_evaluator'
+            )
+        check_config(model.cfg, ('test',))
     with whole_file(out) as unfinished:
         write_onnx(module, unfinished, opset)
         detector = OnnxDetector(unfinished)
         checked = check(model, detector, paths)
         metrics = evaluate(model, detector) if with_evaluation else None
     return ExportReport(out, detector.metadata, opset, checked, metrics)
-
-
-def check_opset(module: ExportableDetector, opset: int) -> None:
-    """Checks that a version of ONNX's operators has what a detector needs.
-
-    Raises:
-        UserError: If it has not, or torch does not write it.
-    """
-    lowest, reason = ROI_ALIGN_OPSET, "RoiAlign's coordinate_transformation_mode"
-    if isinstance(module, ExportableRetinaNet):
-        lowest, reason = LOWEST_OPSET, 'Min of whole numbers'
-    if not lowest <= opset <= HIGHEST_OPSET:
-        raise UserError(
-            f'opset {opset}: a {type(module.model).__name__} needs {lowest} to '
-            f'{HIGHEST_OPSET}; {lowest} is the first with {reason}'
-        )
 
 
 def write_onnx(module: ExportableDetector, path: str, opset: int) -> None:
@@ -149,7 +194,7 @@ def describe(module: ExportableDetector) -> dict[str, Any]:
         ``score_threshold``, below which nothing is returned; and ``mask_threshold``.
     """
     model, preprocessor = module.model, module.model.data_preprocessor
-    normalises = preprocessor._enable_normalize
+    normalises = hasattr(preprocessor, 'mean')
     swaps = preprocessor._channel_conversion
     test_cfg = model.test_cfg.get('rcnn', model.test_cfg)
     return dict(

@@ -6,26 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmdet.models.roi_heads.mask_heads.fcn_mask_head import _do_paste_mask
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ..dependencies import require
 from ..errors import UserError
-
-
-def require(name: str) -> Any:
-    """Returns an optional package.
-
-    Raises:
-        UserError: If it is not installed.
-    """
-    try:
-        return __import__(name)
-    except ImportError:
-        raise UserError(
-            f"{name} is not installed, but needed: pip install 'mmdet_eca[export]'"
-        ) from None
 
 
 class OnnxDetector:
@@ -44,7 +30,7 @@ class OnnxDetector:
     """
 
     def __init__(self, path: str, threads: int | None = None) -> None:
-        onnxruntime = require('onnxruntime')
+        onnxruntime = require('onnxruntime', 'export')
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or torch.get_num_threads()
         try:
@@ -143,10 +129,23 @@ def paste_masks(
     """
     height, width = size[:2]
     pasted = torch.zeros(len(masks), height, width, dtype=torch.bool)
-    # One by one: of each, only the part around its box is computed.
-    for image, mask, box in zip(pasted, masks, boxes):
-        part, (rows, columns) = _do_paste_mask(
-            mask[None, None], box[None], height, width
-        )
-        image[rows, columns] = part[0] >= threshold
+    for image, mask, (x1, y1, x2, y2) in zip(pasted, masks, boxes.tolist()):
+        top, rows = _resampling(y1, y2, mask.shape[0], height)
+        left, columns = _resampling(x1, x2, mask.shape[1], width)
+        part = image[top : top + len(rows), left : left + len(columns)]
+        part.copy_(rows @ mask @ columns.T >= threshold)
     return pasted
+
+
+def _resampling(
+    start: float, end: float, cells: int, length: int
+) -> tuple[int, Tensor]:
+    """The first pixel near a side of a box, and the bilinear weights (pixels, cells).
+
+    Outside of the box the mask is 0.
+    """
+    first, last = max(int(start) - 1, 0), min(int(end) + 2, length)
+    pixels = torch.arange(first, max(first, last)) + 0.5
+    places = (pixels - start) / (end - start) * cells if end > start else pixels + cells
+    weights = 1 - (places[:, None] - torch.arange(cells) - 0.5).abs()
+    return first, weights.clamp(min=0)

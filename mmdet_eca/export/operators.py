@@ -12,11 +12,6 @@ from mmcv.ops import nms as mmcv_nms
 from torch import Tensor
 from torch.autograd import Function
 
-# From this opset on, RoiAlign has its cells' centres at half pixels: aligned=True.
-ROI_ALIGN_OPSET = 16
-# From this opset on, Min takes whole numbers: of values and those that are wanted.
-LOWEST_OPSET = 12
-
 
 def nms(
     boxes: Tensor, scores: Tensor, groups: Tensor, iou_threshold: float, limit: int

@@ -1,5 +1,5 @@
 """A trained detector on a user's images or video: results as files and as pictures."""
 
-from .prediction import predict
+from .predicting import predict
 
 __all__ = ['predict']

@@ -22,9 +22,9 @@ from .image_header import is_size_credible
 class Inferencer(DetInferencer):
     """MMDetection's inferencer with our reader of checkpoints.
 
-    Its call goes through the images one after the other: read, detect, draw, write.
-    Here these are functions that :mod:`.pipeline` lets overlap. On a CPU the feature
-    maps are channels-last, see :class:`ChannelsLastHook`.
+    Its call reads, detects, draws and writes one image after the other. Here these
+    are functions, so that they can overlap. On a CPU the feature maps are
+    channels-last, see :class:`ChannelsLastHook`.
 
     Args:
         config (str): A config, as :func:`find_config` takes it.
@@ -61,13 +61,7 @@ class Inferencer(DetInferencer):
         return next(self.model.parameters()).device.type
 
     def read(self, path: str) -> np.ndarray:
-        """Reads an image as the config's pipeline does.
-
-        Args:
-            path (str): The file.
-
-        Returns:
-            np.ndarray: Shape (H, W, 3), BGR.
+        """Reads an image as the config's pipeline does: shape (H, W, 3), BGR.
 
         Raises:
             ValueError: If it cannot be read; the message says why.
@@ -84,10 +78,7 @@ class Inferencer(DetInferencer):
         return loaded['img']
 
     def detect(self, inputs: list[dict]) -> list[DetDataSample]:
-        """Detects objects in a batch.
-
-        Args:
-            inputs (list[dict]): What ``self.pipeline`` gives for each image.
+        """Detects objects in a batch of what ``self.pipeline`` gives for images.
 
         Returns:
             list[DetDataSample]: With ``pred_instances`` alone, on the CPU.

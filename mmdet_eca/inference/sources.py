@@ -4,15 +4,14 @@ import itertools
 import mimetypes
 import os
 import os.path as osp
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import mmcv
 import numpy as np
 
 from ..engine import find_images
 from ..errors import UserError, first_few
-
-Read = Callable[[str], np.ndarray]
 
 
 def open_source(inputs: Sequence[str]) -> 'Images | Video':
@@ -25,7 +24,11 @@ def open_source(inputs: Sequence[str]) -> 'Images | Video':
         UserError: If an input is none, a folder or pattern has no images, or a video
             has company or no frames.
     """
-    videos = [name for name in inputs if is_video(name)]
+    videos = [
+        name
+        for name in inputs
+        if (mimetypes.guess_type(name)[0] or '').startswith('video/')
+    ]
     if not videos:
         return Images(inputs)
     if len(inputs) > 1:
@@ -36,22 +39,11 @@ def open_source(inputs: Sequence[str]) -> 'Images | Video':
     return Video(videos[0])
 
 
-def is_video(name: str) -> bool:
-    """Whether a file's name ends as that of a video."""
-    return (mimetypes.guess_type(name)[0] or '').startswith('video/')
-
-
 class Images:
-    """Image files.
-
-    Attributes:
-        names (list[str]): Their paths below the folder that all of them are in.
-        failures (list[str]): Those that could not be read, with the reasons.
-    """
+    """Image files; ``failures`` are those that could not be read, with the reasons."""
 
     unit = 'image'
     workers = max(1, min(4, (os.cpu_count() or 1) // 4))  # beside the network's threads
-    video: 'Video | None' = None
 
     def __init__(self, inputs: Sequence[str]) -> None:
         self.paths = find_images(inputs)
@@ -67,16 +59,20 @@ class Images:
         return range(len(self))
 
     def name(self, index: int) -> str:
-        """What an image is called in the results."""
+        """What an image is called in the results: its path below the common folder."""
         return self.names[index]
 
-    def read(self, index: int, read: Read) -> np.ndarray | None:
+    def read(self, index: int, read: Callable[[str], np.ndarray]) -> np.ndarray | None:
         """Reads an image by ``read``; a failure is noted, and gives None."""
         try:
             return read(self.paths[index])
         except ValueError as error:
             self.failures.append(f'{self.paths[index]} ({error})')
             return None
+
+    def existing(self, pictures: Iterable[Any]) -> Iterator[Any]:
+        """Leaves out the images that could not be read."""
+        return (picture for picture in pictures if picture is not None)
 
     def explain(self, done: int) -> str:
         """What to say of the failures when ``done`` images have gone well."""
@@ -87,12 +83,7 @@ class Images:
 
 
 class Video:
-    """The frames of a video, read in their order.
-
-    Attributes:
-        frames_per_second (float): As the file says.
-        failures (list[str]): Not empty if it has ended early.
-    """
+    """The frames of a video in their order; ``failures`` if it has ended early."""
 
     unit = 'frame'
     workers = 1
@@ -107,11 +98,6 @@ class Video:
         self.frames_per_second = self.reader.fps or 25.0
         self.failures: list[str] = []
 
-    @property
-    def video(self) -> 'Video':
-        """Itself: what is drawn becomes a video again."""
-        return self
-
     def __len__(self) -> int:
         return self.reader.frame_cnt
 
@@ -123,7 +109,7 @@ class Video:
         """What a frame is called in the results."""
         return f'{osp.basename(self.path)}/{index:06d}'
 
-    def read(self, index: int, read: Read) -> np.ndarray | None:
+    def read(self, index: int, read: Callable[[str], np.ndarray]) -> np.ndarray | None:
         """Reads the next frame; after the last one gives None.
 
         It has ended early if more than one frame is missing: some formats store no
@@ -133,6 +119,10 @@ class Video:
         if frame is None and index < len(self) - 1 and not self.failures:
             self.failures.append(self.path)
         return frame
+
+    def existing(self, pictures: Iterable[Any]) -> Iterator[Any]:
+        """Ends when the video does."""
+        return itertools.takewhile(lambda picture: picture is not None, pictures)
 
     def explain(self, done: int) -> str:
         """What to say when it has ended after ``done`` frames."""

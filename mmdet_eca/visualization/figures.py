@@ -28,8 +28,8 @@ def figure(
         panels (int): Number of panels.
         size (tuple[float]): Width and height of the figure in units of 120 pixels.
         share_y (bool): Whether the panels have one vertical axis.
-        legend_outside (bool): Whether one legend of all panels stands on their
-            right, where it hides nothing.
+        legend_outside (bool): Whether one legend of all panels, with each label
+            once, stands on their right, where it hides nothing.
         columns (int, optional): Panels in a row, by default all. The rows are filled
             from above, and what the last one has too many is left empty.
 
@@ -52,5 +52,15 @@ def figure(
         if not legend_outside and panel.get_legend_handles_labels()[0]:
             panel.legend(fontsize='small')
     if legend_outside:
-        picture.legend(loc='outside right center', fontsize='small', labelspacing=0.8)
+        labelled: dict = {}
+        for panel in axes[:panels]:
+            for handle, label in zip(*panel.get_legend_handles_labels()):
+                labelled.setdefault(label, handle)
+        picture.legend(
+            labelled.values(),
+            labelled.keys(),
+            loc='outside right center',
+            fontsize='small',
+            labelspacing=0.8,
+        )
     picture.savefig(out_file)

@@ -194,8 +194,8 @@ def test_missing_checkpoint(cfg):
         ('ecanet://none.pth.tar', 'none.pth.tar does not exist'),
         ('torchvision://resnet50', 'pip install torchvision'),
         ('mmpretrain://ftp://none.pth', 'neither a file, nor a URL'),
-        ('timm://ecaresnet50d.miil_in1k', 'pip install safetensors huggingface_hub'),
-        ('https://host/model.safetensors', 'pip install safetensors'),
+        ('timm://ecaresnet50d.miil_in1k', 'mmdet_eca[timm]'),
+        ('https://host/model.safetensors', 'mmdet_eca[timm]'),
     ],
 )
 def test_weights_that_cannot_be_had(cfg, checkpoint, part, monkeypatch):

@@ -1,17 +1,11 @@
 """Small data sets and detections, in the forms that evaluations take."""
 
-import json
 from copy import deepcopy
 
 import numpy as np
 from pycocotools import mask as mask_util
 
 HEIGHT, WIDTH = 48, 64
-
-
-def write(path, data):
-    path.write_text(json.dumps(data))
-    return str(path)
 
 
 def outline(box):

@@ -78,7 +78,7 @@ def test_map_peaks_at_the_only_place_that_matters(method):
     toy = Toy()
     found, maps = activation_maps(toy, image(), 5, method)
     assert len(maps) == 2
-    for box, (heat, level, inside), place in zip(found.boxes, maps, toy.places):
+    for box, (heat, level, inside), place in zip(found.bboxes, maps, toy.places):
         assert heat.shape == (2 * SIZE[0], 2 * SIZE[1])
         assert heat.max() == 1 and heat.min() == 0
         assert level == place[0]
@@ -121,7 +121,7 @@ def test_map_is_relu_of_gradient_times_feature_of_the_second_stage(detector):
         of_class = scores[:, found.labels[index]]
         roi = (of_class - float(found.scores[index])).abs().argmin()
         score = of_class[roi]
-        assert float(score) == pytest.approx(float(found.scores[index]), abs=1e-5)
+        assert score.item() == pytest.approx(float(found.scores[index]), abs=1e-5)
         gradients = torch.autograd.grad(
             score.log() - (1 - score).log(),
             features,
@@ -155,7 +155,7 @@ def test_maps_of_a_detector_with_one_stage_are_drawn(tmp_path):
     out = tmp_path / 'maps.png'
     draw_activation_maps(str(path), found, maps, CLASSES, METHODS[0], str(out))
     # The map is bright where the grey image was.
-    assert (cv2.imread(str(out)).astype(int).ptp(axis=2) > 60).mean() > 0.01
+    assert (np.ptp(cv2.imread(str(out)).astype(int), axis=2) > 60).mean() > 0.01
 
 
 @needs_torchvision

@@ -2,12 +2,17 @@
 
 import numpy as np
 import pytest
+from mmengine.structures import InstanceData
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from mmdet_eca.explanation import Objects, compare, match
+from mmdet_eca.explanation import compare, match
 
 NONE = np.zeros((0, 4))
+
+
+def instances(bboxes, labels, scores):
+    return InstanceData(bboxes=bboxes, labels=labels, scores=scores)
 
 
 def objects(rng, number, jitter_of=None):
@@ -17,9 +22,9 @@ def objects(rng, number, jitter_of=None):
     labels = rng.integers(0, 2, number)
     if jitter_of is not None:
         near = rng.integers(0, len(jitter_of), number)
-        boxes = jitter_of.boxes[near] + rng.normal(0, 3, (number, 4))
+        boxes = jitter_of.bboxes[near] + rng.normal(0, 3, (number, 4))
         labels = np.where(rng.random(number) < 0.8, jitter_of.labels[near], labels)
-    return Objects(boxes, labels, np.sort(rng.random(number))[::-1])
+    return instances(boxes, labels, np.sort(rng.random(number))[::-1])
 
 
 def overlap(a, b):
@@ -38,7 +43,7 @@ def test_pairs_are_those_of_the_rule(seed):
     taken, expected = set(), []
     for i in range(12):
         choices = [
-            (overlap(found.boxes[i], others.boxes[j]), j)
+            (overlap(found.bboxes[i], others.bboxes[j]), j)
             for j in range(6)
             if j not in taken and found.labels[i] == others.labels[j]
         ]
@@ -55,7 +60,7 @@ def test_right_is_what_coco_counts_as_right(seed):
     rng = np.random.default_rng(seed)
     truth, crowd = objects(rng, 6), objects(rng, 1)
     found = objects(rng, 12, truth)
-    found.boxes[5:7] = crowd.boxes  # neither right nor wrong
+    found.bboxes[5:7] = crowd.bboxes  # neither right nor wrong
     found.labels[5:7] = crowd.labels
 
     def rows(of, **more):
@@ -69,7 +74,7 @@ def test_right_is_what_coco_counts_as_right(seed):
                 iscrowd=0,
                 **more,
             )
-            for i, (box, label) in enumerate(zip(of.boxes, of.labels))
+            for i, (box, label) in enumerate(zip(of.bboxes, of.labels))
         ]
 
     coco = COCO()
@@ -89,7 +94,7 @@ def test_right_is_what_coco_counts_as_right(seed):
             image['dtIds'], image['dtMatches'][0], image['dtIgnore'][0]
         ):
             expected[i - 1] = None if ignored else bool(matched)
-    side, _ = compare(found, objects(rng, 0), truth, crowd.boxes)
+    side, _ = compare(found, objects(rng, 0), truth, crowd.bboxes)
     for i, verdict in enumerate(side.right):
         # A crowd ignores detections of its class; that of a data set sample does of
         # any, since MMDetection keeps no more than its box apart.
@@ -99,13 +104,13 @@ def test_right_is_what_coco_counts_as_right(seed):
 
 
 def test_each_side_says_what_only_it_has():
-    first = Objects(
+    first = instances(
         np.array([[0, 0, 10, 10], [20, 20, 30, 30.0]]),
         np.array([1, 2]),
         np.array([0.9, 0.8]),
     )
-    second = Objects(np.array([[0, 0, 10, 9.0]]), np.array([1]), np.array([0.7]))
-    truth = Objects(first.boxes[1:], first.labels[1:], np.ones(1))
+    second = instances(np.array([[0, 0, 10, 9.0]]), np.array([1]), np.array([0.7]))
+    truth = instances(first.bboxes[1:], first.labels[1:], np.ones(1))
     one, other = compare(first, second, truth, NONE)
     assert one.shared.tolist() == [True, False] and other.shared.tolist() == [True]
     assert one.right == [False, True] and other.right == [False]
@@ -113,5 +118,5 @@ def test_each_side_says_what_only_it_has():
     assert sum(other.only_here().values()) == 0
     unknown, _ = compare(first, second, None, NONE)
     assert unknown.only_here() == {True: 0, False: 0, None: 1}
-    nothing, _ = compare(second, Objects(NONE, np.zeros(0), np.zeros(0)), truth, NONE)
+    nothing, _ = compare(second, instances(NONE, np.zeros(0), np.zeros(0)), truth, NONE)
     assert nothing.shared.tolist() == [False]

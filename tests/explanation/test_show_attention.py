@@ -55,9 +55,7 @@ def test_gates_and_differences_of_a_data_set(trained, tmp_path, capsys):
     assert both.count('plain') == both.count('with attention')
     assert {row['verdict'] for row in listed} <= {'right', 'wrong'}
     assert all(float(row['score']) >= 0.2 for row in listed)
-    assert mistake('show-attention', *eca, '--data', '--out', out).endswith(
-        f'{out} exists and is not empty: give another --out'
-    )
+    assert f'{out} exists' in mistake('show-attention', *eca, '--data', '--out', out)
 
 
 def test_images_without_annotations_and_without_detections(
@@ -80,11 +78,11 @@ def test_images_without_annotations_and_without_detections(
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        ([], 'name images, or give --data for the data set; not both'),
-        (['a.jpg', '--data'], 'name images, or give --data for the data set; not both'),
+        ([], 'name images, or give --data'),
+        (['a.jpg', '--data'], 'not both'),
         (['--data', '--pictures', '0'], '--pictures must be at least 1, got 0'),
-        (['nothing.jpg', '--show', 'gates'], 'image nothing.jpg does not exist'),
-        (['--data', '--show', 'differences'], 'differences needs --plain CONFIG'),
+        (['nothing.jpg', '--show', 'gates'], 'nothing.jpg'),
+        (['--data', '--show', 'differences'], '--plain CONFIG'),
     ],
 )
 def test_mistakes_of_the_command_line(trained, words, message, tmp_path):
@@ -97,7 +95,7 @@ def test_mistakes_about_the_detectors(trained, digits, tmp_path):
     eca, plain = trained
     out = ['--out', tmp_path / 'out', '--device', 'cpu']
     gates = ['--data', '--show', 'gates', *out]
-    assert 'it has no attention layer' in mistake('show-attention', *plain, *gates)
+    assert 'no attention layer' in mistake('show-attention', *plain, *gates)
     config = tmp_path / 'letters.py'
     names = tuple('abcdefghij')
     metainfo = dict(classes=names)
@@ -113,10 +111,10 @@ def test_mistakes_about_the_detectors(trained, digits, tmp_path):
         *('show-attention', *eca, '--data', '--plain', config, checkpoint),
         *('--show', 'differences', *out),
     )
-    assert 'the two detectors have other classes: 10 (0, 1, 2, 3, 4, ...)' in message
+    assert 'classes: 10 (0, 1, 2, 3, 4, ...)' in message
     broken = tmp_path / 'broken.jpg'
     broken.write_text('no image')
     gates = [broken, '--show', 'gates', *out]
     message = mistake('show-attention', *eca, *gates)
-    assert f'{broken} is no image that can be read' in message
+    assert str(broken) in message
     assert not (tmp_path / 'out').exists()

@@ -19,13 +19,10 @@ from mmengine.structures import InstanceData
 from mmdet_eca.engine import load_detector
 from mmdet_eca.export import OnnxDetector, exportable, normalise
 from mmdet_eca.export.export import write_onnx
-from mmdet_eca.export.operators import LOWEST_OPSET, ROI_ALIGN_OPSET
 from tests.docs.pages import read_blocks
 from tests.export.small import KINDS, SIZES, detect, image, packed, small_detector
 
-LOWEST_OPSETS = dict(
-    retinanet=LOWEST_OPSET, faster_rcnn=ROI_ALIGN_OPSET, mask_rcnn=ROI_ALIGN_OPSET
-)
+LOWEST_OPSETS = dict(retinanet=12, faster_rcnn=16, mask_rcnn=16)
 # No score is so high; and in a small image no proposal is so large.
 NOTHING = dict(
     retinanet='test_cfg=dict(score_thr=0.9999)',
@@ -196,7 +193,7 @@ def test_the_file_says_what_who_runs_it_must_know(exported):
         mask_threshold=0.5,
     )
     file = onnx.load(path)
-    assert [opset.version for opset in file.opset_import] == [ROI_ALIGN_OPSET]
+    assert [opset.version for opset in file.opset_import] == [16]
     classes = {entry.key: entry.value for entry in file.metadata_props}['classes']
     assert json.loads(classes) == list('0123456789')
     types = {node.op_type for node in file.graph.node}

@@ -32,7 +32,7 @@ def in_onnxruntime(function, *example):
             file,
             input_names=names,
             dynamic_axes={name: {0: name} for name in names},
-            opset_version=operators.ROI_ALIGN_OPSET,
+            opset_version=16,
             dynamo=False,
         )
     session = onnxruntime.InferenceSession(file.getvalue())

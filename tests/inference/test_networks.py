@@ -1,7 +1,6 @@
 """Real networks: the results are those of the test loop, in half precision nearly."""
 
 import pickle
-import re
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from pycocotools import mask as mask_util
 
-from mmdet_eca.inference import benchmark_predict, predict
+from mmdet_eca.inference import predict
 from mmdet_eca.inference.inferencer import Inferencer
 from tests.conftest import ROOT
 from tests.inference.test_predict import read
@@ -128,8 +127,3 @@ def test_amp_of_the_function(detector, digits, tmp_path):
     said = predict(*detector, image, str(tmp_path / 'out'), amp=True, device='cpu')
     assert 'in 1 image;' in said
     assert (tmp_path / 'out' / 'vis' / '000001.jpg').exists()
-
-
-def test_the_benchmark_says_what_predicting_costs(detector, digits):
-    said = benchmark_predict(*detector, [f'{digits}/val'], rounds=1, device='cpu')
-    assert re.search(r'^predict / network: \d\.\d{3}, CPU time \d', said, re.MULTILINE)

@@ -19,8 +19,8 @@ IMAGES = 'images.json'
 class CocoResults:
     """Collects detections, and writes them as two files.
 
-    ``predictions.json`` is the list that ``COCO.loadRes`` takes, ``images.json`` the
-    images and categories, which ``COCO`` takes.
+    pycocotools' ``COCO`` takes ``images.json``, the images and categories, and its
+    ``loadRes`` ``predictions.json``.
 
     The ids of categories and images are those of the annotation file of the config's
     test data set, if it is there. Else the categories are numbered from 1, or as in
@@ -48,23 +48,18 @@ class CocoResults:
         self._ids = _image_ids(known, source)
 
     def add(self, index: int, found: dict, height: int, width: int) -> None:
-        """Adds an image and what was found in it.
+        """Adds an image (H, W) of the source and what was found in it.
 
-        Args:
-            index (int): The number of the image in the source.
-            found (dict): Lists 'bboxes' (left, top, right, bottom), 'scores',
-                'labels', and perhaps 'masks' (RLE).
-            height (int): Of the image in pixels.
-            width (int): Of the image in pixels.
+        ``found`` has lists 'bboxes' (left, top, right, bottom), 'scores', 'labels'
+        and perhaps 'masks' (RLE).
         """
         image_id = self._ids.get(index, index + 1)
         image = dict(
             id=image_id, file_name=self.source.name(index), height=height, width=width
         )
-        if self.source.video:
+        if isinstance(self.source, Video):
             image.update(video_id=1, frame_id=index)
         self.images.append(image)
-        masks = found.get('masks')
         for i, (left, top, right, bottom) in enumerate(found['bboxes']):
             detection = dict(
                 image_id=image_id,
@@ -72,8 +67,8 @@ class CocoResults:
                 bbox=[left, top, right - left, bottom - top],
                 score=found['scores'][i],
             )
-            if masks is not None:
-                detection['segmentation'] = masks[i]
+            if 'masks' in found:
+                detection['segmentation'] = found['masks'][i]
             self.detections.append(detection)
 
     def write(self, folder: str) -> None:
@@ -83,8 +78,8 @@ class CocoResults:
             for category_id, name in zip(self.category_ids, self.classes)
         ]
         images: dict = dict(images=self.images, annotations=[], categories=categories)
-        if self.source.video:
-            name = osp.basename(self.source.video.path)
+        if isinstance(self.source, Video):
+            name = osp.basename(self.source.path)
             images['videos'] = [dict(id=1, name=name)]
         # Last the one by which a later run sees that there are results.
         for name, content in ((IMAGES, images), (PREDICTIONS, self.detections)):
@@ -105,16 +100,17 @@ def _read_annotations(dataset: Config) -> dict:
     if not path.endswith('.json') or not osp.isfile(path):
         return {}
     prefix = (dataset.get('data_prefix') or {}).get('img', '')
-    known: dict = dict(path=path, folder=osp.join(root, prefix))
-    known.update(images=[], categories=[])
     try:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)
-        for key in ('images', 'categories'):
-            known[key] += content.get(key, [])
-    except (ValueError, AttributeError, TypeError):
+        return dict(
+            path=path,
+            folder=osp.join(root, prefix),
+            images=content['images'],
+            categories=content['categories'],
+        )
+    except (ValueError, KeyError, TypeError):
         return {}
-    return known
 
 
 def _category_ids(known: dict, classes: tuple[str, ...]) -> tuple[list[int], str]:

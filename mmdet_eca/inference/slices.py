@@ -7,14 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pycocotools.mask as mask_util
-import torch
-from mmengine.utils import digit_version
 
+from ..dependencies import require
 from ..errors import UserError
 
 Window = tuple[int, int, int, int]  # left, top, right and bottom in pixels
 LEAST_SIZE = 32  # pixels, the deepest stride of a detector
-_OVERLAP = 0.2  # of two neighbours, sahi's default
 
 
 class Slicer:
@@ -36,31 +34,17 @@ class Slicer:
             raise UserError(f'slices must be at least {LEAST_SIZE} pixels, got {size}')
         self.size = size
         self.score_thr = score_thr
-        try:
-            import sahi
-            from sahi.postprocess.combine import batched_greedy_nmm
-            from sahi.slicing import get_slice_bboxes
-        except ImportError as error:
-            raise UserError(
-                f'slices need sahi, which cannot be imported here ({error}): '
-                'pip install sahi'
-            ) from None
-        self._batched_greedy_nmm = batched_greedy_nmm
-        self._get_slice_bboxes = get_slice_bboxes
-        # Until then its functions take tensors, since then arrays.
-        self._takes_tensors = digit_version(sahi.__version__) < digit_version('0.12')
+        require('sahi', 'slices', '0.12')
 
     def cut(self, image: np.ndarray) -> list[Window]:
-        """Returns the windows on an image of shape (H, W, 3), the whole one last."""
+        """Returns the windows on an image of shape (H, W, 3), the whole one last.
+
+        Neighbours share a fifth of their sides, sahi's default.
+        """
+        from sahi.slicing import get_slice_bboxes
+
         height, width = image.shape[:2]
-        windows = self._get_slice_bboxes(
-            height,
-            width,
-            self.size,
-            self.size,
-            overlap_height_ratio=_OVERLAP,
-            overlap_width_ratio=_OVERLAP,
-        )
+        windows = get_slice_bboxes(height, width, self.size, self.size)
         whole = (0, 0, width, height)
         return [*(tuple(w) for w in windows if tuple(w) != whole), whole]
 
@@ -85,19 +69,17 @@ class Slicer:
             for i, score in enumerate(part['scores'])
             if score >= self.score_thr
         ]
+        # The surest first; equal scores keep their order.
+        parts.sort(key=lambda item: -item[0]['scores'][item[1]])
         boxes = np.array(
-            [
-                np.add(part['bboxes'][i], (left, top, left, top))
-                for part, i, (left, top, *_) in parts
-            ]
+            [np.add(part['bboxes'][i], (*w[:2], *w[:2])) for part, i, w in parts]
         ).reshape(-1, 4)
-        scores = [part['scores'][i] for part, i, _ in parts]
         labels = [part['labels'][i] for part, i, _ in parts]
-        groups = self._group(boxes, scores, labels)
+        groups = _groups(boxes, labels)
         merged: dict = dict(
             bboxes=[_around(boxes[group]).tolist() for group in groups],
-            scores=[scores[first] for first, *_ in groups],
-            labels=[labels[first] for first, *_ in groups],
+            scores=[parts[i][0]['scores'][parts[i][1]] for i, *_ in groups],
+            labels=[labels[i] for i, *_ in groups],
         )
         if any('masks' in part for part in found):
             merged['masks'] = [
@@ -105,41 +87,30 @@ class Slicer:
             ]
         return merged
 
-    def _group(
-        self, boxes: np.ndarray, scores: list[float], labels: list[int]
-    ) -> list[list[int]]:
-        """Which detections are of one object; the surest of each comes first.
 
-        They are of one class, and half of the smaller box, or more, is in the other.
-        sahi merges once: the parts of an object that met only in a less sure box of
-        all of it stay apart. So it is done until nothing is left to merge. Of scores
-        only the order counts; sahi's releases treat equal ones differently.
-        """
-        order = np.argsort(np.negative(scores), kind='stable')
-        groups = [[i] for i in order.tolist()]
-        while len(groups) > 1:
-            table = np.array(
-                [
-                    (*_around(boxes[group]), -place, labels[group[0]])
-                    for place, group in enumerate(groups)
-                ]
-            )
-            merged = self._batched_greedy_nmm(
-                torch.from_numpy(table) if self._takes_tensors else table,
-                match_metric='IOS',
-                match_threshold=0.5,
-            )
-            if len(merged) == len(groups):
-                break
-            groups = [
-                [
-                    member
-                    for place in (first, *merged[first])
-                    for member in groups[place]
-                ]
-                for first in sorted(merged)
-            ]
-        return groups
+def _groups(boxes: np.ndarray, labels: Sequence[int]) -> list[list[int]]:
+    """Which detections (N, 4), the surest first, are of one object.
+
+    They are of one class, and half of the smaller box, or more, is in the other.
+    sahi merges once: the parts of an object that met only in a less sure box of all
+    of it stay apart. So it is done until nothing is left to merge. Of scores only the
+    order counts.
+    """
+    from sahi.postprocess.combine import batched_greedy_nmm
+
+    groups = [[i] for i in range(len(boxes))]
+    while len(groups) > 1:
+        table = np.array(
+            [(*_around(boxes[g]), -i, labels[g[0]]) for i, g in enumerate(groups)]
+        )
+        merged = batched_greedy_nmm(table, match_metric='IOS', match_threshold=0.5)
+        if len(merged) == len(groups):
+            break
+        groups = [
+            sum((groups[i] for i in merged[first]), groups[first])
+            for first in sorted(merged)
+        ]
+    return groups
 
 
 def _around(boxes: np.ndarray) -> np.ndarray:

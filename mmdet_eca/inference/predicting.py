@@ -1,0 +1,241 @@
+import os
+import os.path as osp
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import mmcv
+import numpy as np
+from mmdet.structures import DetDataSample
+from mmdet.visualization.palette import get_palette
+from tqdm import tqdm
+
+from ..engine import has_bfloat16
+from ..errors import UserError
+from ..visualization import draw_detections
+from .coco_results import IMAGES, PREDICTIONS, CocoResults
+from .inferencer import Inferencer
+from .slices import Slicer, Window
+from .sources import Images, Video, open_source
+
+PICTURES = 'vis'  # the folder that MMDetection's inferencer draws into
+
+
+def predict(
+    config: str,
+    checkpoint: str,
+    inputs: str | Sequence[str],
+    out: str = 'work_dirs/predict',
+    score: float = 0.3,
+    device: str | None = None,
+    batch_size: int = 1,
+    amp: bool = False,
+    slices: int | None = None,
+    draw: bool = True,
+) -> str:
+    """Detects objects in images or in a video, and writes and draws what it finds.
+
+    ``out`` gets ``predictions.json``, all detections in COCO's format of results;
+    ``images.json``, the images and categories that they belong to; and pictures, or
+    a video, in ``vis/``. Scores are between 0 and 1.
+
+    Args:
+        config (str): The detector's config, a file or one of this package.
+        checkpoint (str): Its weights.
+        inputs (str | Sequence[str]): Images, folders, patterns such as
+            'photos/*.jpg', or one video.
+        out (str): A folder that does not exist yet, or is empty.
+        score (float): Lowest score of a detection that is drawn; with slices, that
+            is written, too.
+        device (str, optional): 'cpu', 'cuda:0' and so on; by default the GPU, if
+            there is one.
+        batch_size (int): Images that the detector gets at once. Images of several
+            sizes are padded to one, which changes the results a little.
+        amp (bool): Whether the network runs in half precision: float16 on a GPU,
+            bfloat16 on a CPU.
+        slices (int, optional): Side in pixels of squares into which images are cut
+            for small objects. The detector sees each of them, and the whole image.
+        draw (bool): Whether to draw.
+
+    Returns:
+        str: What was found and written.
+
+    Raises:
+        UserError: If an argument does not fit, or files are missing or of another
+            detector; nothing is written then. If some of the images cannot be read,
+            or a video ends early, it comes at the end: the results of the others
+            are there, and the message names those that are not.
+    """
+    if not 0 <= score <= 1:
+        raise UserError(f'score must be between 0 and 1, got {score}')
+    if batch_size < 1:
+        raise UserError(f'batch_size must be at least 1, got {batch_size}')
+    if osp.lexists(out) and not (osp.isdir(out) and not os.listdir(out)):
+        raise UserError(f'{out} exists: give another folder, or remove it')
+    slicer = None if slices is None else Slicer(slices, score)
+    source = open_source([inputs] if isinstance(inputs, str) else inputs)
+    inferencer = Inferencer(config, checkpoint, device, amp)
+    if amp and inferencer.device_type == 'cpu' and not has_bfloat16():
+        print('This CPU has no bfloat16: amp may be slower here.', file=sys.stderr)
+    meta = inferencer.model.dataset_meta
+    classes = meta['classes']
+    colors = get_palette(meta.get('palette', 'random'), len(classes))
+    results = CocoResults(inferencer.cfg, classes, source)
+    os.makedirs(out, exist_ok=True)
+    artist = _Artist(source, osp.join(out, PICTURES))
+
+    def finish(picture: _Picture) -> tuple[int, dict, int, int]:
+        height, width = picture.image.shape[:2]
+        parts = [inferencer.pred2dict(sample) for sample in picture.samples]
+        found = parts[0]
+        if slicer:
+            found = slicer.merge(parts, picture.windows, (height, width))
+        if draw:
+            drawn = draw_detections(picture.image, found, classes, colors, score)
+            artist.write(picture.index, drawn)
+        return picture.index, found, height, width
+
+    try:
+        with tqdm(total=len(source), unit=source.unit) as progress:
+            for done in _run(inferencer, source, batch_size, slicer, finish):
+                results.add(*done)
+                progress.update()
+    finally:
+        artist.close()
+    results.write(out)
+    number = _count(len(results.images), source.unit)
+    if source.failures:
+        reason = source.explain(len(results.images))
+        raise UserError(f'{reason}; the results of {number} are in {out}')
+    sure = sum(found['score'] >= score for found in results.detections)
+    text = (
+        f'{_count(sure, "object")} with a score of at least {score:g} in {number}; '
+        f'{len(results.detections)} of any score.\n'
+        f'{osp.join(out, PREDICTIONS)}: all of them; the category ids are '
+        f'{results.origin}.\n'
+        f'{osp.join(out, IMAGES)}: the images and the categories.'
+    )
+    return text + (f'\n{osp.join(out, PICTURES)}: the pictures.' if draw else '')
+
+
+def _count(number: int, unit: str) -> str:
+    return f'{number} {unit}{"" if number == 1 else "s"}'
+
+
+@dataclass
+class _Picture:
+    """An image (H, W, 3) with the windows that the detector sees, and their results."""
+
+    index: int
+    image: np.ndarray
+    windows: list[Window]
+    inputs: list[dict]
+    samples: list[DetDataSample] = field(default_factory=list)
+
+
+def _run(
+    inferencer: Inferencer,
+    source: Images | Video,
+    batch_size: int,
+    slicer: Slicer | None,
+    finish: Callable[[_Picture], Any],
+) -> Iterator[Any]:
+    """Reads, detects and finishes at the same time, in the order of the source.
+
+    The network runs in the thread that iterates; other threads read the next images
+    and finish the last ones, mostly in C, which leaves Python to others meanwhile.
+    """
+
+    def prepare(index: int) -> _Picture | None:
+        image = source.read(index, inferencer.read)
+        if image is None:
+            return None
+        height, width = image.shape[:2]
+        windows = slicer.cut(image) if slicer else [(0, 0, width, height)]
+        parts = (image[top:bottom, left:right] for left, top, right, bottom in windows)
+        return _Picture(index, image, windows, [*map(inferencer.pipeline, parts)])
+
+    with (
+        ThreadPoolExecutor(source.workers) as readers,
+        ThreadPoolExecutor(source.workers) as writers,
+    ):
+        depth = 4 * source.workers
+        pictures = source.existing(_ahead(readers, prepare, source.indices(), depth))
+        yield from _ahead(
+            writers, finish, _detect(inferencer, pictures, batch_size), depth
+        )
+
+
+def _ahead(
+    pool: Executor, function: Callable, inputs: Iterable, depth: int
+) -> Iterator[Any]:
+    """Maps in other threads, and takes the inputs only as they are needed.
+
+    ``Executor.map`` takes all of them at once.
+    """
+    pending: deque = deque()
+    for item in inputs:
+        pending.append(pool.submit(function, item))
+        if len(pending) > depth:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _detect(
+    inferencer: Inferencer, pictures: Iterable[_Picture], batch_size: int
+) -> Iterator[_Picture]:
+    """Yields each picture when all of its windows were seen."""
+    batch: list[tuple[_Picture, dict]] = []
+
+    def run() -> Iterator[_Picture]:
+        samples = inferencer.detect([inputs for _, inputs in batch])
+        for (picture, _), sample in zip(batch, samples):
+            picture.samples.append(sample)
+            if len(picture.samples) == len(picture.windows):
+                picture.inputs.clear()
+                yield picture
+        batch.clear()
+
+    for picture in pictures:
+        for inputs in picture.inputs:
+            batch.append((picture, inputs))
+            if len(batch) == batch_size:
+                yield from run()
+    if batch:
+        yield from run()
+
+
+class _Artist:
+    """Writes what was drawn, as images or as a video."""
+
+    def __init__(self, source: Images | Video, folder: str) -> None:
+        self.source = source
+        self.folder = folder
+        self.video: cv2.VideoWriter | None = None
+
+    def write(self, index: int, picture: np.ndarray) -> None:
+        if isinstance(self.source, Images):
+            name = self.source.name(index)
+            if not name.lower().endswith(('.jpg', '.jpeg', '.png')):
+                name += '.jpg'
+            mmcv.imwrite(picture, osp.join(self.folder, name))
+            return
+        if self.video is None:
+            os.makedirs(self.folder, exist_ok=True)
+            name, _ = osp.splitext(osp.basename(self.source.path))
+            self.video = cv2.VideoWriter(
+                osp.join(self.folder, f'{name}.mp4'),
+                cv2.VideoWriter.fourcc(*'mp4v'),
+                self.source.frames_per_second,
+                picture.shape[1::-1],
+            )
+        self.video.write(picture)
+
+    def close(self) -> None:
+        if self.video is not None:
+            self.video.release()
