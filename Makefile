@@ -32,7 +32,7 @@ PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest \
 test: install
 	$(PYTEST)
 
-CONTRACT = tests/operators tests/models tests/ops tests/checkpoints tests/engine tests/tools \
+CONTRACT = tests/operators tests/models tests/ops tests/weights tests/training tests/tools \
 	tests/test_import.py tests/test_dependencies.py tests/test_configs.py
 
 contract: install
@@ -62,7 +62,7 @@ drop-in: install
 	$(DROP_IN) -k 'not losses' & others=$$!; $(DROP_IN) -k losses && wait $$others
 
 interruptions: install
-	$(PYTEST) -m slow tests/engine tests/soak tests/same_answer
+	$(PYTEST) -m slow tests/training tests/soak tests/same_answer
 
 SOAK_MINUTES ?= 120
 

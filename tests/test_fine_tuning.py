@@ -17,11 +17,11 @@ from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from mmengine.runner import load_checkpoint
 
 from mmdet_eca import config_path
-from tests.checkpoints.layouts import fill
-from tests.checkpoints.server import named_by_hash, serve
-from tests.checkpoints.small_detectors import with_numbers
 from tests.tools.in_process import call
 from tests.tools.test_train import digits_options
+from tests.weights.layouts import fill
+from tests.weights.server import named_by_hash, serve
+from tests.weights.small_detectors import with_numbers
 
 COCO = 'mask_rcnn_eca_r50_fpn_finetune_coco.py'
 MMDETS = osp.join(osp.dirname(mmdet.__file__), '.mim', 'configs', 'mask_rcnn')

@@ -59,7 +59,7 @@ def test_importing_loads_no_wing_and_registers_none_of_their_names(imported):
     }
     assert not wings & {name.split('.')[1] for name in modules}
     places = {module.split('.')[1] for module in core.values()}
-    assert places == {'models', 'legacy', 'engine', 'evaluation'}
+    assert places == {'models', 'mmdet1x', 'training', 'evaluation'}
     assert {'ECAResNet', 'InclusiveCocoMetric', 'ChannelsLastHook'} <= core.keys()
     names = {'ImageFolder', 'PackImage', 'TopAccuracy', 'ImageClassifier'}
     assert {*names, 'CorruptImagesHook'} <= wing.keys() - core.keys()

@@ -15,10 +15,10 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from safetensors.torch import save_file
 
-from mmdet_eca.engine.checks import _check_pretrained
-from tests.checkpoints.layouts import fill, read_layout, resnet_layout
-from tests.checkpoints.server import named_by_hash, serve
+from mmdet_eca.training.checks import _check_pretrained
 from tests.conftest import ROOT
+from tests.weights.layouts import fill, read_layout, resnet_layout
+from tests.weights.server import named_by_hash, serve
 
 # One config for each backbone; the last test says that there is no other.
 STARTS = [

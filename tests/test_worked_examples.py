@@ -5,7 +5,7 @@ import torch
 from mmengine.config import Config
 
 from mmdet_eca import ECAResNet, config_path
-from mmdet_eca.engine import build_runner
+from mmdet_eca.training.runner import build_runner
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ run -m mmcv_operators || exit 1
 machine=$(run -c '
 import torch
 import mmdet_eca
-from mmdet_eca.engine import machine
+from mmdet_eca.training import machine
 print(machine(torch.device("cuda")))') ||
     fail "torch sees no GPU: its CUDA needs a newer driver, or it is built for the CPU;" \
          "$GPU_PYTHON -m torch.utils.collect_env says which"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from ..engine import config_path
+from ..config_paths import config_path
 from ..errors import UserError
 from .rows import build_row, import_peer
 

@@ -13,8 +13,8 @@ import torch
 from torch.utils.benchmark import timer
 from tqdm import tqdm
 
-from ..engine import machine
 from ..errors import UserError
+from ..training.machine import machine
 from ..visualization import markdown_table
 
 

@@ -14,8 +14,8 @@ from mmengine.model.efficient_conv_bn_eval import (
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from ..engine.hooks import to_channels_last
 from ..errors import UserError
+from ..training.hooks import to_channels_last
 
 AMP = dict(amp=torch.float16, amp_bfloat16=torch.bfloat16)
 FLAGS = ('channels_last', 'efficient_conv_bn_eval', *AMP)

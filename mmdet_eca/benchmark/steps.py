@@ -8,7 +8,7 @@ from mmdet.models.detectors import BaseDetector
 from mmdet.testing import demo_mm_inputs
 from torch import Tensor, nn
 
-from ..engine import use_mixed_precision
+from ..training.mixed_precision import use_mixed_precision
 
 # Of the loss in float16. Small, so that nothing overflows: the optimizer would leave
 # out such a step.

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..engine import machine
+from ..training.machine import machine
 from ..visualization import figure, text_table
 from .bars import draw_bars
 from .measuring import significant, spread, write_table

@@ -16,12 +16,12 @@ import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
-from ..checkpoints import explained_refusals
-from ..engine.accidents import explained_accidents
-from ..engine.distributed import end_process
-from ..engine.launcher import follow_launcher
-from ..engine.resuming import INTERRUPTED, InterruptionHook
 from ..errors import one_line_errors
+from ..training.accidents import explained_accidents
+from ..training.distributed import end_process
+from ..training.launcher import follow_launcher
+from ..training.resuming import INTERRUPTED, InterruptionHook
+from ..weights.files import explained_refusals
 
 PROGRAM = 'mmdet-eca'
 

@@ -4,8 +4,8 @@ import argparse
 import ast
 from typing import Any
 
-from ..checkpoints import add_attention
 from ..errors import UserError
+from ..weights.add_attention import add_attention
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

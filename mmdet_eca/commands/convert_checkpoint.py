@@ -2,7 +2,7 @@
 
 import argparse
 
-from ..checkpoints import convert_checkpoint
+from ..weights.convert import convert_checkpoint
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ import argparse
 
 from mmengine.config import Config, DictAction
 
-from ..engine import find_config
+from ..config_paths import find_config
 from ..export import export_detector
 from ..export.export import HIGHEST_OPSET
 

@@ -5,8 +5,8 @@ The options are those of training a detector.
 
 import argparse
 
-from ..engine import add_train_arguments, load_train_config
 from ..pretraining import pretrain
+from ..training.cli import add_train_arguments, load_train_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

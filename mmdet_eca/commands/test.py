@@ -7,14 +7,10 @@ from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, ConfigDict
 
-from ..engine import (
-    add_run_arguments,
-    build_runner,
-    innermost_datasets,
-    load_config,
-    use_half_precision,
-)
 from ..errors import UserError
+from ..training.cli import add_run_arguments, load_config, use_half_precision
+from ..training.config import innermost_datasets
+from ..training.runner import build_runner
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,8 @@
 
 import argparse
 
-from ..engine import add_train_arguments, build_runner, load_train_config
+from ..training.cli import add_train_arguments, load_train_config
+from ..training.runner import build_runner
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

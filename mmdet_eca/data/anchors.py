@@ -8,9 +8,8 @@ from mmdet.registry import TASK_UTILS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from ..engine import innermost_datasets
-from ..engine.config import values_of
 from ..errors import UserError
+from ..training.config import innermost_datasets, values_of
 from .coco_file import CocoFile
 from .findings import Findings
 

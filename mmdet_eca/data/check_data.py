@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmengine.config import Config
 
-from ..engine import find_config
+from ..config_paths import find_config
 from ..errors import UserError
 from .anchors import Anchors, anchors_of, test_pipeline
 from .before_run import find_missing_masks

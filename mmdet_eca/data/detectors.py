@@ -4,7 +4,7 @@ import glob
 import os.path as osp
 import re
 
-from ..engine import config_path
+from ..config_paths import config_path
 from ..errors import UserError
 from .coco_file import CocoFile
 

@@ -14,8 +14,8 @@ from mmdet.evaluation import CocoMetric
 from mmdet.registry import DATASETS, METRICS
 from mmengine.logging import MMLogger
 
-from ..engine import innermost_datasets
 from ..errors import UserError, first_few
+from ..training.config import innermost_datasets
 from .coco_file import CocoFile, read_coco_file
 from .objects import crowded_images
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 from mmengine.config import Config
 
-from ..checkpoints import local_path
-from ..checkpoints.files import whole_file
-from ..engine import config_path, tool_path
+from ..config_paths import config_path, tool_path
 from ..errors import UserError
+from ..weights.files import whole_file
+from ..weights.schemes import local_path
 from .anchors import test_pipeline
 from .check_data import find_evaluation_problem
 from .coco_file import CocoFile, read_coco_file, write_lists

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from ..checkpoints.files import whole_file
+from ..weights.files import whole_file
 from .anchors import Anchors
 from .coco_file import CocoFile
 from .findings import Findings

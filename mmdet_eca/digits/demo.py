@@ -10,10 +10,11 @@ from mmengine.config import Config
 from mmengine.fileio import load
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from ..checkpoints.files import whole_file
-from ..engine import build_runner, config_path, find_config, tool_path
+from ..config_paths import config_path, find_config, tool_path
 from ..errors import UserError
+from ..training.runner import build_runner
 from ..visualization import draw_curves, draw_predictions, text_table
+from ..weights.files import whole_file
 from .dataset import make_digits
 
 PRETRAINING_CONFIG = 'digits/eca_resnet50_digits.py'

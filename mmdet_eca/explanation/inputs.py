@@ -19,8 +19,8 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 
-from ..engine import innermost_datasets
 from ..errors import UserError
+from ..training.config import innermost_datasets
 
 
 @dataclass

@@ -12,8 +12,9 @@ from mmdet.models.detectors import BaseDetector
 from mmengine.structures import InstanceData
 from tqdm import tqdm
 
-from ..engine import find_images, load_detector
 from ..errors import UserError, first_few
+from ..training.detector import load_detector
+from ..training.images import find_images
 from .activation_maps import METHODS, ActivationMap, activation_maps, require_grad_cam
 from .detection_pictures import draw_activation_maps, draw_differences
 from .differences import Compared, compare

@@ -13,12 +13,13 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 
 from .. import __version__
-from ..checkpoints.files import whole_file
 from ..dependencies import require
-from ..engine import find_images, load_detector
-from ..engine.checks import check_config
 from ..errors import UserError
+from ..training.checks import check_config
+from ..training.detector import load_detector
+from ..training.images import find_images
 from ..visualization import text_table
+from ..weights.files import whole_file
 from .checking import Checked, check, evaluate
 from .detectors import ExportableDetector, exportable
 from .onnx_detector import OnnxDetector

@@ -7,7 +7,7 @@ from typing import Any
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 
-from ..checkpoints.files import whole_file
+from ..weights.files import whole_file
 from .sources import Images, Video
 
 # COCO's 80 categories have the numbers 1 to 90 but for these.

@@ -8,14 +8,12 @@ from mmdet.models.detectors import BaseDetector
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 
-from ..engine import (
-    find_config,
-    innermost_datasets,
-    load_detector,
-    to_channels_last,
-    use_mixed_precision,
-)
+from ..config_paths import find_config
 from ..errors import UserError
+from ..training.config import innermost_datasets
+from ..training.detector import load_detector
+from ..training.hooks import to_channels_last
+from ..training.mixed_precision import use_mixed_precision
 from .image_header import is_size_credible
 
 

@@ -14,8 +14,8 @@ from mmdet.structures import DetDataSample
 from mmdet.visualization.palette import get_palette
 from tqdm import tqdm
 
-from ..engine import has_bfloat16
 from ..errors import UserError
+from ..training.mixed_precision import has_bfloat16
 from ..visualization import draw_detections
 from .coco_results import IMAGES, PREDICTIONS, CocoResults
 from .inferencer import Inferencer

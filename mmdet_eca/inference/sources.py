@@ -10,8 +10,8 @@ from typing import Any
 import mmcv
 import numpy as np
 
-from ..engine import find_images
 from ..errors import UserError, first_few
+from ..training.images import find_images
 
 
 def open_source(inputs: Sequence[str]) -> 'Images | Video':

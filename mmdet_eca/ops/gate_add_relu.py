@@ -105,7 +105,7 @@ def _conv_backward(
     float32, one core of an AMD EPYC, torch 2.13) and 1.04 of it in a backbone's
     backward pass, but more where the BLAS is slower than oneDNN. On CUDA, the
     products: three kernels for any number of images. There nothing has been
-    measured; ``tools/benchmark.py tail`` does it.
+    measured.
 
     Args:
         grad (Tensor): Of the result, shape (N, C, H, W).
@@ -161,7 +161,7 @@ def products(
     if wanted[0]:
         # The product's own layout is that of its rows: x's positions come first
         # where its channels are last in memory.
-        if x.is_contiguous():
+        if x.stride(1) != 1:
             grad_x = torch.bmm(weights.mT, pixels)
         else:
             grad_x = torch.bmm(pixels.mT, weights).mT

@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from tqdm import tqdm
 
-from ..engine import config_path
+from ..config_paths import config_path
 from ..visualization import text_table
 from .counting import (
     POOLING,

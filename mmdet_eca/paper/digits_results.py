@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from ..engine import config_path, device_name, versions
+from ..config_paths import config_path
 from ..errors import UserError
+from ..training.machine import device_name, versions
 from .digits_rows import FOLDER, DigitsRow, digits_rows
 from .work_dirs import Run, read_run
 

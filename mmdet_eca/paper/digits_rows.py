@@ -7,7 +7,7 @@ standard deviation of 1.0 %; on a thousand of 0.7 %, at the price of a minute a 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..engine import config_path, tool_path
+from ..config_paths import config_path, tool_path
 from .paper_rows import DETECTORS, check_names, imagenet_rows
 from .work_dirs import METRICS
 

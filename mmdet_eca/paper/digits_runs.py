@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import IO
 
-from ..engine import tool_path
+from ..config_paths import tool_path
 from ..errors import UserError
 from .digits_results import (
     as_record,

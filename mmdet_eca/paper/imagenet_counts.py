@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 from tqdm import tqdm
 
-from ..engine import config_path
+from ..config_paths import config_path
 from ..models.attention import AttentionLayer, ECANonShared, SEVar2
 from ..visualization import text_table
 from .counting import (

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from ..engine import config_path
+from ..config_paths import config_path
 from ..errors import UserError
 
 TABLES = (1, 2, 3, 4, 5, 6)

@@ -4,7 +4,7 @@ import os.path as osp
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..engine import tool_path
+from ..config_paths import tool_path
 from ..errors import UserError
 from .costs import (
     CLASSIFIER_BASIS,

@@ -15,8 +15,8 @@ from typing import IO
 
 from mmengine.config import Config
 
-from ..engine import innermost_datasets
 from ..errors import UserError
+from ..training.config import innermost_datasets
 from .paper_rows import select_experiments
 from .plan import Step, make_plan, step_name
 

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from ..engine import config_path, use_safe_training
+from ..config_paths import config_path
 from ..errors import UserError
+from ..training.safe_training import use_safe_training
 from .paper_rows import AP_COLUMNS
 
 # mmdet's names of the columns.

@@ -15,8 +15,8 @@ from mmengine.dataset import DefaultSampler
 from mmengine.utils import ProgressBar
 from torch.utils.data import DataLoader, Dataset
 
-from ..engine.resuming import ResumableBatchSampler, seed_items
 from ..errors import UserError
+from ..training.resuming import ResumableBatchSampler, seed_items
 from ..visualization import text_table
 from .image_folder import ImageFolder
 from .image_loading import collate_images

@@ -9,9 +9,9 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, save_checkpoint, weights_to_cpu
 from torch import nn
 
-from ..checkpoints.files import sha256
 from ..errors import UserError
 from ..models.attention import ECALayer
+from ..weights.files import sha256
 
 
 @HOOKS.register_module()

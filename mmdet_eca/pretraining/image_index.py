@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from filelock import FileLock
 
-from ..checkpoints.files import whole_file
-from ..engine import tool_path
+from ..config_paths import tool_path
 from ..errors import UserError, first_few
+from ..weights.files import whole_file
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.webp', '.tif', '.tiff')
 INDEX_FILE = '.mmdet_eca_index.npz'

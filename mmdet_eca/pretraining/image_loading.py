@@ -7,11 +7,15 @@ from .image_decoding import CorruptImage
 
 
 @FUNCTIONS.register_module()
-def collate_images(samples: list[dict | CorruptImage]) -> dict[str, Tensor | list[str]]:
+def collate_images(
+    samples: list[dict | CorruptImage], _scope_: str | None = None
+) -> dict[str, Tensor | list[str]]:
     """Makes a batch of the images that could be read.
 
     Args:
         samples (list[dict | CorruptImage]): Items of :class:`ImageFolder`.
+        _scope_ (str, optional): What mmengine puts beside each ``type`` of a base
+            config that is named by its package, 'mmdet_eca::...'.
 
     Returns:
         dict: For N images that could be read, their pixels ``inputs`` (N, H, W, 3),

@@ -4,9 +4,10 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from ..engine import build_runner, innermost_datasets
-from ..engine.distributed import has_accelerator
 from ..errors import UserError, first_few
+from ..training.config import innermost_datasets
+from ..training.distributed import has_accelerator
+from ..training.runner import build_runner
 
 
 def pretrain(cfg: Config) -> None:

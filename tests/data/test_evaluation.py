@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from mmdet_eca import UserError, config_path
-from mmdet_eca.engine.checks import check_config
+from mmdet_eca.training.checks import check_config
 
 TRAIN = ('train', 'val')
 

@@ -19,10 +19,9 @@ from mmengine.registry import DefaultScope
 from mmdet_eca import UserError
 from mmdet_eca.data import write_config
 from mmdet_eca.data.detectors import detectors
-from mmdet_eca.engine import innermost_datasets
-from mmdet_eca.engine.checks import check_config
-from mmdet_eca.engine.config import values_of
 from mmdet_eca.paper import table_5_rows
+from mmdet_eca.training.checks import check_config
+from mmdet_eca.training.config import innermost_datasets, values_of
 from tests.conftest import run
 from tests.tools.in_process import call, log, mistake
 

@@ -5,8 +5,8 @@ import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 
-from tests.checkpoints.small_detectors import build, with_numbers
 from tests.conftest import ROOT
+from tests.weights.small_detectors import build, with_numbers
 
 KINDS = ('retinanet', 'faster_rcnn', 'mask_rcnn')
 SMALL = """

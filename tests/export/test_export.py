@@ -16,9 +16,9 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 
-from mmdet_eca.engine import load_detector
 from mmdet_eca.export import OnnxDetector, exportable, normalise
 from mmdet_eca.export.export import write_onnx
+from mmdet_eca.training.detector import load_detector
 from tests.docs.pages import read_blocks
 from tests.export.small import KINDS, SIZES, detect, image, packed, small_detector
 

@@ -4,7 +4,14 @@ import io
 import warnings
 
 import onnxruntime
+import pytest
 import torch
+
+# torch 2.6's fails at every batch norm.
+HAS_NEW_EXPORTER = not torch.__version__.startswith('2.6')
+needs_new_exporter = pytest.mark.skipif(
+    not HAS_NEW_EXPORTER, reason="torch 2.6's new exporter fails at batch norms"
+)
 
 
 def export(module, x):
@@ -12,7 +19,7 @@ def export(module, x):
     return torch.export.export(module, (x,)).module()
 
 
-def run_onnx(module, x, dynamo=True):
+def run_onnx(module, x, dynamo=HAS_NEW_EXPORTER):
     """The outputs of onnxruntime, exported by torch.export or by tracing."""
     file = io.BytesIO()
     with warnings.catch_warnings():

@@ -11,9 +11,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmdet_eca import config_path
-from mmdet_eca.engine import build_runner
 from mmdet_eca.paper import write_report
 from mmdet_eca.paper.paper_rows import AP_COLUMNS
+from mmdet_eca.training.runner import build_runner
 
 from .work_dirs import ECA, PLAIN, write_training
 

@@ -2,18 +2,20 @@ import numpy as np
 import pytest
 import torch
 from mmdet.registry import DATASETS
+from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmdet_eca import UserError
-from mmdet_eca.engine.resuming import ResumableBatchSampler, SeededIndex, seed_items
 from mmdet_eca.pretraining import (
     CorruptImage,
     ImageFolder,
     ImagePreprocessor,
     collate_images,
 )
+from mmdet_eca.training.resuming import ResumableBatchSampler, SeededIndex, seed_items
 from tests.conftest import write_images
 
 TRAIN = [
@@ -166,6 +168,24 @@ def test_corrupt_images_are_left_out_and_named(root):
     assert batch['img_path'] == [f'{root}/a/{i}.jpg' for i in (0, 2, 3)]
     nothing = collate_images([folder[1]])
     assert len(nothing['inputs']) == 0 and len(nothing['corrupt']) == 1
+
+
+def test_a_base_config_may_be_named_by_its_package(root, tmp_path):
+    """mmengine then gives each type a scope, that of the collate function too."""
+    (tmp_path / 'mine.py').write_text(
+        "_base_ = 'mmdet_eca::imagenet/eca_resnet50.py'\n"
+    )
+    cfg = Config.fromfile(tmp_path / 'mine.py').val_dataloader
+    loader = Runner.build_dataloader(
+        dict(
+            batch_size=2,
+            num_workers=0,
+            dataset=ImageFolder(str(root), VAL),
+            sampler=cfg.sampler,
+            collate_fn=cfg.collate_fn,
+        )
+    )
+    assert len(next(iter(loader))['img_path']) == 2
 
 
 def test_preprocessor_is_the_usual_normalisation(root):

@@ -7,5 +7,5 @@ the same training without interruption. Each trial is one line of a JSON file; s
 again, the soak continues after the last one. The report is beside that file.
 
 Trainings are forked from this process, since importing takes longer than training;
-tests/engine/resuming/test_processes.py starts them as users do.
+tests/training/resuming/test_processes.py starts them as users do.
 """

@@ -10,8 +10,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, METRICS, MODELS
 
-from tests.engine.resuming.small_configs import small_config
-from tests.engine.resuming.toy import NUMBERS, ToyModel, toy_config
+from tests.training.resuming.small_configs import small_config
+from tests.training.resuming.toy import NUMBERS, ToyModel, toy_config
 
 KINDS = ('epochs', 'iterations', 'worker', 'detector')
 

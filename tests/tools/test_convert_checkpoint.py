@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from mmdet_eca import UserError
-from mmdet_eca.checkpoints import convert_checkpoint
-from tests.checkpoints.layouts import fill, resnet_layout
+from mmdet_eca.weights.convert import convert_checkpoint
+from tests.weights.layouts import fill, resnet_layout
 
 
 def truncated(path):

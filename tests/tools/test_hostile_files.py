@@ -9,11 +9,11 @@ import torch
 from mmengine.runner import CheckpointLoader
 
 from mmdet_eca import UserError
-from tests.checkpoints.layouts import fill, resnet_layout
-from tests.checkpoints.server import serve
 from tests.conftest import ROOT
 from tests.tools.in_process import mistake
 from tests.tools.test_train import digits_options
+from tests.weights.layouts import fill, resnet_layout
+from tests.weights.server import serve
 
 CONFIG = f'{ROOT}/configs/digits/faster_rcnn_eca_r50_digits.py'
 

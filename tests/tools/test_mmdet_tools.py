@@ -7,11 +7,11 @@ import sys
 import mmdet
 import pytest
 
-from mmdet_eca.engine.safe_training import SWITCHES
+from mmdet_eca.training.safe_training import SWITCHES
 from tests.conftest import ROOT, run
-from tests.engine.resuming.runs import FLIPS, logged
 from tests.tools.in_process import call, log
 from tests.tools.test_train import coco_metrics, digits_options
+from tests.training.resuming.runs import FLIPS, logged
 
 TOOLS = osp.join(osp.dirname(mmdet.__file__), '.mim', 'tools')
 BACKBONES = dict(

@@ -125,7 +125,7 @@ class AugmentedConv2d(nn.Module):
         n, _, h, w = qkv.shape
         query, key, value = [
             part.reshape(n, self.heads, part.shape[1] // self.heads, h * w)
-            for part in qkv.split([self.dk, self.dk, self.dv], dim=1)
+            for part in torch.split(qkv, [self.dk, self.dk, self.dv], dim=1)
         ]
         query = query * (self.dk // self.heads) ** -0.5
         logits = torch.matmul(query.transpose(2, 3), key)  # (N, heads, HW, HW)

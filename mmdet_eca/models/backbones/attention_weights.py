@@ -18,7 +18,7 @@ from ...errors import UserError
 from ..attention import AttentionLayer, AugmentedConv2d
 from ..attention.non_local import NonLocalBlock
 from ..attention.types import attention_types
-from ..weights import add_identity, check_fit
+from ..loading import add_identity, check_fit
 
 # What a backbone loads whole or not at all.
 LAYERS = (AttentionLayer, AugmentedConv2d, NonLocalBlock)

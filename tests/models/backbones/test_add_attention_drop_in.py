@@ -10,8 +10,7 @@ from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 
 from mmdet_eca import UserError
-from mmdet_eca.checkpoints import add_attention
-from tests.checkpoints.layouts import fill
+from mmdet_eca.weights.add_attention import add_attention
 from tests.models.backbones.mmdets_models import (
     backbones,
     distinct_models,
@@ -19,6 +18,7 @@ from tests.models.backbones.mmdets_models import (
     read_models,
 )
 from tests.models.backbones.test_identity_start import KINDS, LAYERS
+from tests.weights.layouts import fill
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('_surroundings')]
 

@@ -15,7 +15,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
 from mmdet_eca import UserError
-from mmdet_eca.engine.checks import check_config
+from mmdet_eca.training.checks import check_config
 from tests.models.backbones.mmdets_models import (
     CONFIGS,
     backbones,

@@ -7,7 +7,7 @@ from mmdet.registry import MODELS
 from torch import nn
 
 from mmdet_eca import AttentionResNet, ECALayer, ECAResNet, UserError
-from tests.models.exporting import run_onnx
+from tests.models.exporting import needs_new_exporter, run_onnx
 
 BLOCKS = {
     18: (2, 2, 2, 2),
@@ -292,7 +292,9 @@ def test_compiles_to_one_graph(short):
 @pytest.mark.parametrize(
     'layout', [torch.contiguous_format, torch.channels_last], ids=str
 )
-@pytest.mark.parametrize('dynamo', [False, True])
+@pytest.mark.parametrize(
+    'dynamo', [False, pytest.param(True, marks=needs_new_exporter)]
+)
 def test_onnx_gives_the_same_output(short, dynamo, layout):
     """By tracing, as MMDeploy exports, and by torch.export."""
     backbone, x = short

@@ -1,0 +1,1 @@
+"""What every run uses: command line, checks before it, launching, runner, hooks."""

@@ -1,0 +1,240 @@
+"""Finds a user's mistakes before a run writes anything."""
+
+import copy
+import os.path as osp
+from collections.abc import Iterator
+from typing import Any
+
+from mmcv.cnn import VGG
+from mmdet.datasets import CocoDataset
+from mmdet.models.dense_heads import GARPNHead, RPNHead, StageCascadeRPNHead
+from mmdet.models.roi_heads.mask_heads import FusedSemanticHead
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.model import PretrainedInit
+from mmengine.registry import init_default_scope
+from torch import nn
+
+from ..config_paths import tool_path
+from ..errors import UserError, first_few
+from ..weights.files import read_checkpoint
+from ..weights.schemes import local_path
+from .config import dataset_metainfo, innermost_datasets, values_of
+
+AUTHORS_PAGE = 'https://github.com/BangguWu/ECANet'
+
+
+def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
+    """Checks that the run which ``cfg`` describes can succeed.
+
+    Checks the model's arguments, the files and folders that the run reads, the
+    numbers of classes, and part of the data (:func:`mmdet_eca.data.quick_check`,
+    :func:`mmdet_eca.data.check_evaluation`).
+    Writes nothing and leaves ``cfg`` as it is. With ``check_config=False`` in the
+    config nothing is checked.
+
+    Args:
+        cfg (Config): A whole config.
+        loaders (tuple[str]): The data loaders that the run uses, out of 'train',
+            'val' and 'test'.
+
+    Raises:
+        UserError: If something is missing or does not fit; the message names it
+            and says what to do.
+    """
+    if not cfg.get('check_config', True):
+        return
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    if isinstance(cfg.get('resume'), str):  # to mmengine any text means True
+        raise UserError(
+            f'resume={cfg.resume!r} must be True or False: the '
+            'checkpoint to resume from is load_from'
+        )
+    _check_checkpoint(cfg.get('load_from'), 'checkpoint', 'check its path')
+    if 'train' in loaders:
+        _check_pretrained(cfg.model)
+    model = MODELS.build(copy.deepcopy(cfg.model))
+    for loader in loaders:
+        if cfg.get(f'{loader}_dataloader') is not None:
+            for dataset in innermost_datasets(cfg[f'{loader}_dataloader'].dataset):
+                _check_dataset(dataset, loader, model)
+            for ann_file in values_of(cfg.get(f'{loader}_evaluator'), 'ann_file'):
+                _check_file(
+                    ann_file, 'annotation file', f'set {loader}_evaluator.ann_file'
+                )
+            if loader != 'train':
+                _check_evaluation(cfg, loader)
+
+
+def _check_pretrained(model: Any) -> None:
+    """Checks every checkpoint that the model's config starts from.
+
+    mmengine names it in ``init_cfg``, MMDetection 2.x in ``pretrained``.
+
+    Raises:
+        UserError: If one is missing or cannot be loaded by its name.
+    """
+    remedy = (
+        f'the ECA-Net authors share theirs at {AUTHORS_PAGE}; to train '
+        'without: --cfg-options model.backbone.init_cfg=None '
+        'model.backbone.frozen_stages=-1 model.backbone.norm_eval=False'
+    )
+    for init_cfg in values_of(model, 'init_cfg'):
+        for init in init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]:
+            if init is not None and init.get('type') in ('Pretrained', PretrainedInit):
+                if not isinstance(init.get('checkpoint'), str):
+                    raise UserError(
+                        f'{dict(init)} in init_cfg has no '
+                        'checkpoint: name a file or a URL'
+                    )
+                _check_checkpoint(init['checkpoint'], 'pretrained weights', remedy)
+    for pretrained in values_of(model, 'pretrained'):
+        if isinstance(pretrained, str):
+            _check_checkpoint(pretrained, 'pretrained weights', remedy)
+
+
+def _check_checkpoint(name: str | None, what: str, remedy: str) -> None:
+    if name is not None:
+        path = local_path(name)
+        _check_file(path, what, remedy)
+        if path is not None:
+            read_checkpoint(path)
+
+
+def _check_file(path: Any, what: str, remedy: str = 'check its path') -> None:
+    if path is not None and _is_local(path) and not osp.isfile(osp.expanduser(path)):
+        raise UserError(f'{what} {path} does not exist: {remedy}')
+
+
+def _is_local(path: str) -> bool:
+    return '://' not in path
+
+
+def _check_evaluation(cfg: Config, loader: str) -> None:
+    """Checks the evaluator, if all data sets are COCO files on this machine."""
+    from ..data import check_evaluation
+
+    dataset = cfg[f'{loader}_dataloader'].dataset
+    evaluator = cfg.get(f'{loader}_evaluator')
+    if evaluator and all(
+        inner.get('backend_args') is None
+        and inner.get('ann_file', '').endswith('.json')
+        and (inner.get('data_prefix') or {}).get('img') is not None
+        and _reads_as_coco(_dataset_class(inner))
+        for inner in innermost_datasets(dataset)
+    ):
+        check_evaluation(loader, dataset, evaluator)
+
+
+def _check_dataset(dataset: Config, loader: str, model: nn.Module) -> None:
+    # An application that imports this package.
+    from ..data import quick_check
+
+    if dataset.get('backend_args') is not None:
+        return  # not a local file system
+    root = dataset.get('data_root') or ''
+    remedy = (
+        'put the data set there (COCO 2017: annotations/, train2017/ and '
+        'val2017/ in data/coco/; Digits-COCO: python '
+        f'{tool_path("make_digits.py")}), or set {loader}_dataloader.dataset.data_root'
+    )
+    folders = dataset.get('data_prefix', {}).values()
+    for path in [dataset.get('ann_file'), *folders]:
+        if path and _is_local(root + path) and not osp.exists(osp.join(root, path)):
+            raise UserError(f'{osp.join(root, path)} does not exist: {remedy}')
+    if dataset.get('ann_file', '').endswith('.json'):
+        ann_file = osp.join(root, dataset.ann_file)
+        _check_classes(dataset, ann_file, model)
+        folder = dataset.get('data_prefix', {}).get('img')
+        if folder is not None and _reads_as_coco(_dataset_class(dataset)):
+            images = osp.join(root, folder)
+            quick_check(ann_file, images, loader == 'train', dataset.get('pipeline'))
+
+
+def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
+    dataset_class = _dataset_class(dataset)
+    in_config = (dataset.get('metainfo') or {}).get('classes')
+    metainfo = dataset_metainfo(dataset)
+    classes = metainfo.get('classes')
+    if classes is None:
+        return
+    if isinstance(classes, str):
+        raise UserError(
+            f'metainfo.classes must be a tuple of names, got the '
+            f'string {classes!r}: a comma after it makes a tuple'
+        )
+    if not (isinstance(dataset_class, type) and issubclass(dataset_class, CocoDataset)):
+        return  # another file format; and trackers detect only some of the classes
+    from ..data import read_categories
+
+    found = read_categories(ann_file)
+    missing = [name for name in classes if name not in found]
+    if missing or (in_config is None and len(found) != len(classes)):
+        raise UserError(
+            f'{ann_file} has {len(found)} classes ({first_few(found)}), the '
+            f'config {len(classes)} ({first_few(classes)}): set '
+            'dataset.metainfo=dict(classes=...) and num_classes='
+            f'{len(found)} in the heads'
+        )
+    chosen = set(classes)
+    in_order = [name for name in found if name in chosen]
+    if dataset_class is CocoDataset and in_order != list(classes):
+        raise UserError(
+            f'metainfo.classes ({first_few(classes)}) have another order than in '
+            f'{ann_file} ({first_few(in_order)}): MMDetection numbers them by the '
+            'order of the file, so they would get wrong names'
+        )
+    for name, num_classes in _heads(model):
+        if num_classes not in _allowed_num_classes(metainfo):
+            raise UserError(
+                f'num_classes={num_classes} in {name}, but {ann_file} is used '
+                f'with {len(classes)} classes ({first_few(classes)}): set '
+                f'num_classes={len(classes)}, or check_config=False to start '
+                'without this check'
+            )
+
+
+def _dataset_class(dataset: Config) -> Any:
+    name = dataset.type
+    return DATASETS.get(name) if isinstance(name, str) else name
+
+
+def _reads_as_coco(dataset_class: Any) -> bool:
+    """Whether MMDetection's own code for COCO reads the file: not LVIS or panoptic."""
+    return all(
+        getattr(dataset_class, name, None) is getattr(CocoDataset, name)
+        for name in ('load_data_list', 'parse_data_info')
+    )
+
+
+def _heads(model: nn.Module) -> Iterator[tuple[str, int]]:
+    """Yields name and ``num_classes`` of each module that tells classes apart.
+
+    These are the modules that mmdet's NumClassCheckHook compares, but that hook
+    asserts in the middle of a started run, is in none of mmdet's default configs,
+    and refuses proposal heads of another name than ``rpn_head`` and panoptic
+    segmentation.
+    """
+    for name, module in model.named_modules():
+        if (
+            hasattr(module, 'num_classes')
+            and not name.endswith('rpn_head')
+            and not isinstance(
+                module,
+                (VGG, FusedSemanticHead, RPNHead, GARPNHead, StageCascadeRPNHead),
+            )
+        ):
+            yield name or type(module).__name__, module.num_classes
+
+
+def _allowed_num_classes(metainfo: dict) -> set[int]:
+    """Returns each ``num_classes`` that a head may have for a data set.
+
+    In panoptic segmentation one head is for things, another for stuff; the latter
+    may have one more class for all things together.
+    """
+    counts = {len(metainfo['classes'])}
+    if metainfo.get('thing_classes') and metainfo.get('stuff_classes'):
+        stuff = len(metainfo['stuff_classes'])
+        counts |= {len(metainfo['thing_classes']), stuff, stuff + 1}
+    return counts

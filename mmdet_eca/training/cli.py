@@ -1,0 +1,135 @@
+"""Command-line arguments that are those of mmdet's tools."""
+
+import argparse
+import os
+import os.path as osp
+
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+
+from ..config_paths import find_config
+from ..errors import UserError
+from .distributed import has_accelerator
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds mmdet's options for the config, the work directory and launching."""
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override settings of the config, as key=value; lists as '
+        'key="[a,b]" or key=a,b, nested as key="[(a,b),(c,d)]", without spaces; '
+        'check_config=False starts without checking the config beforehand',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher; on the CPU the processes talk through gloo',
+    )
+    # torch.distributed.launch of torch 1.x gives --local_rank, later ones
+    # --local-rank, torchrun the environment variable.
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS
+    )
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the config and the options of mmdet's tools/train.py."""
+    parser.add_argument('config', help='train config file')
+    add_run_arguments(parser)
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='train with automatic mixed precision: float16 on a GPU, bfloat16 on a '
+        'CPU that has it',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the total batch size',
+    )
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help="take torch's deterministic algorithms, and the seed 0 unless "
+        'randomness.seed is set. On a GPU RoIAlign still adds in any order, and '
+        'operators without such an algorithm, as in DINO, are an error',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='resume from this checkpoint, or, without a value, from the '
+        'latest one in the work directory',
+    )
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Reads the config with what the command line changes in it.
+
+    The work directory is the one given, else the config's, else
+    ``work_dirs/<name of the config>``.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(find_config(args.config))
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        name = osp.splitext(osp.basename(args.config))[0]
+        cfg.work_dir = osp.join('work_dirs', name)
+    return cfg
+
+
+def load_train_config(args: argparse.Namespace) -> Config:
+    """Reads the config with what the options of training change in it.
+
+    Raises:
+        UserError: If there is no such file, or an option does not fit.
+    """
+    cfg = load_config(args)
+    if args.amp:
+        if has_accelerator():
+            cfg.optim_wrapper.type = 'AmpOptimWrapper'
+            cfg.optim_wrapper.loss_scale = 'dynamic'
+        elif get_device() == 'cpu':
+            use_half_precision(cfg)
+        else:
+            raise UserError(f'--amp: torch trains so on no {get_device()!r} device')
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise UserError(
+                '--auto-scale-lr needs auto_scale_lr='
+                f'dict(base_batch_size=...) in {args.config}'
+            )
+        cfg.auto_scale_lr.enable = True
+    if args.deterministic:
+        _make_deterministic(cfg)
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    return cfg
+
+
+def use_half_precision(cfg: Config) -> None:
+    """Lets a run of this config have :class:`MixedPrecisionHook`."""
+    hook = dict(type='MixedPrecisionHook')
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+
+
+def _make_deterministic(cfg: Config) -> None:
+    """Asks mmengine for a seed, and for torch's deterministic algorithms."""
+    # Read when cuBLAS starts; without it torch refuses matrix products.
+    os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+    randomness = dict(cfg.get('randomness') or {}, deterministic=True)
+    if randomness.get('seed') is None:
+        randomness['seed'] = 0
+    cfg.randomness = randomness

@@ -1,0 +1,41 @@
+from mmdet.registry import RUNNERS
+from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from .checks import check_config
+from .distributed import has_accelerator, prepare_distributed
+from .hooks import ChannelsLastHook
+from .resuming import choose_checkpoint
+from .safe_training import use_safe_training
+from .whole_checkpoint_hook import WholeCheckpointHook
+
+
+def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
+    """Checks a config and builds mmengine's runner of it.
+
+    A training has what :func:`use_safe_training` adds. A test on the CPU has
+    :class:`ChannelsLastHook`.
+
+    Args:
+        cfg (Config): A whole config with ``launcher`` and ``work_dir``, changed in
+            place.
+        loaders (tuple[str]): The data loaders that the run uses, out of 'train',
+            'val' and 'test'.
+
+    Raises:
+        UserError: If a file is missing or a setting does not fit; nothing is
+            written then.
+    """
+    check_config(cfg, loaders)
+    if 'train' in loaders:
+        use_safe_training(cfg)
+        choose_checkpoint(cfg)
+    prepare_distributed(cfg)
+    setup_cache_size_limit_of_dynamo()
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if loaders == ('test',):
+        runner.register_hook(WholeCheckpointHook())
+        if not has_accelerator():
+            runner.register_hook(ChannelsLastHook())
+    return runner
