@@ -1,11 +1,11 @@
 """Images of a data set: present, readable, and of the size that the file says."""
 
-import multiprocessing
 import os
 import os.path as osp
 import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -20,7 +20,6 @@ from ..errors import UserError
 from .coco_file import CocoFile
 from .findings import ERROR, Findings
 
-_IN_PROCESSES = 500  # images; fewer are read sooner than processes start
 _LENIENT = ('PNG', 'GIF')  # formats that Pillow reads without their end
 _DARK = 64  # what is read of 14 bits or fewer in 16 is below it
 _PNG = b'\x89PNG\r\n\x1a\n'
@@ -123,17 +122,15 @@ def read_image_files(
 ) -> list[ImageFile]:
     """Reads images on all cores, with a progress bar that says what is left."""
     bar: dict[str, Any] = dict(desc='images', total=len(paths), delay=5, leave=False)
-    read = partial(read_image_file, reader=reader)
-    cores = len(os.sched_getaffinity(0))
     level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(
-        cv2.utils.logging.LOG_LEVEL_SILENT
-    )  # the findings say which files cannot be read
+    # The findings say which files cannot be read.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        if len(paths) < _IN_PROCESSES or cores == 1:
-            return list(tqdm(map(read, paths), **bar))
-        with multiprocessing.get_context('fork').Pool(cores) as pool:
-            return list(tqdm(pool.imap(read, paths, 16), **bar))
+        # OpenCV decodes without Python's lock, so threads are enough.
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return list(
+                tqdm(threads.map(partial(read_image_file, reader=reader), paths), **bar)
+            )
     finally:
         cv2.utils.logging.setLogLevel(level)
 

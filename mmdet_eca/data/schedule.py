@@ -59,7 +59,11 @@ def plan_schedule(cfg: Config, images: int, gpus: int) -> Schedule:
     """
     batch_size = cfg.train_dataloader.batch_size if gpus else 1
     total = batch_size * max(gpus, 1)
-    cores = len(os.sched_getaffinity(0))
+    # Not on macOS and Windows: which of the cores this process may use.
+    if hasattr(os, 'sched_getaffinity'):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
     return Schedule(
         gpus=gpus,
         batch_size=batch_size,

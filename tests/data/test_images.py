@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdet_eca.data import images
 from mmdet_eca.data.images import build_reader, read_image_file, read_image_files
 
 FORMATS = ('JPEG', 'PNG', 'BMP', 'WEBP', 'TIFF')
@@ -92,9 +91,7 @@ def test_what_is_left_of_more_than_8_bits(suffix, dtype, most, peak, tmp_path):
     assert read_image_file(path, keeps).peak is None
 
 
-def test_many_images_are_read_in_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, '_IN_PROCESSES', 1)
-    monkeypatch.setattr(images.os, 'sched_getaffinity', lambda _: {0, 1})
+def test_images_are_read_in_their_order(tmp_path):
     paths = []
     for i in range(5):
         paths.append(str(tmp_path / f'{i}.png'))
