@@ -58,19 +58,17 @@ def _suppress(boxes: np.ndarray, threshold: np.float32, offset: int) -> np.ndarr
     sides[:4] = boxes.T
     sides[4] = _areas(boxes, offset)
     indices = np.arange(len(boxes))
+    buffers = np.empty((3, _BLOCK, _TILE), np.float32)
     kept = []
     while len(indices):
         block, rest = sides[:, :_BLOCK], sides[:, _BLOCK:]
-        stays = _resolve(_iou(block, block, offset) > threshold)
+        stays = _resolve(_iou(block, block, offset, buffers) > threshold)
         kept.append(indices[:_BLOCK][stays])
         block = np.ascontiguousarray(block[:, stays])
-        alive = np.concatenate(
-            [np.zeros(0, bool)]
-            + [
-                ~(_iou(block, rest[:, i : i + _TILE], offset) > threshold).any(0)
-                for i in range(0, rest.shape[1], _TILE)
-            ]
-        )
+        alive = np.empty(rest.shape[1], bool)
+        for i in range(0, len(alive), _TILE):
+            overlap = _iou(block, rest[:, i : i + _TILE], offset, buffers)
+            alive[i : i + _TILE] = ~(overlap > threshold).any(0)
         sides, indices = rest[:, alive], indices[_BLOCK:][alive]
     return np.concatenate(kept) if kept else np.zeros(0, np.int64)
 
@@ -86,7 +84,9 @@ def _resolve(exceeds: np.ndarray) -> list[int]:
     return stays
 
 
-def _iou(one: np.ndarray, two: np.ndarray, offset: int) -> np.ndarray:
+def _iou(
+    one: np.ndarray, two: np.ndarray, offset: int, buffers: np.ndarray | None = None
+) -> np.ndarray:
     """Returns the IoU of each pair, NaN for two boxes without an area.
 
     The operations and their order are those of mmcv's kernel, since another rounding
@@ -96,28 +96,25 @@ def _iou(one: np.ndarray, two: np.ndarray, offset: int) -> np.ndarray:
         one (np.ndarray): Left, top, right, bottom and area, shape (5, M), float32.
         two (np.ndarray): The same, shape (5, N).
         offset (int): 0 or 1.
+        buffers (np.ndarray, optional): Memory to work in, shape (3, M or more, N or
+            more): to allocate it takes as long as the arithmetic of few boxes.
     """
-    width = _overlap(one[0], one[2], two[0], two[2], offset)
-    height = _overlap(one[1], one[3], two[1], two[3], offset)
+    shape = (one.shape[1], two.shape[1])
+    if buffers is None:
+        buffers = np.empty((3, *shape), np.float32)
+    width, height, other = buffers[:, : shape[0], : shape[1]]
+    for out, start, end in ((width, 0, 2), (height, 1, 3)):
+        np.minimum(one[end][:, None], two[end], out=out)
+        np.maximum(one[start][:, None], two[start], out=other)
+        out -= other
+        if offset:
+            out += np.float32(offset)
+        np.maximum(out, np.float32(0), out=out)
     width *= height
     union = np.add(one[4][:, None], two[4], out=height)
     union -= width
     with np.errstate(divide='ignore', invalid='ignore'):
         return np.divide(width, union, out=width)
-
-
-def _overlap(
-    start: np.ndarray,
-    end: np.ndarray,
-    other_start: np.ndarray,
-    other_end: np.ndarray,
-    offset: int,
-) -> np.ndarray:
-    length = np.minimum(end[:, None], other_end)
-    length -= np.maximum(start[:, None], other_start)
-    if offset:
-        length += np.float32(offset)
-    return np.maximum(length, np.float32(0), out=length)
 
 
 def _areas(boxes: np.ndarray, offset: int) -> np.ndarray:
