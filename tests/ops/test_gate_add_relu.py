@@ -147,6 +147,8 @@ def test_second_derivatives_are_refused():
 @layouts
 @forms
 def test_compiles_to_one_graph(layout, form, monkeypatch):
+    if form is products and torch.__version__.startswith('2.6'):
+        pytest.skip('torch 2.6 compiles no backward pass that asks for a layout')
     monkeypatch.setattr(MODULE, '_conv_backward', form)
     torch.compiler.reset()
     inputs = operands(layout=layout)
