@@ -122,9 +122,10 @@ def read_image_files(
 ) -> list[ImageFile]:
     """Reads images on all cores, with a progress bar that says what is left."""
     bar: dict[str, Any] = dict(desc='images', total=len(paths), delay=5, leave=False)
-    level = cv2.utils.logging.getLogLevel()
-    # The findings say which files cannot be read.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # The findings say which files cannot be read. OpenCV 5 has moved the two functions.
+    log = cv2 if hasattr(cv2, 'setLogLevel') else cv2.utils.logging
+    level = log.getLogLevel()
+    log.setLogLevel(0)
     try:
         # OpenCV decodes without Python's lock, so threads are enough.
         with ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -132,7 +133,7 @@ def read_image_files(
                 tqdm(threads.map(partial(read_image_file, reader=reader), paths), **bar)
             )
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        log.setLogLevel(level)
 
 
 def read_image_file(path: str, reader: Callable[[dict], dict]) -> ImageFile:

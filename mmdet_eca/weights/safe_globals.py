@@ -22,9 +22,11 @@ def allow_mmengine_checkpoints() -> None:
     functions = dict(
         _reconstruct=np.zeros(1).__reduce__()[0], scalar=np.float64(0).__reduce__()[0]
     )
+    # All with their names: the fork of mmengine allows some of them while it loads, and
+    # takes them off the list afterwards, but not these pairs.
     allowed: list[Callable | tuple[Callable, str]] = [
-        HistoryBuffer,
-        np.ndarray,
+        (HistoryBuffer, f'{HistoryBuffer.__module__}.HistoryBuffer'),
+        (np.ndarray, 'numpy.ndarray'),
         (_statistic, 'builtins.getattr'),
         (_number_type, 'numpy.dtype'),
     ]
