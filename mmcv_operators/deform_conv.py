@@ -192,6 +192,11 @@ def _modulated_layout(sizes: dict[str, int]) -> Layout:
     )
 
 
+def _is_torchvisions(x: Tensor) -> bool:
+    # It has no bfloat16.
+    return x.dtype != torch.bfloat16 and works(_small_torchvision, x.device.type)
+
+
 def _torchvision(
     layout: Layout, x: Tensor, offset: Tensor, mask: Tensor | None, weight: Tensor
 ) -> Tensor:
@@ -219,7 +224,7 @@ def _convolve(
     x: Tensor, offset: Tensor, mask: Tensor | None, weight: Tensor, layout: Layout
 ) -> Tensor:
     """Returns the convolution of x, of shape (N, C', H', W')."""
-    if works(_small_torchvision, x.device.type):
+    if _is_torchvisions(x):
         return _torchvision(layout, x, offset, mask, weight)
     total: Tensor | float = 0.0
     for tap, corner in zip(_taps(offset, mask, weight, layout), _corners(weight)):
@@ -235,7 +240,7 @@ def _add_gradients(
     layout: Layout,
 ) -> None:
     """Adds the gradients of :func:`_convolve` by its inputs to those that are given."""
-    if works(_small_torchvision, grad_output.device.type):
+    if _is_torchvisions(grad_output):
         with torch.enable_grad():
             leaves = _leaves(inputs)
             out = _torchvision(layout, *leaves)

@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 
 @functools.cache
 def works(kernel: Callable[[str], Any], device: str) -> bool:
@@ -11,11 +13,13 @@ def works(kernel: Callable[[str], Any], device: str) -> bool:
 
     Args:
         kernel (Callable): Imports a kernel of torchvision and calls it with small
-            tensors on the device.
+            tensors on the device, backward too.
         device (str): The type: 'cpu', 'cuda', 'mps' and so on.
     """
     try:
-        kernel(device)
+        # The forward pass of an autograd function, which asks, has no gradients.
+        with torch.inference_mode(False), torch.enable_grad():
+            kernel(device)
     # Not installed, made for another torch, or without this kernel for the device.
     except (ImportError, RuntimeError, AttributeError):
         return False

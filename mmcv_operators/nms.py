@@ -147,7 +147,7 @@ def softnms(
         dets (Tensor): Shape (N, 5). Its first rows become the boxes and scores that
             are left, in the order in which they are taken.
         iou_threshold (float): From this IoU on the methods 0 and 1 change a score.
-        sigma (float): Of method 2, where a score is multiplied by
+        sigma (float): Width of the Gaussian: method 2 multiplies a score by
             ``exp(-IoU^2 / sigma)``.
         min_score (float): A box whose score falls below it is removed.
         method (int): 0 removes, 1 multiplies by ``1 - IoU``, 2 is Gaussian.

@@ -55,8 +55,8 @@ def roi_align_forward(
         input (Tensor): Shape (N, C, H, W), in either memory format.
         rois (Tensor): Shape (R, 5): the image's number, left, top, right, bottom.
         output (Tensor): Shape (R, C, aligned_height, aligned_width), in either format.
-        argmax_y (Tensor): Of the shape of ``output`` for maxima: where each is.
-        argmax_x (Tensor): The same.
+        argmax_y (Tensor): Row of each maximum, in the shape of ``output``; else empty.
+        argmax_x (Tensor): Column of each maximum, the same.
         aligned_height (int): Rows of the output.
         aligned_width (int): Columns of the output.
         spatial_scale (float): See :class:`Grid`.
@@ -71,7 +71,7 @@ def roi_align_forward(
     grid = Grid((aligned_height, aligned_width), spatial_scale, sampling_ratio, aligned)
     if pool_mode == 0:
         _maxima(input, rois, grid, output, argmax_y, argmax_x)
-    elif _is_torchvisions(input.device):
+    elif _is_torchvisions(input):
         output.copy_(_torchvision(input, rois, grid))
     else:
         means(input, rois, grid, output)
@@ -97,7 +97,7 @@ def roi_align_backward(
     grid = Grid((aligned_height, aligned_width), spatial_scale, sampling_ratio, aligned)
     if pool_mode == 0:
         _add_maxima_gradient(grad_output, rois, argmax_y, argmax_x, grad_input)
-    elif _is_torchvisions(grad_output.device):
+    elif _is_torchvisions(grad_output):
         with torch.enable_grad():  # RoIAlign is linear: its gradient is the same at 0
             zeros = torch.zeros_like(grad_input).requires_grad_()
             out = _torchvision(zeros, rois, grid)
@@ -141,9 +141,11 @@ def _channel_slices(x: Tensor) -> list[slice]:
     return [slice(i, i + step) for i in range(0, channels, step)]
 
 
-def _is_torchvisions(device: torch.device) -> bool:
-    # On the CPU ours takes a tenth of the time.
-    return device.type != 'cpu' and works(_small_torchvision, device.type)
+def _is_torchvisions(x: Tensor) -> bool:
+    # It has no bfloat16, and on the CPU ours takes a tenth of the time.
+    device = x.device.type
+    is_faster = device != 'cpu' and x.dtype != torch.bfloat16
+    return is_faster and works(_small_torchvision, device)
 
 
 def _small_torchvision(device: str) -> None:

@@ -33,7 +33,7 @@ def benchmark_operators(rounds: int, out: str, device: str | None = None) -> str
     """Times each operator with both modules in turn, round after round.
 
     Args:
-        rounds (int): Of each operator; one more warms up.
+        rounds (int): How often each operator is timed; one more call warms up.
         out (str): Folder for ``operators.txt``, ``operators.md`` (with the machine and
             the command) and ``operators.json``.
         device (str, optional): ``cpu``, ``cuda`` or ``cuda:N``; None takes the

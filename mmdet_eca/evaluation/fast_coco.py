@@ -125,7 +125,7 @@ class FastCocoMetric(CocoMetric):
         """Evaluates what was kept.
 
         Args:
-            results (list): Of each image: the image and its detections.
+            results (list): The image and its detections, for each image.
 
         Returns:
             dict: The figures by their names, those of ``CocoMetric``.

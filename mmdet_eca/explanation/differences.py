@@ -40,8 +40,8 @@ def compare(
     """Puts the detections of two detectors in an image side by side.
 
     Args:
-        first (InstanceData): Of one detector, see :mod:`.inputs`.
-        second (InstanceData): Of the other.
+        first (InstanceData): Objects found by one detector, see :mod:`.inputs`.
+        second (InstanceData): Objects found by the other.
         truth (InstanceData, optional): What is annotated.
         ignored (np.ndarray): Boxes of ignored regions, shape (m, 4).
         iou (float): From which overlap on two boxes of a class are the same.

@@ -44,7 +44,7 @@ class GateVariation(NamedTuple):
     of ``total`` is the sum of the squares of ``channels`` and ``images``.
 
     Attributes:
-        mean (float): Of the gate over channels and images.
+        mean (float): Mean of the gate over channels and images.
         channels (float): Standard deviation over channels of the mean over images, as
             a share of ``mean``, as all below.
         images (float): Standard deviation over images, root mean square over channels.

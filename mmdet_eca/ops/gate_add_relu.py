@@ -108,7 +108,7 @@ def _conv_backward(
     measured.
 
     Args:
-        grad (Tensor): Of the result, shape (N, C, H, W).
+        grad (Tensor): Gradient of the result, shape (N, C, H, W).
         x (Tensor): Shape (N, K, H, W).
         weights (Tensor): Shape (N, C, K).
         wanted (tuple[bool]): Which of the three are computed.

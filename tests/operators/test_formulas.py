@@ -11,6 +11,8 @@ from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
 from torch.nn import functional as F
 
 from mmcv_operators import extension
+from mmcv_operators.deform_conv import _small_torchvision
+from mmcv_operators.kernels import works
 from tests.operators.wrappers import ours, outputs_and_gradients
 
 
@@ -418,3 +420,15 @@ def test_other_operators_say_what_they_need(ops):
     assert not hasattr(extension, '__path__')
     assert 'none' in extension.get_compiler_version()
     assert extension.get_compiling_cuda_version() == 'not available'
+
+
+@pytest.mark.parametrize('mode', [torch.no_grad, torch.inference_mode])
+def test_torchvisions_kernel_is_found_where_gradients_are_off(mode):
+    """As in the forward pass of an autograd function, which asks for it."""
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError):
+        pytest.skip('torchvision does not import beside this torch')
+    works.cache_clear()
+    with mode():
+        assert works(_small_torchvision, 'cpu')

@@ -78,8 +78,8 @@ class ECALayer(_LocalAttention):
         in_channels (int): Number of channels C of the input.
         kernel_size (int, optional): k, odd, at most C. None takes
             :func:`eca_kernel_size` of ``in_channels``.
-        gamma (float): Of the adaptive kernel size.
-        b (float): Of the adaptive kernel size.
+        gamma (float): Slope of the kernel-size mapping, Equation (12).
+        b (float): Offset of the kernel-size mapping, Equation (12).
 
     Raises:
         UserError: If ``kernel_size`` is not a positive odd integer or is larger

@@ -40,7 +40,7 @@ def check_attention_weights(
             ``strict_attention`` the attention layers that it does not fit get
             the model's own in it. Of a checkpoint without any, it gets the weights
             with which the attention is the identity.
-        prefix (str): Of the backbone's parameters in it, '' or 'backbone.'.
+        prefix (str): How the names of the backbone's begin, '' or 'backbone.'.
 
     Raises:
         UserError: With ``strict_attention``, if attention weights of the
@@ -163,7 +163,7 @@ def attention_names(state_dict: dict[str, Tensor], prefix: str) -> set[str]:
 
     Args:
         state_dict (dict[str, Tensor]): A checkpoint's parameters.
-        prefix (str): Of the backbone's parameters in it, '' or 'backbone.'.
+        prefix (str): How the names of the backbone's begin, '' or 'backbone.'.
     """
     kinds = '|'.join(layer._abbr_ for layer in attention_types().values())
     # layerL.B.eca in a block, layerL.a2_B or layerL.nonlocal_block between two blocks,
