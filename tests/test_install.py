@@ -67,7 +67,10 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
     # torch, mmcv and the rest are taken from here; a path in a .pth file does
     # not bring the editable install of this package along.
     (packages,) = (tmp_path / 'scratch').glob('lib/python*/site-packages')
-    (packages / 'installed.pth').write_text(site.getsitepackages()[0])
+    # setuptools' own .pth, through which mmengine finds distutils, is not read either.
+    (packages / 'installed.pth').write_text(
+        f'{site.getsitepackages()[0]}\nimport _distutils_hack; _distutils_hack.add_shim()\n'
+    )
     before = set(os.listdir(packages))
     # With its dependencies: it must not bring an mmcv, mmengine or mmdet along,
     # which would overwrite those of the fork.
