@@ -69,7 +69,8 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
     (packages,) = (tmp_path / 'scratch').glob('lib/python*/site-packages')
     # setuptools' own .pth, through which mmengine finds distutils, is not read either.
     (packages / 'installed.pth').write_text(
-        f'{site.getsitepackages()[0]}\nimport _distutils_hack; _distutils_hack.add_shim()\n'
+        f'{site.getsitepackages()[0]}\n'
+        'import _distutils_hack; _distutils_hack.add_shim()\n'
     )
     before = set(os.listdir(packages))
     # With its dependencies: it must not bring an mmcv, mmengine or mmdet along,

@@ -20,8 +20,17 @@ from ..errors import UserError, first_few
 from ..weights.files import read_checkpoint
 from ..weights.schemes import local_path
 from .config import dataset_metainfo, innermost_datasets, values_of
+from .mistakes import check_keys
 
 AUTHORS_PAGE = 'https://github.com/BangguWu/ECANet'
+# torchvision's first weights, by depth.
+_PLAIN = {
+    18: 'resnet18-f37072fd.pth',
+    34: 'resnet34-b627a593.pth',
+    50: 'resnet50-0676ba61.pth',
+    101: 'resnet101-63fe2227.pth',
+    152: 'resnet152-394f9c45.pth',
+}
 
 
 def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
@@ -44,11 +53,17 @@ def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
     """
     if not cfg.get('check_config', True):
         return
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    check_keys(cfg)
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
     if isinstance(cfg.get('resume'), str):  # to mmengine any text means True
         raise UserError(
             f'resume={cfg.resume!r} must be True or False: the '
             'checkpoint to resume from is load_from'
+        )
+    if not isinstance(cfg.get('load_from'), str | None):
+        raise UserError(
+            f'load_from={cfg.load_from!r} must be one file; a comma in --cfg-options '
+            'makes a list: load_from="\\"A, B.pth\\""'
         )
     _check_checkpoint(cfg.get('load_from'), 'checkpoint', 'check its path')
     if 'train' in loaders:
@@ -74,11 +89,7 @@ def _check_pretrained(model: Any) -> None:
     Raises:
         UserError: If one is missing or cannot be loaded by its name.
     """
-    remedy = (
-        f'the ECA-Net authors share theirs at {AUTHORS_PAGE}; to train '
-        'without: --cfg-options model.backbone.init_cfg=None '
-        'model.backbone.frozen_stages=-1 model.backbone.norm_eval=False'
-    )
+    remedy = _other_weights(model)
     for init_cfg in values_of(model, 'init_cfg'):
         for init in init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]:
             if init is not None and init.get('type') in ('Pretrained', PretrainedInit):
@@ -91,6 +102,25 @@ def _check_pretrained(model: Any) -> None:
     for pretrained in values_of(model, 'pretrained'):
         if isinstance(pretrained, str):
             _check_checkpoint(pretrained, 'pretrained weights', remedy)
+
+
+def _other_weights(model: Any) -> str:
+    """Returns from where else a backbone can start, what needs no file first."""
+    backbone = model.get('backbone') or {}
+    plain = _PLAIN.get(backbone.get('depth', 0))
+    at_once = (
+        "to start at once, from torchvision's plain weights with attention that "
+        'begins as the identity: --cfg-options model.backbone.init_cfg.checkpoint='
+        f'https://download.pytorch.org/models/{plain} model.backbone.frozen_stages=0; '
+        if plain and str(backbone.get('type')).endswith('ResNet')
+        else ''
+    )
+    return (
+        f'{at_once}to pretrain it yourself: {tool_path("pretrain_imagenet.py")}; the '
+        f'ECA-Net authors share their weights at {AUTHORS_PAGE}; without any: '
+        '--cfg-options model.backbone.init_cfg=None model.backbone.frozen_stages=-1 '
+        'model.backbone.norm_eval=False'
+    )
 
 
 def _check_checkpoint(name: str | None, what: str, remedy: str) -> None:
