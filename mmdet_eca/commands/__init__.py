@@ -2,7 +2,7 @@
 
 Each module or package here is a command. Its docstring says what the command does,
 ``add_arguments(parser)`` declares its arguments and ``run(args)`` does it. The module,
-and with it the wing that it uses, is imported when the command is called.
+and with it the application that it uses, is imported when the command is called.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
 
+from .. import __version__
 from ..errors import one_line_errors
 from ..training.accidents import explained_accidents
 from ..training.distributed import end_process
@@ -50,6 +51,8 @@ def main(words: Sequence[str] | None = None) -> None:
         _run_command(name, parsers[name], arguments, f'{PROGRAM} {name}')
     elif name in ('-h', '--help'):
         parser.print_help()
+    elif name == '--version':
+        print(f'{PROGRAM} {__version__}')
     else:
         mistake = f'there is no command {name!r}' if name else 'a command is missing'
         choices = ', '.join(parsers)

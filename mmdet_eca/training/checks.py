@@ -1,6 +1,7 @@
 """Finds a user's mistakes before a run writes anything."""
 
 import copy
+import os
 import os.path as osp
 from collections.abc import Iterator
 from typing import Any
@@ -69,10 +70,13 @@ def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
     if 'train' in loaders:
         _check_pretrained(cfg.model)
     model = MODELS.build(copy.deepcopy(cfg.model))
+    if 'train' in loaders and cfg.get('load_from') and not cfg.get('resume'):
+        _check_backbone_of(cfg.load_from, model)
     for loader in loaders:
         if cfg.get(f'{loader}_dataloader') is not None:
             for dataset in innermost_datasets(cfg[f'{loader}_dataloader'].dataset):
-                _check_dataset(dataset, loader, model)
+                place = _place(cfg[f'{loader}_dataloader'], f'{loader}_dataloader')
+                _check_dataset(dataset, loader, model, place)
             for ann_file in values_of(cfg.get(f'{loader}_evaluator'), 'ann_file'):
                 _check_file(
                     ann_file, 'annotation file', f'set {loader}_evaluator.ann_file'
@@ -131,6 +135,29 @@ def _check_checkpoint(name: str | None, what: str, remedy: str) -> None:
             read_checkpoint(path)
 
 
+def _check_backbone_of(checkpoint: str, model: nn.Module) -> None:
+    """Checks that a detector's checkpoint is not of another backbone.
+
+    mmengine logs other shapes and trains what does not fit from scratch. For a head
+    with other classes that is what users want.
+    """
+    path = local_path(checkpoint)
+    if path is None or not osp.isfile(path):
+        return  # downloaded when the training starts
+    content = read_checkpoint(path)
+    weights = content.get('state_dict', content)
+    for name, value in model.state_dict().items():
+        found = weights.get(name)
+        if name.startswith('backbone.') and getattr(found, 'shape', value.shape) != (
+            value.shape
+        ):
+            raise UserError(
+                f'load_from={checkpoint} is of another backbone: {name} has shape '
+                f'{tuple(found.shape)} there and {tuple(value.shape)} in this config; '
+                'compare depth and type of model.backbone'
+            )
+
+
 def _check_file(path: Any, what: str, remedy: str = 'check its path') -> None:
     if path is not None and _is_local(path) and not osp.isfile(osp.expanduser(path)):
         raise UserError(f'{what} {path} does not exist: {remedy}')
@@ -156,7 +183,16 @@ def _check_evaluation(cfg: Config, loader: str) -> None:
         check_evaluation(loader, dataset, evaluator)
 
 
-def _check_dataset(dataset: Config, loader: str, model: nn.Module) -> None:
+def _place(config: Config, name: str) -> str:
+    """Returns the setting that holds the data set inside its wrappers."""
+    for key in ('dataset', 'datasets'):
+        if config.get(key) is not None:
+            inner = config[key] if key == 'dataset' else config[key][0]
+            return _place(inner, f'{name}.{key}' + ('.0' if key == 'datasets' else ''))
+    return name
+
+
+def _check_dataset(dataset: Config, loader: str, model: nn.Module, place: str) -> None:
     # An application that imports this package.
     from ..data import quick_check
 
@@ -166,12 +202,13 @@ def _check_dataset(dataset: Config, loader: str, model: nn.Module) -> None:
     remedy = (
         'put the data set there (COCO 2017: annotations/, train2017/ and '
         'val2017/ in data/coco/; Digits-COCO: python '
-        f'{tool_path("make_digits.py")}), or set {loader}_dataloader.dataset.data_root'
+        f'{tool_path("make_digits.py")}), or set {place}.data_root'
     )
     folders = dataset.get('data_prefix', {}).values()
+    here = '' if osp.isabs(root) else f' in {os.getcwd()}'
     for path in [dataset.get('ann_file'), *folders]:
         if path and _is_local(root + path) and not osp.exists(osp.join(root, path)):
-            raise UserError(f'{osp.join(root, path)} does not exist: {remedy}')
+            raise UserError(f'{osp.join(root, path)} does not exist{here}: {remedy}')
     if dataset.get('ann_file', '').endswith('.json'):
         ann_file = osp.join(root, dataset.ann_file)
         _check_classes(dataset, ann_file, model)

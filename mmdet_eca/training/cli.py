@@ -109,6 +109,10 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         merge_options(cfg, args.cfg_options)
+    for loader in ('train', 'val', 'test'):
+        workers = cfg.get(f'{loader}_dataloader') or {}
+        if workers.get('num_workers') == 0:  # torch refuses what cannot persist
+            workers['persistent_workers'] = False
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

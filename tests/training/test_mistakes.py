@@ -1,13 +1,17 @@
 """Mistakes in configs and options end in one line that names them."""
 
+import copy
 import errno
 import os
 import socket
 
 import pytest
+import torch
+from mmdet.registry import MODELS
 from mmengine.config import Config
 
 from mmdet_eca import UserError, config_path
+from mmdet_eca.training.checks import check_config
 from mmdet_eca.training.mistakes import check_keys, explained_mistakes, merge_options
 from tests.conftest import run
 
@@ -116,3 +120,28 @@ def test_a_port_that_is_taken_is_named():
         )
     assert done.returncode and f'127.0.0.1:{port}' in done.stderr.splitlines()[-1]
     assert 'Traceback' not in done.stderr
+
+
+def test_the_data_root_is_named_where_it_is_set(cfg, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dataset = cfg.train_dataloader.dataset
+    cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=dataset)
+    with pytest.raises(UserError) as error:
+        check_config(cfg, ('train',))
+    for words in (str(tmp_path), 'train_dataloader.dataset.dataset.data_root'):
+        assert words in str(error.value)
+
+
+def test_weights_of_another_backbone_are_refused_and_other_heads_are_not(cfg, tmp_path):
+    other = copy.deepcopy(cfg.model)
+    other.roi_head.bbox_head.num_classes = 3
+    torch.save(MODELS.build(other).state_dict(), tmp_path / 'heads.pth')
+    other.backbone.update(base_channels=cfg.model.backbone.base_channels // 2)
+    other.neck.in_channels = [n // 2 for n in cfg.model.neck.in_channels]
+    torch.save(MODELS.build(other).state_dict(), tmp_path / 'narrow.pth')
+    cfg.load_from = str(tmp_path / 'narrow.pth')
+    with pytest.raises(UserError, match=r'narrow.pth.*backbone.conv1.weight'):
+        check_config(cfg, ('train',))
+    cfg.load_from = str(tmp_path / 'heads.pth')
+    with pytest.raises(UserError, match='does not exist'):  # the data
+        check_config(cfg, ('train',))
