@@ -73,7 +73,7 @@ def local_path(filename: str) -> str | None:
     """Returns the local file that a checkpoint's name means, downloading nothing.
 
     Args:
-        filename (str): As in ``init_cfg`` or ``load_from``.
+        filename (str): A name that ``init_cfg`` or ``load_from`` takes.
 
     Returns:
         str, optional: The path; None if it is no local file, or mmengine finds it.

@@ -1,6 +1,6 @@
 """Strict loading of the attention in a checkpoint.
 
-mmengine logs parameters that do not fit and goes on; an ECA backbone would then
+mmengine logs parameters that do not fit and continues; an ECA backbone would then
 run with untrained attention and lose accuracy in silence. Plain weights lose nothing:
 the attention then starts as the identity.
 """
