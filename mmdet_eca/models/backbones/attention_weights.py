@@ -168,8 +168,8 @@ def attention_names(state_dict: dict[str, Tensor], prefix: str) -> set[str]:
         prefix (str): How the names of the backbone's begin, '' or 'backbone.'.
     """
     kinds = '|'.join(layer._abbr_ for layer in attention_types().values())
-    # layerL.B.eca or layers.L.B.eca in a block, layerL.a2_B or layerL.nonlocal_block between two blocks,
-    # and AA-Net's second convolution.
+    # layerL.B.eca or layers.L.B.eca in a block, layerL.a2_B or layerL.nonlocal_block
+    # between two blocks, and AA-Net's second convolution.
     attention = re.compile(
         rf'{re.escape(prefix)}layer(s\.)?\d+\.'
         rf'(\d+\.({kinds})|a2_\d+|nonlocal_block|\d+\.conv2\.qkv)\.'
