@@ -139,7 +139,7 @@ def _evaluate(loop: ResumableEpochLoop | ResumableIterLoop, now: int, end: int) 
         end (int): The last one.
     """
     intervals = loop.dynamic_intervals
-    loop.val_interval = intervals[bisect(loop.dynamic_milestones, now) - 1]
+    loop.val_interval = intervals[bisect(loop.dynamic_milestones, now + 1) - 1]
     hub = loop.runner.message_hub
     if (
         loop.runner.val_loop is not None
