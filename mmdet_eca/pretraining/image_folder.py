@@ -25,36 +25,33 @@ class ImageFolder(BaseDataset):
         root (str): The folder.
         pipeline (list[dict]): Transforms; the first gets a dict with ``img_path``
             and ``gt_label``.
+        lazy_init (bool): List the classes only; ``full_init`` lists the images.
 
     Raises:
         UserError: If there is no such folder, it has no class folders, or one of them
             has no images.
     """
 
-    def __init__(self, root: str, pipeline: list[dict]) -> None:
+    def __init__(
+        self, root: str, pipeline: list[dict], lazy_init: bool = False
+    ) -> None:
         self.root = root
         self.classes = _class_folders(root)
         super().__init__(
             metainfo=dict(classes=self.classes),
             pipeline=[TRANSFORMS.build(step) for step in pipeline],
+            lazy_init=lazy_init,
         )
 
     def load_data_list(self) -> list[dict]:
         """Returns ``img_path`` and ``gt_label`` of each image, sorted by its path."""
-        images, empty = [], []
+        images = []
         for label, name in enumerate(self.classes):
             folder = osp.join(self.root, name)
             files = sorted(filter(is_image, os.listdir(folder)))
             images += [
                 dict(img_path=osp.join(folder, file), gt_label=label) for file in files
             ]
-            if not files:
-                empty.append(name)
-        if empty:
-            raise UserError(
-                f'{self.root} has {len(empty)} class folders without images '
-                f'({first_few(empty)}): remove them, or put images into them'
-            )
         return images
 
     def get_cat_ids(self, index: int) -> list[int]:
@@ -126,4 +123,15 @@ def _class_folders(root: str) -> tuple[str, ...]:
         raise UserError(
             f'{root} has no class folders: images belong into {root}/<class>/'
         )
+    empty = [name for name in names if not _has_images(osp.join(root, name))]
+    if empty:
+        raise UserError(
+            f'{root} has {len(empty)} class folders without images '
+            f'({first_few(empty)}): remove them, or put images into them'
+        )
     return tuple(names)
+
+
+def _has_images(folder: str) -> bool:
+    with os.scandir(folder) as entries:
+        return any(is_image(entry.name) for entry in entries)

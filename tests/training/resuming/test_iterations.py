@@ -1,6 +1,5 @@
 """Trainings over iterations: mmengine's, and not changed by an interruption."""
 
-import signal
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +10,6 @@ from mmengine.runner import loops as mmengine_loops
 
 from mmdet_eca import UserError
 from tests.training.resuming.test_evaluation import ToyScore
-from tests.training.resuming.test_interruption import ToySignal
 from tests.training.resuming.toy import (
     EVALUATION,
     NUMBERS,
@@ -145,18 +143,6 @@ def test_an_image_that_comes_again_is_drawn_anew(tmp_path):
     loader = dict(INFINITE, batch_size=5, dataset=dict(NUMBERS, size=1))
     train(tmp_path, loader, hooks=[dict(type='ToyInputs')])
     assert len(set(seen)) == len(seen) == 50
-
-
-def test_a_signal_costs_nothing(tmp_path):
-    train(tmp_path / 'whole', INFINITE)
-    whole = ToyWatch.losses
-    ToyWatch.losses, ToyScore.epochs = {}, []
-    hook = dict(type=ToySignal, iteration=5, number=signal.SIGTERM)
-    with pytest.raises(SystemExit) as end:
-        train(tmp_path / 'interrupted', INFINITE, hooks=[hook])
-    assert end.value.code == 75 and list(ToyWatch.losses) == list(range(6))
-    train(tmp_path / 'interrupted', INFINITE, resume=True)
-    assert ToyWatch.losses == whole
 
 
 def test_an_evaluation_that_was_killed_costs_no_iteration(tmp_path):
