@@ -34,8 +34,8 @@ cfg.val_evaluator.ann_file = f'{data}/annotations/instances_val.json'
 runner = Runner.from_cfg(cfg)
 runner.train()
 print('trained iterations:', runner.iter)
-from mmdet_eca.paper import load_paper_rows
-print('rows:', len(load_paper_rows()))
+from mmdet_eca.paper import paper_rows
+print('rows:', len(paper_rows([5, 6])))
 from mmdet_eca.commands import main
 main(['reproduce-tables', 'plan'])
 """
