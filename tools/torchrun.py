@@ -39,7 +39,7 @@ def main():
     try:
         run.run(args)
     except SignalException as error:
-        asked = error.sigval == signal.SIGTERM
+        asked = error.sigval in (signal.SIGTERM, signal.SIGINT)
         sys.exit(INTERRUPTED if asked else 128 + error.sigval)
     except DistNetworkError as error:
         reason = str(error).splitlines()[0]

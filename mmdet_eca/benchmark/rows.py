@@ -62,7 +62,7 @@ def build_row(row: str, backbone_only: bool) -> nn.Module:
         )
     else:
         cfg = Config.fromfile(name)
-        init_default_scope(cfg.get('default_scope', 'mmdet'))
+        init_default_scope(cfg.get('default_scope') or 'mmdet')
         cfg.merge_from_dict({f'model.{key}': value for key, value in settings.items()})
         model = MODELS.build(cfg.model.backbone if backbone_only else cfg.model)
         _make_proposals_equal(model)

@@ -122,6 +122,8 @@ def _run_command(
             if end.code == INTERRUPTED:
                 end_process(INTERRUPTED)
             raise
+        except KeyboardInterrupt:
+            sys.exit(130)  # what a shell gives for Ctrl-C
         except RuntimeError:
             if InterruptionHook.received:  # the others have left already
                 end_process(INTERRUPTED, alone=True)

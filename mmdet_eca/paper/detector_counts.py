@@ -91,7 +91,7 @@ def count_detector(cfg: Config) -> Complexity:
     Args:
         cfg (Config): The whole config of a two-stage or one-stage detector.
     """
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
     backbone = layer_by_layer(cfg.model.backbone)
     backbone.init_cfg = None
     if backbone.type.startswith('SE'):

@@ -40,7 +40,7 @@ def check_classes(cfg: Config) -> None:
         UserError: If class folders differ between training and validation, or
             ``model.num_classes`` is not their number.
     """
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
     first, *others = (
         DATASETS.build(dict(folder, lazy_init=True))
         for loader in ('train', 'val')

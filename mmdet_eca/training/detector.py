@@ -45,7 +45,7 @@ def load_detector(
     if isinstance(config, str):
         config = Config.fromfile(find_config(config))
     device = _check_device(device or _default_device())
-    init_default_scope(config.get('default_scope', 'mmdet'))
+    init_default_scope(config.get('default_scope') or 'mmdet')
     model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(config.model)))
     loaded = load_checkpoint(checkpoint)
     weights = without_module(loaded.get('state_dict', loaded))

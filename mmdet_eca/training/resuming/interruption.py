@@ -21,9 +21,11 @@ from .checkpoints import SafeCheckpointHook
 from .loops import can_continue_here
 
 INTERRUPTED = 75  # EX_TEMPFAIL in sysexits.h: try again later
-# Slurm's and torchrun's signal before they kill, and one that Slurm sends on request.
+# Slurm's and torchrun's before they kill, one that Slurm sends on request, and Ctrl-C.
 SIGNALS = tuple(
-    getattr(signal, name) for name in ('SIGTERM', 'SIGUSR1') if hasattr(signal, name)
+    getattr(signal, name)
+    for name in ('SIGTERM', 'SIGUSR1', 'SIGINT')
+    if hasattr(signal, name)
 )
 
 
@@ -158,6 +160,11 @@ class InterruptionHook(Hook):
 
 
 def _note(number: int, frame: Any) -> None:
+    if number == signal.SIGINT:
+        if InterruptionHook.received == number:
+            raise KeyboardInterrupt
+        # Not by print, which may be in the middle of a line.
+        os.write(2, b'\nending with a checkpoint; Ctrl-C again ends at once\n')
     InterruptionHook.received = number
 
 

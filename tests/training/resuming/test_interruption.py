@@ -30,7 +30,8 @@ class ToySignal(Hook):
 
 
 @pytest.mark.parametrize(
-    ('number', 'workers'), [(signal.SIGTERM, 2), (signal.SIGUSR1, 0)]
+    ('number', 'workers'),
+    [(signal.SIGTERM, 2), (signal.SIGUSR1, 0), (signal.SIGINT, 2)],
 )
 def test_a_signal_costs_nothing(number, workers, tmp_path):
     settings = dict(
@@ -50,6 +51,13 @@ def test_a_signal_costs_nothing(number, workers, tmp_path):
     assert (folder / 'within_epoch_iter_6.pth').exists()
     toy_train(folder, resume=True, **settings)
     assert ToyWatch.losses == whole
+
+
+def test_ctrl_c_again_ends_at_once(tmp_path, capfd):
+    hook = dict(type='ToySignal', iteration=2, number=signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        toy_train(tmp_path, custom_hooks=[hook, hook])
+    assert 'Ctrl-C again' in capfd.readouterr().err
 
 
 def test_gradients_are_accumulated_to_their_end_first(tmp_path):

@@ -132,12 +132,13 @@ def started(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_signal_to_the_launcher(whole, tmp_path):
+@pytest.mark.parametrize('number', [signal.SIGUSR1, signal.SIGINT])
+def test_a_signal_to_the_launcher(number, whole, tmp_path):
     folder = tmp_path / 'interrupted'
     with started(folder, tmp_path) as (launcher, output):
-        launcher.send_signal(signal.SIGUSR1)
+        launcher.send_signal(number)
         assert launcher.wait(timeout=60) == 75
-        assert 'ends with status 75 at SIGTERM' in output.read_text()
+        assert 'ends with status 75 at SIG' in output.read_text()
     assert_same(folder, whole)
 
 
