@@ -5,7 +5,7 @@ from mmengine.runner import Runner
 
 from .checks import check_config
 from .distributed import has_accelerator, prepare_distributed
-from .hooks import ChannelsLastHook
+from .hooks import ChannelsLastHook, SummaryHook
 from .resuming import choose_checkpoint
 from .safe_training import use_safe_training
 from .whole_checkpoint_hook import WholeCheckpointHook
@@ -34,6 +34,8 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
     prepare_distributed(cfg)
     setup_cache_size_limit_of_dynamo()
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if 'train' in loaders:
+        runner.register_hook(SummaryHook())
     if loaders == ('test',):
         runner.register_hook(WholeCheckpointHook())
         if not has_accelerator():

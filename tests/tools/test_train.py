@@ -117,6 +117,17 @@ def trained(digits, tmp_path_factory):
     return work_dir, done[0].stdout, done[1].stdout
 
 
+def test_a_training_says_what_it_does_and_what_came_out(trained):
+    _, output, _ = trained
+    opening, closing = output.split('-' * 72)[1::2]
+    assert '8 images for training, 4 for evaluation, 10 classes' in opening
+    assert 'MaskRCNN with ECAResNet' in opening
+    assert '1 epochs of 2 iterations, batch size 2 x 2' in opening
+    ap = coco_metrics(output)['coco/bbox_mAP']
+    assert f'coco/bbox_mAP   {ap:.3f} at the end' in closing
+    assert f'mmdet-eca test {DIGITS}' in closing and 'epoch_1.pth' in closing
+
+
 def test_two_nodes_train_and_evaluate(trained):
     work_dir, output, of_the_second = trained
     assert 'Distributed training: True' in output
