@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ..errors import UserError
 from ..training.mixed_precision import has_bfloat16
+from ..training.outputs import check_new_folder
 from ..visualization import draw_detections
 from .coco_results import IMAGES, PREDICTIONS, CocoResults
 from .inferencer import Inferencer
@@ -74,8 +75,7 @@ def predict(
         raise UserError(f'score must be between 0 and 1, got {score}')
     if batch_size < 1:
         raise UserError(f'batch_size must be at least 1, got {batch_size}')
-    if osp.lexists(out) and not (osp.isdir(out) and not os.listdir(out)):
-        raise UserError(f'{out} exists: give another folder, or remove it')
+    check_new_folder(out)
     slicer = None if slices is None else Slicer(slices, score)
     source = open_source([inputs] if isinstance(inputs, str) else inputs)
     inferencer = Inferencer(config, checkpoint, device, amp)
@@ -83,7 +83,10 @@ def predict(
         print('This CPU has no bfloat16: amp may be slower here.', file=sys.stderr)
     meta = inferencer.model.dataset_meta
     classes = meta['classes']
-    colors = get_palette(meta.get('palette', 'random'), len(classes))
+    palette = meta.get('palette') or 'random'
+    if isinstance(palette, (list, tuple)) and len(palette) < len(classes):
+        palette = 'random'  # COCO's, which a data set keeps that states none
+    colors = get_palette(palette, len(classes))
     results = CocoResults(inferencer.cfg, classes, source)
     os.makedirs(out, exist_ok=True)
     artist = _Artist(source, osp.join(out, PICTURES))

@@ -1,42 +1,47 @@
-"""What a user names: images, or a video."""
+"""The inputs of a prediction: images, or a video."""
 
 import itertools
-import mimetypes
 import os
 import os.path as osp
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import cv2
 import mmcv
 import numpy as np
 
 from ..errors import UserError, first_few
-from ..training.images import find_images
+from ..training.images import find_images, is_image
 
 
 def open_source(inputs: Sequence[str]) -> 'Images | Video':
     """Opens images, or one video.
 
     Args:
-        inputs (Sequence[str]): As for :func:`find_images`, or the path of a video.
+        inputs (Sequence[str]): See :func:`find_images`, or the path of a video.
 
     Raises:
         UserError: If an input is none, a folder or pattern has no images, or a video
             has company or no frames.
     """
-    videos = [
-        name
-        for name in inputs
-        if (mimetypes.guess_type(name)[0] or '').startswith('video/')
-    ]
+    videos = [name for name in inputs if _is_video(name)]
     if not videos:
         return Images(inputs)
     if len(inputs) > 1:
         raise UserError(
-            f'{videos[0]} is a video: predict on it alone, not with {len(inputs) - 1} '
-            'other inputs'
+            f'{videos[0]} is no image, and a video is predicted on alone, not with '
+            f'{len(inputs) - 1} other inputs'
         )
     return Video(videos[0])
+
+
+def _is_video(path: str) -> bool:
+    """Whether a file is no image, by its name and by OpenCV.
+
+    Whether it is a video, OpenCV says when it opens it. Types by the names' endings
+    would depend on the machine, and leave out some that OpenCV reads.
+    """
+    return osp.isfile(path) and not is_image(path) and not cv2.haveImageReader(path)
 
 
 class Images:
@@ -55,11 +60,11 @@ class Images:
         return len(self.paths)
 
     def indices(self) -> Iterable[int]:
-        """The numbers of the images."""
+        """Returns the numbers of the images."""
         return range(len(self))
 
     def name(self, index: int) -> str:
-        """What an image is called in the results: its path below the common folder."""
+        """Returns the name in the results: the path below the common folder."""
         return self.names[index]
 
     def read(self, index: int, read: Callable[[str], np.ndarray]) -> np.ndarray | None:
@@ -75,7 +80,7 @@ class Images:
         return (picture for picture in pictures if picture is not None)
 
     def explain(self, done: int) -> str:
-        """What to say of the failures when ``done`` images have gone well."""
+        """Describes the failures when ``done`` images have gone well."""
         return (
             f'{len(self.failures)} of {len(self)} files could not be read: '
             f'{first_few(sorted(self.failures))}'
@@ -83,14 +88,16 @@ class Images:
 
 
 class Video:
-    """The frames of a video in their order; ``failures`` if it has ended early."""
+    """The frames of a video in their order.
+
+    Attributes:
+        failures (list[str]): The path, if the video has ended early.
+    """
 
     unit = 'frame'
     workers = 1
 
     def __init__(self, path: str) -> None:
-        if not osp.isfile(path):
-            raise UserError(f'video {path} does not exist: check its path')
         self.path = path
         self.reader = mmcv.VideoReader(path)
         if not self.reader.opened or self.reader.frame_cnt < 1:
@@ -102,11 +109,11 @@ class Video:
         return self.reader.frame_cnt
 
     def indices(self) -> Iterable[int]:
-        """The numbers of the frames, on and on: the file's count may be wrong."""
+        """Counts the frames without an end: the file's count may be wrong."""
         return itertools.count()
 
     def name(self, index: int) -> str:
-        """What a frame is called in the results."""
+        """Returns the name of a frame in the results."""
         return f'{osp.basename(self.path)}/{index:06d}'
 
     def read(self, index: int, read: Callable[[str], np.ndarray]) -> np.ndarray | None:
@@ -125,5 +132,5 @@ class Video:
         return itertools.takewhile(lambda picture: picture is not None, pictures)
 
     def explain(self, done: int) -> str:
-        """What to say when it has ended after ``done`` frames."""
+        """Describes a video that has ended after ``done`` frames."""
         return f'{self.path} ends after {done} of its {len(self)} frames'
