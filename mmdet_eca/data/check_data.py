@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from ..config_paths import find_config
 from ..errors import UserError
+from ..training.outputs import check_new_file
 from .anchors import Anchors, anchors_of, test_pipeline
 from .before_run import find_missing_masks
 from .coco_file import CocoFile, read_coco_file, write_lists
@@ -54,7 +55,8 @@ def check_data(
             output exists or cannot be written, or the config has no test scale.
     """
     for out in (json_file, picture):
-        _check_out(out)
+        if out is not None:
+            check_new_file(out)
     if picture and not picture.endswith('.png'):
         raise UserError(f'--picture must end in .png, got {picture}')
     pairs = [(annotations, images), *([(val[0], val[1])] if val else [])]
@@ -144,13 +146,3 @@ def _check(
     if evaluates:
         find_evaluation_problem(data, folder, findings, cfg)
     return data, folder, findings, files
-
-
-def _check_out(path: str | None) -> None:
-    if path is None:
-        return
-    if osp.lexists(path):
-        raise UserError(f'{path} exists: give another name, or remove it')
-    folder = osp.dirname(path) or '.'
-    if not osp.isdir(folder):
-        raise UserError(f'folder {folder} of {path} does not exist: make it first')

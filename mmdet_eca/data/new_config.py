@@ -2,14 +2,17 @@
 
 import contextlib
 import os.path as osp
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from mmengine.config import Config
 
 from ..config_paths import config_path, tool_path
 from ..errors import UserError
+from ..training.outputs import check_new_file
 from ..weights.files import whole_file
 from ..weights.schemes import local_path
 from .anchors import test_pipeline
@@ -17,11 +20,10 @@ from .check_data import find_evaluation_problem
 from .coco_file import CocoFile, read_coco_file, write_lists
 from .config_text import config_text
 from .detectors import WITH_BOXES, find_detector, short_name
-from .findings import Findings
 from .images import check_images
 from .objects import check_objects, find_other_classes
 from .scale import propose_scale
-from .schedule import Schedule, count_gpus, plan_schedule
+from .schedule import plan_schedule
 
 _SAMPLE = 200  # images that are read
 _SHARE = 0.1  # of the images, for validation
@@ -70,13 +72,9 @@ def write_config(
     if gpus is not None and gpus < 0:
         raise UserError(f'--gpus must be 0 or more, got {gpus}')
     out = osp.expanduser(out)
-    folder = osp.dirname(out) or '.'
-    if not osp.isdir(folder):
-        raise UserError(f'folder {folder} of --out {out} does not exist: make it first')
     parts = [f'{osp.splitext(out)[0]}_{name}.json' for name in ('train', 'val')]
     for path in [out] if val else [out, *parts]:
-        if osp.lexists(path):
-            raise UserError(f'{path} exists: give another name by --out, or remove it')
+        check_new_file(path)
     pairs = [
         (osp.expanduser(one), osp.expanduser(two))
         for one, two in [(annotations, images), *([val] if val else [])]
@@ -97,7 +95,9 @@ def write_config(
         check_images(*one, findings, _SAMPLE, test_pipeline(cfg))
         if one is sets[-1]:
             find_evaluation_problem(*one, findings, cfg)
-        warnings += _warnings(findings)
+        findings.refuse_errors()
+        found = [*findings.of_severity('warning'), *findings.of_severity('note')]
+        warnings += [f'{findings.path}: {one}' for one in found]
     val_set = others[0] if others else None
     with _writing(out), contextlib.ExitStack() as files:
         unfinished = files.enter_context(whole_file(out))
@@ -116,22 +116,17 @@ def write_config(
                 f'{scale.small:.0f} x {scale.small:.0f} pixels at {scale.box}: cut the '
                 'images into tiles for training'
             )
-        schedule = plan_schedule(
-            cfg, len(train[0].file_names), count_gpus() if gpus is None else gpus
-        )
-        text = config_text(
-            base=base,
-            cfg=cfg,
-            train=train,
-            val=val_set,
-            scale=scale,
-            schedule=schedule,
-            weights=_weights(cfg, load_from),
-            val_comment=comment,
-        )
+        gpus = torch.cuda.device_count() if gpus is None else gpus
+        schedule = plan_schedule(cfg, len(train[0].file_names), gpus)
+        weights = _weights(cfg, load_from)
+        text = config_text(base, train, val_set, comment, scale, schedule, weights)
         with open(unfinished, 'w', encoding='utf-8') as file:
             file.write(text)
-    chosen = '' if detector else f', since the objects have {_kind(train[0])}'
+    kind = 'masks' if train[0].has_masks else 'boxes only'
+    chosen = '' if detector else f', since the objects have {kind}'
+    start = f'mmdet-eca train {shlex.quote(out)}'
+    if schedule.gpus > 1:
+        start = f'{tool_path("dist_train.sh")} {shlex.quote(out)} {schedule.gpus}'
     lines = [
         f'{train[0].path}: {train[0]}',
         f'{val_set[0].path}: {val_set[0]}, for validation',
@@ -139,7 +134,7 @@ def write_config(
         f'scale: {scale.box}. {scale}',
         f'batch: {schedule.total} on {schedule.devices}, learning rate {schedule.lr:g}',
         *(f'warning: {warning}' for warning in warnings),
-        f'{out} is written. Train: {_command(out, schedule)}',
+        f'{out} is written. Train: {start}',
     ]
     return '\n'.join(lines)
 
@@ -151,15 +146,6 @@ def _writing(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(f'{path} cannot be written: {error}') from None
-
-
-def _warnings(findings: Findings) -> list[str]:
-    findings.refuse_errors()
-    return [
-        f'{findings.path}: {found}'
-        for severity in ('warning', 'note')
-        for found in findings.of_severity(severity)
-    ]
 
 
 def _check_masks(cfg: Config, detector: str, data: CocoFile) -> None:
@@ -227,13 +213,3 @@ def _weights(cfg: Config, load_from: str | None) -> tuple[dict, str]:
         f'there.{identity}'
     )
     return dict(backbone=dict(attends, init_cfg=init_cfg)), sentence
-
-
-def _kind(data: CocoFile) -> str:
-    return 'masks' if data.has_masks else 'boxes only'
-
-
-def _command(out: str, schedule: Schedule) -> str:
-    if schedule.gpus > 1:
-        return f'{tool_path("dist_train.sh")} {out} {schedule.gpus}'
-    return f'mmdet-eca train {out}'

@@ -49,20 +49,6 @@ def check_objects(data: CocoFile, all_objects: bool = True) -> Findings:
     return findings
 
 
-def check_same_classes(train: CocoFile, val: CocoFile) -> None:
-    """Checks that both files number the classes in the same way.
-
-    MMDetection numbers them by their order in each file, not by their ids and not by
-    the config's ``classes``.
-
-    Raises:
-        UserError: If the names or their order differ.
-    """
-    findings = Findings(val.path)
-    find_other_classes(train, val, findings)
-    findings.refuse_errors()
-
-
 def find_other_classes(train: CocoFile, val: CocoFile, findings: Findings) -> None:
     """Adds the categories of the validation set whose place in the list differs."""
     if train.classes == val.classes:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os.path as osp
-from collections import defaultdict
 from collections.abc import Sequence
 
 from tqdm import tqdm
@@ -23,50 +22,38 @@ def find_same_images(
     Only files of the same length are read: those are few.
 
     Args:
-        train (tuple): Annotation file, folder, and what is known of each image.
+        train (tuple): Annotation file, folder, and the result of reading each image.
         val (tuple): The same.
         findings (Findings): Gets what is found.
     """
-    lengths = [_by_length(files) for _, _, files in (train, val)]
-    common = lengths[0].keys() & lengths[1].keys()
-    hashes: list[dict[bytes, list[int]]] = []
-    with tqdm(
-        desc='comparing images',
-        total=sum(len(places[length]) for places in lengths for length in common),
-        delay=5,
-        leave=False,
-    ) as bar:
-        for (data, folder, _), places in zip((train, val), lengths):
-            found = defaultdict(list)
-            for length in common:
-                for i in places[length]:
-                    digest = _hash(osp.join(folder, data.file_names[i]))
-                    found[digest].append(i)
-                    bar.update()
-            hashes.append(found)
-    same = [
-        (hashes[0][digest][0], i)
-        for digest, places in hashes[1].items()
-        if digest in hashes[0]
-        for i in places
-    ]
+    lengths = [{f.bytes for f in files if f and f.bytes} for *_, files in (train, val)]
+    common = lengths[0] & lengths[1]
+    train_images, val_images = (
+        [
+            (data.file_names[i], osp.join(folder, data.file_names[i]), i)
+            for i, file in enumerate(files)
+            if file is not None and file.bytes in common
+        ]
+        for data, folder, files in (train, val)
+    )
+    total = len(train_images) + len(val_images)
+    with tqdm(desc='comparing', total=total, delay=5, leave=False) as bar:
+        known: dict[bytes, str] = {}
+        for name, path, _ in train_images:
+            known.setdefault(_hash(path), name)
+            bar.update()
+        same = []
+        for name, path, i in val_images:
+            if other := known.get(_hash(path)):
+                same.append((i, f'{name} is {other} there'))
+            bar.update()
+    data = val[0]
     findings.add(
         'validation-in-training',
-        [val[0].image_ids[i] for _, i in same],
-        len(val[0].file_names),
-        [
-            f'{val[0].file_names[i]} is {train[0].file_names[j]} there'
-            for j, i in same[:3]
-        ],
+        [data.image_ids[i] for i, _ in same],
+        len(data.file_names),
+        [example for _, example in same[:3]],
     )
-
-
-def _by_length(files: Sequence) -> dict[int, list[int]]:
-    places = defaultdict(list)
-    for i, file in enumerate(files):
-        if file is not None and file.bytes:
-            places[file.bytes].append(i)
-    return places
 
 
 def _hash(path: str) -> bytes:
