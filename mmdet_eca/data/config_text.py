@@ -57,8 +57,8 @@ auto_scale_lr = dict(enable=True, base_batch_size={total})
 
 def config_text(
     base: str,
-    train: tuple[CocoFile, str],
-    val: tuple[CocoFile, str],
+    data: CocoFile,
+    val: CocoFile,
     val_comment: str,
     scale: Scale,
     schedule: Schedule,
@@ -68,8 +68,8 @@ def config_text(
 
     Args:
         base (str): Name of the base config.
-        train (tuple[CocoFile, str]): Training annotations and folder of images.
-        val (tuple[CocoFile, str]): The same for validation.
+        data (CocoFile): The training data.
+        val (CocoFile): The data for validation.
         val_comment (str): A sentence on the validation set.
         scale (Scale): The proposed scale.
         schedule (Schedule): The batch and what depends on it.
@@ -77,7 +77,6 @@ def config_text(
             sentence on them.
     """
     cfg = Config.fromfile(config_path(base))
-    (data, folder), (val_data, val_folder) = train, val
     settings, weights_comment = weights
     model: dict = _set_num_classes(cfg.to_dict()['model'], len(data.classes)) or {}
     if backbone := settings.get('backbone'):
@@ -106,7 +105,7 @@ def config_text(
     )
     return _TEMPLATE.format(
         data_comment=_comment(f'{_printable(data.path)}: {data}.'),
-        val_comment=_comment(f'{_printable(val_data.path)}: {val_data}, {val_comment}'),
+        val_comment=_comment(f'{_printable(val.path)}: {val}, {val_comment}'),
         base=_value(base),
         metainfo=_value(metainfo, 11),
         weights_comment=_comment(weights_comment),
@@ -122,10 +121,10 @@ def config_text(
         ),
         **schedule._asdict(),
         train_file=_value(data.path),
-        train_folder=_value(folder),
+        train_folder=_value(data.folder),
         train_more=train_more,
-        val_file=_value(val_data.path),
-        val_folder=_value(val_folder),
+        val_file=_value(val.path),
+        val_folder=_value(val.folder),
         val_more=val_more,
     )
 

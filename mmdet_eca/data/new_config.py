@@ -29,8 +29,6 @@ _SAMPLE = 200  # images that are read
 _SHARE = 0.1  # of the images, for validation
 _MOST = 5000  # as many as COCO's validation set has
 
-DataSet = tuple[CocoFile, str]
-
 
 def write_config(
     annotations: str,
@@ -81,23 +79,23 @@ def write_config(
     ]
     # The last of the sets is evaluated with.
     train, *others = sets = [
-        (read_coco_file(path, evaluates=path == pairs[-1][0]), folder)
+        read_coco_file(path, evaluates=path == pairs[-1][0], folder=folder)
         for path, folder in pairs
     ]
-    base = find_detector(detector, train[0])
+    base = find_detector(detector, train)
     cfg = Config.fromfile(config_path(base))
-    all_findings = [check_objects(data) for data, _ in sets]
+    for data in sets:
+        check_objects(data)
     if others:
-        find_other_classes(train[0], others[0][0], all_findings[1])
+        find_other_classes(train, others[0])
     warnings = []
-    for one, findings in zip(sets, all_findings):
-        _check_masks(cfg, short_name(base), one[0])
-        check_images(*one, findings, _SAMPLE, test_pipeline(cfg))
-        if one is sets[-1]:
-            find_evaluation_problem(*one, findings, cfg)
-        findings.refuse_errors()
-        found = [*findings.of_severity('warning'), *findings.of_severity('note')]
-        warnings += [f'{findings.path}: {one}' for one in found]
+    for data in sets:
+        _check_masks(cfg, short_name(base), data)
+        check_images(data, _SAMPLE, test_pipeline(cfg))
+        if data is sets[-1]:
+            find_evaluation_problem(data, cfg)
+        data.findings.refuse_errors()
+        warnings += [f'{data.path}: {found}' for found in data.findings.in_order()]
     val_set = others[0] if others else None
     with _writing(out), contextlib.ExitStack() as files:
         unfinished = files.enter_context(whole_file(out))
@@ -109,27 +107,27 @@ def write_config(
                 f'a random tenth of {annotations!r} for validation. Frames of one '
                 'video must not be in both: split such data yourself.'
             )
-        scale = propose_scale(train[0])
+        scale = propose_scale(train)
         if scale.is_small:
             warnings.append(
-                f'{train[0].path}: a quarter of the objects is smaller than '
+                f'{train.path}: a quarter of the objects is smaller than '
                 f'{scale.small:.0f} x {scale.small:.0f} pixels at {scale.box}: cut the '
                 'images into tiles for training'
             )
         gpus = torch.cuda.device_count() if gpus is None else gpus
-        schedule = plan_schedule(cfg, len(train[0].file_names), gpus)
+        schedule = plan_schedule(cfg, len(train.file_names), gpus)
         weights = _weights(cfg, load_from)
         text = config_text(base, train, val_set, comment, scale, schedule, weights)
         with open(unfinished, 'w', encoding='utf-8') as file:
             file.write(text)
-    kind = 'masks' if train[0].has_masks else 'boxes only'
+    kind = 'masks' if train.has_masks else 'boxes only'
     chosen = '' if detector else f', since the objects have {kind}'
     start = f'mmdet-eca train {shlex.quote(out)}'
     if schedule.gpus > 1:
         start = f'{tool_path("dist_train.sh")} {shlex.quote(out)} {schedule.gpus}'
     lines = [
-        f'{train[0].path}: {train[0]}',
-        f'{val_set[0].path}: {val_set[0]}, for validation',
+        f'{train.path}: {train}',
+        f'{val_set.path}: {val_set}, for validation',
         f'detector: {short_name(base)}{chosen}',
         f'scale: {scale.box}. {scale}',
         f'batch: {schedule.total} on {schedule.devices}, learning rate {schedule.lr:g}',
@@ -158,10 +156,9 @@ def _check_masks(cfg: Config, detector: str, data: CocoFile) -> None:
 
 
 def _split(
-    train: DataSet, parts: Sequence[str], files: contextlib.ExitStack
-) -> tuple[DataSet, DataSet]:
+    data: CocoFile, parts: Sequence[str], files: contextlib.ExitStack
+) -> tuple[CocoFile, CocoFile]:
     """Sets a tenth of the images with objects aside, the same ones at each call."""
-    data, folder = train
     with_objects = np.unique(data.images[data.is_used])
     if len(with_objects) < 2:
         raise UserError(
@@ -183,7 +180,8 @@ def _split(
             ],
             categories=data.lists.categories,
         )
-        sets.append((replace(read_coco_file(unfinished), path=path), folder))
+        part = read_coco_file(unfinished, folder=data.folder)
+        sets.append(replace(part, path=path))
     return sets[0], sets[1]
 
 

@@ -2,39 +2,29 @@
 
 import hashlib
 import os.path as osp
-from collections.abc import Sequence
 
 from tqdm import tqdm
 
 from .coco_file import CocoFile
-from .findings import Findings
 
 _PIECE = 2**20  # bytes that are hashed at once
 
 
-def find_same_images(
-    train: tuple[CocoFile, str, Sequence],
-    val: tuple[CocoFile, str, Sequence],
-    findings: Findings,
-) -> None:
+def find_same_images(train: CocoFile, val: CocoFile) -> None:
     """Adds the images of the validation set that are in the training set, too.
 
     Only files of the same length are read: those are few.
-
-    Args:
-        train (tuple): Annotation file, folder, and the result of reading each image.
-        val (tuple): The same.
-        findings (Findings): Gets what is found.
     """
-    lengths = [{f.bytes for f in files if f and f.bytes} for *_, files in (train, val)]
+    sets = (train, val)
+    lengths = [{file.bytes for file in data.files if file} - {0} for data in sets]
     common = lengths[0] & lengths[1]
     train_images, val_images = (
         [
-            (data.file_names[i], osp.join(folder, data.file_names[i]), i)
-            for i, file in enumerate(files)
+            (data.file_names[i], osp.join(data.folder, data.file_names[i]), i)
+            for i, file in enumerate(data.files)
             if file is not None and file.bytes in common
         ]
-        for data, folder, files in (train, val)
+        for data in sets
     )
     total = len(train_images) + len(val_images)
     with tqdm(desc='comparing', total=total, delay=5, leave=False) as bar:
@@ -47,11 +37,10 @@ def find_same_images(
             if other := known.get(_hash(path)):
                 same.append((i, f'{name} is {other} there'))
             bar.update()
-    data = val[0]
-    findings.add(
+    val.findings.add(
         'validation-in-training',
-        [data.image_ids[i] for i, _ in same],
-        len(data.file_names),
+        [val.image_ids[i] for i, _ in same],
+        len(val.file_names),
         [example for _, example in same[:3]],
     )
 

@@ -97,7 +97,7 @@ def require_grad_cam(method: str) -> type:
 
 
 class _Scores(nn.Module):
-    """The logits of a detector's scores, as a function of one of its feature maps.
+    """Computes the logits of a detector's scores from one of its feature maps.
 
     Args:
         detector (BaseDetector): The detector.

@@ -243,7 +243,7 @@ def stack_gates(
     """Stacks the weights that were recorded of images, one at a time.
 
     Args:
-        images (Sequence[dict]): What :func:`recorded_gates` gave for each image.
+        images (Sequence[dict]): The result of :func:`recorded_gates` for each image.
         labels (Sequence[np.ndarray]): Numbers of the classes in each image.
         class_names (Sequence[str]): Names of all classes.
 

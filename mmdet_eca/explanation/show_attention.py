@@ -29,7 +29,7 @@ PARTS = ('gates', 'maps', 'differences')
 
 
 class Settings(NamedTuple):
-    """What is shown, and how much of it.
+    """The parts that are shown, and how much of each.
 
     Attributes:
         parts (Sequence[str], optional): Some of ``PARTS``; by default those that can
@@ -68,7 +68,7 @@ def show_attention(
         plain (tuple[str, str], optional): Config and checkpoint of the same detector
             without attention.
         out (str): The folder for the results, which is made.
-        settings (Settings, optional): What is shown.
+        settings (Settings, optional): The parts that are shown.
         device (str, optional): See :func:`load_detector`.
 
     Raises:

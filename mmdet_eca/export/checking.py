@@ -38,11 +38,11 @@ TIMED_IMAGES, ROUNDS = 20, 3
 
 @dataclass
 class Checked:
-    """How far two detectors differ, and how long each takes.
+    """The differences between two detectors, and the time that each takes.
 
     Attributes:
-        images (int): How many were compared.
-        detections (int): torch's.
+        images (int): Number of images.
+        detections (int): Number of torch's detections.
         unmatched (int): Detections that only one of both has.
         boxes (float): The largest difference of a coordinate, in pixels.
         scores (float): The largest difference of a score.
@@ -50,7 +50,7 @@ class Checked:
             one's, if there are masks.
         torch_ms (float): Median time of an image with torch, in milliseconds.
         onnx_ms (float): The same with onnxruntime.
-        threads (int): How many each of them used.
+        threads (int): Number of threads of each.
     """
 
     images: int = 0
@@ -74,7 +74,7 @@ class Checked:
         )
 
     def differences(self) -> str:
-        """The largest ones, in one line."""
+        """Describes the largest differences in one line."""
         masks = ''
         if self.mask_iou is not None:
             masks = f'smallest IoU of masks {self.mask_iou:.4f}, '
@@ -137,7 +137,7 @@ def compare(
     Args:
         ours (InstanceData): torch's ``pred_instances``.
         theirs (InstanceData): onnxruntime's.
-        checked (Checked): What to add to.
+        checked (Checked): Gets the differences.
         score_threshold (float): Detections this near to it may be of only one.
     """
     checked.images += 1

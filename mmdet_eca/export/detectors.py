@@ -43,7 +43,7 @@ class Kind(NamedTuple):
             height and width; returns a tensor for each output.
         outputs (tuple[str]): The outputs' names.
         lowest_opset (int): The first version of ONNX's operators that is enough.
-        reason (str): What that version is the first to have.
+        reason (str): The operator, or the form of one, that came with that version.
     """
 
     detect: Callable
@@ -61,7 +61,7 @@ class ExportableDetector(nn.Module):
         raw (bool): Whether the input is the image as it is read from a file.
 
     Attributes:
-        kind (Kind): What is computed after the neck.
+        kind (Kind): The computation after the neck.
         channels (int): Channels C of the image: 3, or 1 of grey images.
         swaps_channels (bool): Whether the network takes RGB of a BGR image.
     """

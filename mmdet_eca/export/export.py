@@ -29,11 +29,11 @@ HIGHEST_OPSET = 17
 
 @dataclass
 class ExportReport:
-    """What was written, and how it compares with torch.
+    """A file that was written, compared with torch.
 
     Attributes:
         path (str): The file.
-        metadata (dict): What it says of itself.
+        metadata (dict): Its description, see :func:`describe`.
         opset (int): Version of ONNX's operators.
         checked (Checked): Differences and times.
         metrics (dict, optional): Each metric with torch and with onnxruntime.

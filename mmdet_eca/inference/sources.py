@@ -1,4 +1,4 @@
-"""The inputs of a prediction: images, or a video."""
+"""The inputs of a prediction, images or a video, and their pictures."""
 
 import itertools
 import os
@@ -17,6 +17,9 @@ from ..training.images import find_images, is_image
 def open_source(inputs: Sequence[str]) -> 'Images | Video':
     """Opens images, or one video.
 
+    Whether a file that is no image is a video, OpenCV says when it opens it. Types by
+    the names' endings would depend on the machine, and leave out some that it reads.
+
     Args:
         inputs (Sequence[str]): See :func:`find_images`, or the path of a video.
 
@@ -24,28 +27,23 @@ def open_source(inputs: Sequence[str]) -> 'Images | Video':
         UserError: If an input is none, a folder or pattern has no images, or a video
             has company or no frames.
     """
-    videos = [name for name in inputs if _is_video(name)]
-    if not videos:
-        return Images(inputs)
-    if len(inputs) > 1:
-        raise UserError(
-            f'{videos[0]} is no image, and a video is predicted on alone, not with '
-            f'{len(inputs) - 1} other inputs'
-        )
-    return Video(videos[0])
-
-
-def _is_video(path: str) -> bool:
-    """Whether a file is no image, by its name and by OpenCV.
-
-    Whether it is a video, OpenCV says when it opens it. Types by the names' endings
-    would depend on the machine, and leave out some that OpenCV reads.
-    """
-    return osp.isfile(path) and not is_image(path) and not cv2.haveImageReader(path)
+    for name in inputs:
+        if osp.isfile(name) and not is_image(name) and not cv2.haveImageReader(name):
+            if len(inputs) > 1:
+                raise UserError(
+                    f'{name} is no image, and a video is predicted on alone, not with '
+                    f'{len(inputs) - 1} other inputs'
+                )
+            return Video(name)
+    return Images(inputs)
 
 
 class Images:
-    """Image files; ``failures`` are those that could not be read, with the reasons."""
+    """Image files.
+
+    Attributes:
+        failures (list[str]): Those that could not be read, with the reasons.
+    """
 
     unit = 'image'
     workers = max(1, min(4, (os.cpu_count() or 1) // 4))  # beside the network's threads
@@ -86,6 +84,16 @@ class Images:
             f'{first_few(sorted(self.failures))}'
         )
 
+    def write(self, folder: str, index: int, picture: np.ndarray) -> None:
+        """Writes a picture of an image, BGR, under its name."""
+        name = self.names[index]
+        if not name.lower().endswith(('.jpg', '.jpeg', '.png')):
+            name += '.jpg'
+        mmcv.imwrite(picture, osp.join(folder, name))
+
+    def close(self) -> None:
+        """Does nothing: each picture is a file."""
+
 
 class Video:
     """The frames of a video in their order.
@@ -102,7 +110,7 @@ class Video:
         self.reader = mmcv.VideoReader(path)
         if not self.reader.opened or self.reader.frame_cnt < 1:
             raise UserError(f'{path} has no frames, or is no video that OpenCV reads')
-        self.frames_per_second = self.reader.fps or 25.0
+        self.writer: cv2.VideoWriter | None = None
         self.failures: list[str] = []
 
     def __len__(self) -> int:
@@ -134,3 +142,21 @@ class Video:
     def explain(self, done: int) -> str:
         """Describes a video that has ended after ``done`` frames."""
         return f'{self.path} ends after {done} of its {len(self)} frames'
+
+    def write(self, folder: str, index: int, picture: np.ndarray) -> None:
+        """Writes the next frame of the video that is drawn, BGR."""
+        if self.writer is None:
+            os.makedirs(folder, exist_ok=True)
+            name, _ = osp.splitext(osp.basename(self.path))
+            self.writer = cv2.VideoWriter(
+                osp.join(folder, f'{name}.mp4'),
+                cv2.VideoWriter.fourcc(*'mp4v'),
+                self.reader.fps or 25.0,
+                picture.shape[1::-1],
+            )
+        self.writer.write(picture)
+
+    def close(self) -> None:
+        """Ends the video that was drawn."""
+        if self.writer is not None:
+            self.writer.release()
