@@ -114,7 +114,8 @@ def _draw_positions(axes: 'Axes', data: CocoFile) -> None:
 def _draw_image_sizes(axes: 'Axes', data: CocoFile) -> None:
     sizes, counts = np.unique(data.sizes, axis=0, return_counts=True)
     areas = 20 + 400 * counts / counts.max()
-    axes.scatter(*sizes.T, s=areas, alpha=0.5, edgecolors='black', linewidths=0.5)
+    style = dict(s=areas, alpha=0.5, edgecolors='black', linewidths=0.5)
+    axes.scatter(sizes[:, 0], sizes[:, 1], **style)
     most = np.argmax(counts)
     width, height = sizes[most]
     axes.annotate(
