@@ -49,7 +49,9 @@ def roi_align(features: Tensor, rois: Tensor, layer: RoIAlign) -> Tensor:
     Returns:
         Tensor: Features of shape (K, C, *layer.output_size).
     """
-    return _RoiAlign.apply(features, rois, layer)
+    # The exporter follows tensors, numbers and tuples, but no object among them.
+    numbers = (layer.spatial_scale, layer.sampling_ratio, layer.aligned)
+    return _RoiAlign.apply(features, rois, tuple(layer.output_size), *numbers)
 
 
 def largest(values: Tensor, limit: int) -> tuple[Tensor, Tensor]:
@@ -85,23 +87,40 @@ class _NonMaxSuppression(Function):
 
 class _RoiAlign(Function):
     @staticmethod
-    def forward(ctx: Any, features: Tensor, rois: Tensor, layer: RoIAlign) -> Tensor:
+    def forward(
+        ctx: Any,
+        features: Tensor,
+        rois: Tensor,
+        size: tuple[int, int],
+        scale: float,
+        sampling_ratio: int,
+        aligned: bool,
+    ) -> Tensor:
+        layer = RoIAlign(size, scale, sampling_ratio, aligned=aligned)
         return layer(features, torch.cat([rois.new_zeros(len(rois), 1), rois], dim=1))
 
     @staticmethod
-    def symbolic(g: Any, features: Any, rois: Any, layer: RoIAlign) -> Any:
+    def symbolic(
+        g: Any,
+        features: Any,
+        rois: Any,
+        size: tuple[int, int],
+        scale: float,
+        sampling_ratio: int,
+        aligned: bool,
+    ) -> Any:
         # The index of each RoI's image: zero.
         count = g.op('Gather', g.op('Shape', rois), _constant(g, [0]), axis_i=0)
         images = g.op('ConstantOfShape', count, value_t=torch.tensor([0]))
-        mode = 'half_pixel' if layer.aligned else 'output_half_pixel'
+        mode = 'half_pixel' if aligned else 'output_half_pixel'
         return g.op(
             *('RoiAlign', features, rois, images),
             coordinate_transformation_mode_s=mode,
             mode_s='avg',
-            output_height_i=layer.output_size[0],
-            output_width_i=layer.output_size[1],
-            sampling_ratio_i=max(0, layer.sampling_ratio),
-            spatial_scale_f=layer.spatial_scale,
+            output_height_i=size[0],
+            output_width_i=size[1],
+            sampling_ratio_i=max(0, sampling_ratio),
+            spatial_scale_f=scale,
         )
 
 
