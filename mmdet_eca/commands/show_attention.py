@@ -77,7 +77,6 @@ def run(args: argparse.Namespace) -> None:
         if getattr(args, name) < 1:
             option = name.replace('_', '-')
             raise UserError(f'--{option} must be at least 1, got {getattr(args, name)}')
-    parts = args.show or (PARTS if args.plain else PARTS[:2])
     show_attention(
         args.config,
         args.checkpoint,
@@ -85,6 +84,6 @@ def run(args: argparse.Namespace) -> None:
         args.max_images,
         args.plain,
         args.out,
-        Settings(parts, args.score, args.detections, args.pictures, args.cam),
+        Settings(args.show, args.score, args.detections, args.pictures, args.cam),
         args.device,
     )

@@ -11,7 +11,6 @@ from mmengine.registry import init_default_scope
 from ..errors import UserError
 from ..training.config import innermost_datasets, values_of
 from .coco_file import CocoFile
-from .findings import Findings
 
 _MANY = 0.25  # of all objects, for a warning
 
@@ -25,7 +24,7 @@ class Anchors:
             empty of a detector without anchors.
         scale (tuple[int]): Longer and shorter side of the box that images are resized
             to fit into.
-        source (str): Where both are from, for a text.
+        source (str): Name of the detector, for a text.
     """
 
     sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
@@ -33,17 +32,16 @@ class Anchors:
     source: str = 'Faster R-CNN'
 
     def object_sizes(self, data: CocoFile) -> np.ndarray:
-        """sqrt(width * height) of the boxes that are trained with, at the test scale.
+        """Returns sqrt(width * height) of the boxes that are trained with.
 
-        Returns:
-            np.ndarray: In pixels, in the order of ``data.is_used``.
+        In pixels at the test scale, in the order of ``data.is_used``.
         """
         sides = data.sizes[data.images[data.is_used]]
         long, short = max(self.scale), min(self.scale)
         factors = np.minimum(long / sides.max(1), short / sides.min(1))
         return data.object_sizes() * factors
 
-    def find_small_objects(self, data: CocoFile, findings: Findings) -> None:
+    def find_small_objects(self, data: CocoFile) -> None:
         """Adds the objects that are smaller than the smallest anchor.
 
         A note; from a quarter of the objects on, a warning.
@@ -52,7 +50,7 @@ class Anchors:
             return
         used = np.flatnonzero(data.is_used)
         small = used[self.object_sizes(data) < self.sizes[0] - 0.5]
-        findings.add(
+        data.findings.add(
             'small-objects',
             [data.ids[i] for i in small],
             len(used),
@@ -93,7 +91,7 @@ def anchors_of(cfg: Config | None, name: str = '') -> Anchors:
 
 
 def test_pipeline(cfg: Config) -> list[dict]:
-    """The pipeline of a config's test or validation set; empty if it has none."""
+    """Returns the pipeline of a config's test or validation set, or an empty list."""
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
     for dataset in innermost_datasets(loader.get('dataset', {})):
         return dataset.get('pipeline') or []

@@ -1,10 +1,10 @@
 """Quick data checks that run before each training and test."""
 
 import os.path as osp
+import shlex
 from collections.abc import Sequence
 
 from .coco_file import CocoFile, read_coco_file
-from .findings import Findings
 from .images import check_images
 from .objects import check_objects
 
@@ -33,15 +33,17 @@ def quick_check(
         UserError: If there is an error.
     """
     first = None if osp.isfile(path) and osp.getsize(path) <= WHOLE else OBJECTS
-    data = read_coco_file(path, needs_objects=trains, evaluates=not trains, first=first)
-    findings = check_objects(data, all_objects=first is None)
-    if trains and any(step.get('with_mask') for step in pipeline or []):
-        find_missing_masks(data, findings)
-    check_images(data, folder, findings, IMAGES, pipeline)
-    findings.refuse_errors(f'. To see all: mmdet-eca check-coco {path} {folder}')
+    data = read_coco_file(path, trains, not trains, first, folder)
+    check_objects(data, all_objects=first is None)
+    if trains:
+        find_missing_masks(data, pipeline or [])
+    check_images(data, IMAGES, pipeline)
+    command = shlex.join(['mmdet-eca', 'check-coco', path, folder])
+    data.findings.refuse_errors(f'. To see all: {command}')
 
 
-def find_missing_masks(data: CocoFile, findings: Findings) -> None:
-    """Adds the objects that are trained with and have no segmentation."""
-    without = (data.is_loaded & ~data.has_mask).nonzero()[0]
-    findings.add('no-mask', [data.ids[i] for i in without], len(data.ids))
+def find_missing_masks(data: CocoFile, pipeline: Sequence[dict]) -> None:
+    """Adds the objects without a segmentation, if a pipeline loads masks."""
+    if any(step.get('with_mask') for step in pipeline):
+        without = (data.is_loaded & ~data.has_mask).nonzero()[0]
+        data.findings.add('no-mask', [data.ids[i] for i in without], len(data.ids))

@@ -9,12 +9,13 @@ from mmengine.config import Config
 
 from ..config_paths import find_config
 from ..errors import UserError
-from .anchors import Anchors, anchors_of, test_pipeline
+from ..training.outputs import check_new_file
+from .anchors import anchors_of, test_pipeline
 from .before_run import find_missing_masks
 from .coco_file import CocoFile, read_coco_file, write_lists
 from .evaluation import find_problem
-from .findings import ERROR, Findings
-from .images import ImageFile, check_folder, check_images
+from .images import check_folder, check_images
+from .kinds import ERROR
 from .objects import check_objects, find_other_classes
 from .picture import draw_data
 from .report import Report
@@ -47,53 +48,58 @@ def check_data(
         picture (str, optional): A file to draw the data into, as PNG.
 
     Returns:
-        Report: What was found; ``str`` of it is the text for people.
+        Report: The findings; ``str`` of it is the text for people.
 
     Raises:
         UserError: If a file is no annotation file, the folder does not exist, an
             output exists or cannot be written, or the config has no test scale.
     """
     for out in (json_file, picture):
-        _check_out(out)
+        if out is not None:
+            check_new_file(out)
     if picture and not picture.endswith('.png'):
         raise UserError(f'--picture must end in .png, got {picture}')
-    pairs = [(annotations, images), *([(val[0], val[1])] if val else [])]
-    pairs = [(osp.expanduser(one), osp.expanduser(two)) for one, two in pairs]
-    for _, folder in pairs:
+    sets = [(annotations, images), *([(val[0], val[1])] if val else [])]
+    sets = [(osp.expanduser(one), osp.expanduser(two)) for one, two in sets]
+    for _, folder in sets:
         check_folder(folder)
     cfg = None if config is None else Config.fromfile(find_config(config))
     anchors = anchors_of(cfg, config or '')
-    checked = [
-        _check(*pair, anchors, cfg, evaluates=pair is pairs[-1]) for pair in pairs
-    ]
+    checked = []
+    for path, folder in sets:
+        evaluates = (path, folder) == sets[-1]
+        data = read_coco_file(path, evaluates=evaluates, folder=folder)
+        check_objects(data)
+        anchors.find_small_objects(data)
+        pipeline = None if cfg is None else test_pipeline(cfg)
+        find_missing_masks(data, pipeline or [])
+        check_images(data, pipeline=pipeline)
+        if evaluates:
+            find_evaluation_problem(data, cfg)
+        checked.append(data)
     if val:
-        (train, *_), (val_data, _, findings, _) = checked
-        find_other_classes(train, val_data, findings)
-        train_images, val_images = ((one, two, four) for one, two, _, four in checked)
-        find_same_images(train_images, val_images, findings)
-    report = Report([(one, two, three) for one, two, three, _ in checked], anchors)
+        find_other_classes(*checked)
+        find_same_images(*checked)
+    report = Report(checked, anchors)
     if json_file:
-        report.write_json(json_file)
+        with open(json_file, 'x', encoding='utf-8') as file:
+            file.write(report.to_json() + '\n')
     if picture:
-        data = checked[0][0]
-        sizes = anchors.object_sizes(data)
-        draw_data(data, sizes, anchors.sizes, anchors.scale, picture)
+        sizes = anchors.object_sizes(checked[0])
+        draw_data(checked[0], sizes, anchors.sizes, anchors.scale, picture)
     return report
 
 
-def find_evaluation_problem(
-    data: CocoFile, folder: str, findings: Findings, cfg: Config | None = None
-) -> None:
-    """Adds what goes wrong when its own annotations are evaluated as detections.
+def find_evaluation_problem(data: CocoFile, cfg: Config | None = None) -> None:
+    """Evaluates a file's own annotations as detections, and adds what goes wrong.
 
     Args:
-        data (CocoFile): The annotation file; up to 1,000 of its images are taken.
-        folder (str): The folder that its file names are relative to.
-        findings (Findings): Gets what is found; nothing is tried if it has an error.
+        data (CocoFile): The annotation file; up to 1,000 of its images are taken, none
+            if there is an error already.
         cfg (Config, optional): A config, whose evaluator is taken; by default
             ``CocoMetric``.
     """
-    if findings.of_severity(ERROR):
+    if data.findings.of_severity(ERROR):
         return
     count = len(data.image_ids)
     places = np.linspace(0, count - 1, min(count, _EVALUATED)).round().astype(int)
@@ -116,7 +122,7 @@ def find_evaluation_problem(
         dataset = dict(
             type='mmdet.CocoDataset',
             ann_file=path,
-            data_prefix=dict(img=folder),
+            data_prefix=dict(img=data.folder),
             metainfo=dict(classes=data.classes),
             test_mode=True,
         )
@@ -126,31 +132,5 @@ def find_evaluation_problem(
                 metric = dict(metric, ann_file=path)
                 if problem := find_problem(sample, dataset, metric, len(places)):
                     problem = problem.replace(path, data.path)
-                    findings.add(
-                        'evaluation-fails', sample.image_ids, count, [f'they {problem}']
-                    )
-
-
-def _check(
-    path: str, folder: str, anchors: Anchors, cfg: Config | None, evaluates: bool
-) -> tuple[CocoFile, str, Findings, list[ImageFile | None]]:
-    data = read_coco_file(path, evaluates=evaluates)
-    findings = check_objects(data)
-    anchors.find_small_objects(data, findings)
-    pipeline = None if cfg is None else test_pipeline(cfg)
-    if any(step.get('with_mask') for step in pipeline or []):
-        find_missing_masks(data, findings)
-    files = check_images(data, folder, findings, pipeline=pipeline)
-    if evaluates:
-        find_evaluation_problem(data, folder, findings, cfg)
-    return data, folder, findings, files
-
-
-def _check_out(path: str | None) -> None:
-    if path is None:
-        return
-    if osp.lexists(path):
-        raise UserError(f'{path} exists: give another name, or remove it')
-    folder = osp.dirname(path) or '.'
-    if not osp.isdir(folder):
-        raise UserError(f'folder {folder} of {path} does not exist: make it first')
+                    ids, example = sample.image_ids, f'they {problem}'
+                    data.findings.add('evaluation-fails', ids, count, [example])

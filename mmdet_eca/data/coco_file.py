@@ -4,7 +4,7 @@ import json
 import os.path as osp
 import re
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import cv2
@@ -14,7 +14,8 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from tqdm import tqdm
 
 from ..errors import UserError
-from .findings import ERROR, WARNING, Findings, on_one_line, shortened
+from .findings import Findings, on_one_line, shortened
+from .kinds import ERROR, WARNING
 
 Id = int | float | str
 _Side = Annotated[float, Meta(ge=1, lt=1e9)]  # pixels: more is a mistake
@@ -111,7 +112,10 @@ class CocoFile:
         is_loaded (np.ndarray): Whether MMDetection loads the object, shape (M,), bool.
             It drops objects that have ``ignore``, lie outside the image, have no area
             or are less than a pixel wide or high.
-        findings (Findings): Problems with types, ids and masks.
+        findings (Findings): All that was found so far; at first problems with types,
+            ids and masks.
+        folder (str): The folder that the file names are relative to.
+        files (list[ImageFile | None]): The result of each image that was read.
     """
 
     path: str
@@ -131,6 +135,8 @@ class CocoFile:
     is_crowd: np.ndarray
     is_loaded: np.ndarray
     findings: Findings
+    folder: str = ''
+    files: list[Any] = field(default_factory=list)
 
     def __str__(self) -> str:
         masks = 'with masks' if self.has_masks else 'with boxes only'
@@ -151,7 +157,7 @@ class CocoFile:
         return bool(self.has_mask[self.is_loaded].all())
 
     def object_sizes(self) -> np.ndarray:
-        """sqrt(width * height) of the boxes that are trained with, in pixels."""
+        """Returns sqrt(width * height) in pixels of the boxes that are trained with."""
         return np.sqrt(self.boxes[self.is_used, 2:].prod(1))
 
 
@@ -218,6 +224,7 @@ def read_coco_file(
     needs_objects: bool = True,
     evaluates: bool = True,
     first: int | None = None,
+    folder: str = '',
 ) -> CocoFile:
     """Reads a COCO annotation file.
 
@@ -228,6 +235,7 @@ def read_coco_file(
         evaluates (bool): Whether a detector is evaluated with it, so that
             what only pycocotools cannot digest is an error.
         first (int, optional): Number of objects to read; by default all.
+        folder (str): The folder of its images.
 
     Raises:
         UserError: If it is no such file, or has no images, objects or classes.
@@ -274,6 +282,7 @@ def read_coco_file(
         & (inside > 0).all(1)
         & (boxes[:, 2:] >= 1).all(1),
         findings=Findings(path),
+        folder=folder,
     )
     total = sum(len(getattr(lists, key)) for key in _ENTRIES)
     places = [text.partition(' has ')[0] for text in broken]

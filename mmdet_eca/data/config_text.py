@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..config_paths import config_path
 from .coco_file import CocoFile
 from .scale import BASE, Scale, resize_pipeline
 from .schedule import Schedule
@@ -56,31 +57,26 @@ auto_scale_lr = dict(enable=True, base_batch_size={total})
 
 def config_text(
     base: str,
-    cfg: Config,
-    train: tuple[CocoFile, str],
-    val: tuple[CocoFile, str],
+    data: CocoFile,
+    val: CocoFile,
+    val_comment: str,
     scale: Scale,
     schedule: Schedule,
     weights: tuple[dict, str],
-    val_comment: str,
 ) -> str:
-    """Writes the config of a detector for a data set.
+    """Returns the config of a detector for a data set, which mmengine reads.
 
     Args:
         base (str): Name of the base config.
-        cfg (Config): The base config.
-        train (tuple[CocoFile, str]): Training annotations and folder of images.
-        val (tuple[CocoFile, str]): The same for validation.
+        data (CocoFile): The training data.
+        val (CocoFile): The data for validation.
+        val_comment (str): A sentence on the validation set.
         scale (Scale): The proposed scale.
         schedule (Schedule): The batch and what depends on it.
         weights (tuple[dict, str]): Settings that say where training starts from, and a
             sentence on them.
-        val_comment (str): A sentence on the validation set.
-
-    Returns:
-        str: The text, which mmengine's ``Config`` reads.
     """
-    (data, folder), (val_data, val_folder) = train, val
+    cfg = Config.fromfile(config_path(base))
     settings, weights_comment = weights
     model: dict = _set_num_classes(cfg.to_dict()['model'], len(data.classes)) or {}
     if backbone := settings.get('backbone'):
@@ -101,9 +97,15 @@ def config_text(
         # Else these images would be left out.
         train_more += f', filter_cfg={dict(filter_cfg, min_size=1)}'
     load_from = settings.get('load_from')
+    repeated = (
+        f' An epoch shows each image {schedule.times} times, so that it has enough '
+        'steps.'
+        if schedule.times > 1
+        else ''
+    )
     return _TEMPLATE.format(
         data_comment=_comment(f'{_printable(data.path)}: {data}.'),
-        val_comment=_comment(f'{_printable(val_data.path)}: {val_data}, {val_comment}'),
+        val_comment=_comment(f'{_printable(val.path)}: {val}, {val_comment}'),
         base=_value(base),
         metainfo=_value(metainfo, 11),
         weights_comment=_comment(weights_comment),
@@ -111,38 +113,24 @@ def config_text(
         load_from=f'load_from = {_value(load_from)}\n' if load_from else '',
         scale_comment=_comment(str(scale)),
         pipelines=pipelines,
-        schedule_comment=_comment(_explain_schedule(base, cfg, schedule)),
-        batch_size=schedule.batch_size,
-        num_workers=schedule.num_workers,
-        times=schedule.times,
-        lr=schedule.lr,
-        total=schedule.total,
+        schedule_comment=_comment(
+            f'For {schedule.devices}: batches of {schedule.total}, where {base} has '
+            f'{cfg.auto_scale_lr.base_batch_size} and lr='
+            f'{cfg.optim_wrapper.optimizer.lr}; the learning rate changes with them, '
+            f'and with the number of GPUs that you start.{repeated}'
+        ),
+        **schedule._asdict(),
         train_file=_value(data.path),
-        train_folder=_value(folder),
+        train_folder=_value(data.folder),
         train_more=train_more,
-        val_file=_value(val_data.path),
-        val_folder=_value(val_folder),
+        val_file=_value(val.path),
+        val_folder=_value(val.folder),
         val_more=val_more,
     )
 
 
-def _explain_schedule(base: str, cfg: Config, schedule: Schedule) -> str:
-    repeated = (
-        f' An epoch shows each image {schedule.times} times, so that it has enough '
-        'steps.'
-        if schedule.times > 1
-        else ''
-    )
-    return (
-        f'For {schedule.devices}: batches of {schedule.total}, where {base} has '
-        f'{cfg.auto_scale_lr.base_batch_size} and lr='
-        f'{cfg.optim_wrapper.optimizer.lr}; the learning rate changes with them, and '
-        f'with the number of GPUs that you start.{repeated}'
-    )
-
-
 def _set_num_classes(part: Any, count: int) -> Any:
-    """What sets the number of classes wherever the model has one; None if nowhere."""
+    """Returns the settings of each number of classes in a model; None without any."""
     if isinstance(part, dict):
         found = {
             key: count if key == 'num_classes' else _set_num_classes(value, count)
@@ -157,13 +145,13 @@ def _set_num_classes(part: Any, count: int) -> Any:
 
 
 def _value(value: Any, indent: int = 0) -> str:
-    """Python for a value; mmengine would fill in what stands in double braces."""
+    """Returns Python for a value; mmengine would replace text in double braces."""
     text = pprint.pformat(value, width=COLUMNS - indent, sort_dicts=False)
     return text.replace('{{', '{\\x7b').replace('\n', '\n' + ' ' * indent)
 
 
 def _printable(path: str) -> str:
-    """The path, on one line in any case."""
+    """Returns the path, on one line in any case."""
     return path if path.isprintable() and '{{' not in path else _value(path)
 
 

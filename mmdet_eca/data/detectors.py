@@ -24,30 +24,26 @@ def find_detector(name: str | None, data: CocoFile) -> str:
     Raises:
         UserError: If there is no such detector; the message lists all.
     """
-    if name is None:
-        name = WITH_MASKS if data.has_masks else WITH_BOXES
     configs = detectors()
-    stem = re.sub(r'^(\./)?configs/|\.py$', '', name)
+    stem = name or (WITH_MASKS if data.has_masks else WITH_BOXES)
+    stem = short_name(re.sub(r'^(\./)?configs/', '', stem))
     if stem in configs:
         return configs[stem]
-    if f'{stem}.py' in configs.values():
-        return f'{stem}.py'
     raise UserError(
         f'there is no detector {name!r}: choose from {", ".join(sorted(configs))}'
     )
 
 
 def detectors() -> dict[str, str]:
-    """File names of all detectors' configs, by their short names."""
+    """Returns the file names of all detectors' configs, by their short names."""
     folder = osp.dirname(config_path('mask_rcnn_eca_r50_fpn_1x.py'))
     files = [osp.basename(path) for path in glob.glob(osp.join(folder, '*.py'))]
     return {short_name(file): file for file in files}
 
 
 def short_name(file: str) -> str:
-    """'mask_rcnn_eca_r50_fpn_1x.py' as 'mask_rcnn_eca_r50'.
+    """Shortens 'mask_rcnn_eca_r50_fpn_1x.py' to 'mask_rcnn_eca_r50'.
 
     A config of another schedule keeps its whole name.
     """
-    stem = osp.splitext(file)[0]
-    return re.sub(r'_(fpn(_gn-head)?_1x|4scale_12e)$', '', stem)
+    return re.sub(r'(_(fpn(_gn-head)?_1x|4scale_12e))?(\.py)?$', '', file)

@@ -143,7 +143,7 @@ def _evaluable_images(data: CocoFile) -> list:
 
 
 def _as_detections(info: dict, has_masks: bool) -> dict | None:
-    """The objects of an image as a detector's output; None if a mask is empty."""
+    """Returns an image's objects as a detector's output; None if a mask is empty."""
     objects = [one for one in info['instances'] if not one['ignore_flag']]
     size = info['height'], info['width']
     found: dict[str, Any] = dict(
@@ -174,7 +174,7 @@ def _encode(mask: list | dict, height: int, width: int) -> dict:
 
 
 def _plain(config: dict) -> dict:
-    """A copy with plain dicts and lists."""
+    """Copies a config into plain dicts and lists."""
     return config.to_dict() if hasattr(config, 'to_dict') else copy.deepcopy(config)
 
 

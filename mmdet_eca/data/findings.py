@@ -1,27 +1,25 @@
-"""What has been found in a data set."""
+"""The findings in a data set."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import UserError
-from .kinds import ERROR, KINDS, WARNING
-
-__all__ = ['ERROR', 'WARNING', 'Finding', 'Findings', 'on_one_line', 'shortened']
+from .kinds import ERROR, KINDS, SEVERITIES
 
 _EXAMPLES = 3
 
 
 @dataclass
 class Finding:
-    """All that was found of one kind.
+    """All findings of one kind.
 
     Attributes:
         kind (str): A key of ``KINDS``.
         severity (str): 'error', 'warning' or 'note'.
         ids (list): Ids, each once for each time.
-        of (int): How many were looked at.
-        examples (list[str]): Of the first few.
-        detail (str): Goes behind the text, such as the size of an anchor.
+        of (int): Number of images, objects or others that were looked at.
+        examples (list[str]): The first few, described.
+        detail (str): Stands behind the text, such as the size of an anchor.
     """
 
     kind: str
@@ -44,7 +42,7 @@ class Finding:
 
 
 class Findings(dict[str, Finding]):
-    """What was found, by kind, in the order of ``KINDS``.
+    """The findings by kind.
 
     Args:
         path (str): The annotation file.
@@ -63,16 +61,16 @@ class Findings(dict[str, Finding]):
         severity: str | None = None,
         detail: str = '',
     ) -> None:
-        """Adds what was found; nothing if ``ids`` is empty.
+        """Adds findings of a kind; nothing if ``ids`` is empty.
 
         Args:
             kind (str): A key of ``KINDS``.
             ids (Iterable): Ids of images, objects or categories.
-            of (int): How many were looked at in all.
-            examples (Sequence[str], optional): What to show of the first few; by
-                default their ids.
+            of (int): Number that were looked at in all.
+            examples (Sequence[str], optional): The first few, described; by default
+                by their ids.
             severity (str, optional): Another severity than the kind's.
-            detail (str): Goes behind the text.
+            detail (str): Stands behind the text.
         """
         ids = list(ids)
         if not ids:
@@ -87,27 +85,20 @@ class Findings(dict[str, Finding]):
         more = examples[: _EXAMPLES - len(found.examples)]
         found.examples += [on_one_line(example) for example in more]
 
-    def update_from(self, other: 'Findings') -> None:
-        """Adds all findings of another."""
-        for key, found in other.items():
-            self.setdefault(key, found)
-
     def of_severity(self, severity: str) -> list[Finding]:
-        """The findings of a severity, in the order of ``KINDS``."""
-        return [
-            self[kind]
-            for kind in KINDS
-            if kind in self and self[kind].severity == severity
-        ]
+        """Returns the findings of a severity, in the order of ``KINDS``."""
+        found = (self[kind] for kind in KINDS if kind in self)
+        return [one for one in found if one.severity == severity]
+
+    def in_order(self) -> list[Finding]:
+        """Returns all findings, the errors first."""
+        return [one for severity in SEVERITIES for one in self.of_severity(severity)]
 
     def refuse_errors(self, hint: str = '') -> None:
         """Raises the first error, and says how many more kinds there are.
 
-        Args:
-            hint (str): Goes behind it.
-
         Raises:
-            UserError: If there is an error.
+            UserError: If there is an error; ``hint`` stands behind it.
         """
         errors = self.of_severity(ERROR)
         if errors:
@@ -116,12 +107,12 @@ class Findings(dict[str, Finding]):
 
 
 def shortened(value: object) -> str:
-    """The value as Python writes it, cut off if it is long."""
+    """Writes a value as Python does, cut off if it is long."""
     return on_one_line(repr(value), 100)
 
 
 def on_one_line(text: str, limit: int = 250) -> str:
-    """The text without what cannot be printed, such as line breaks, and cut off."""
+    """Escapes what cannot be printed, such as line breaks, and cuts a long text off."""
     text = text[: limit + 1]
     if not text.isprintable():
         text = repr(text)[1:-1]

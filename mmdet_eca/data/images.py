@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ..errors import UserError
 from .coco_file import CocoFile
-from .findings import ERROR, Findings
+from .kinds import ERROR
 
 _LENIENT = ('PNG', 'GIF')  # formats that Pillow reads without their end
 _DARK = 64  # what is read of 14 bits or fewer in 16 is below it
@@ -32,7 +32,7 @@ class ImageFile(NamedTuple):
         size (tuple[int], optional): Width and height as MMDetection sees them.
         bytes (int): Length of the file.
         problem (str): A kind of finding, or ''.
-        reason (str): What is wrong.
+        reason (str): The reason, for a message.
         peak (int, optional): Largest value that MMDetection reads, of an image with
             more than 8 bits a channel.
     """
@@ -59,28 +59,20 @@ def build_reader(pipeline: Sequence[dict] | None = None) -> Callable[[dict], dic
 
 
 def check_images(
-    data: CocoFile,
-    folder: str,
-    findings: Findings,
-    sample: int | None = None,
-    pipeline: Sequence[dict] | None = None,
-) -> list[ImageFile | None]:
+    data: CocoFile, sample: int | None = None, pipeline: Sequence[dict] | None = None
+) -> None:
     """Checks that all files exist, and reads each one or a sample as training does.
 
     Args:
-        data (CocoFile): The annotation file.
-        folder (str): The folder that its file names are relative to.
-        findings (Findings): Gets what is found.
+        data (CocoFile): The annotation file, which gets ``files`` and findings.
         sample (int, optional): Number of images, evenly spread over the file, that are
             read; by default all.
         pipeline (Sequence[dict], optional): The config's pipeline, whose reader reads.
 
-    Returns:
-        list[ImageFile | None]: The result of each image that was read; else None.
-
     Raises:
         UserError: If the folder does not exist.
     """
+    folder, findings = data.folder, data.findings
     check_folder(folder)
     count = len(data.file_names)
     is_there = _find_files(data.file_names, folder)
@@ -96,9 +88,9 @@ def check_images(
         chosen = np.linspace(0, len(there) - 1, sample).round().astype(int)
         there = [there[i] for i in chosen]
     paths = [osp.join(folder, data.file_names[i]) for i in there]
-    results: list[ImageFile | None] = [None] * count
+    data.files = [None] * count
     for i, file in zip(there, read_image_files(paths, build_reader(pipeline))):
-        results[i] = file
+        data.files[i] = file
         if file.problem:
             example = f'{data.file_names[i]}: {file.reason}'
             findings.add(file.problem, [data.image_ids[i]], len(there), [example])
@@ -107,8 +99,7 @@ def check_images(
                 data.file_names[i], *(file.size or ()), *data.sizes[i]
             )
             findings.add('size-differs', [data.image_ids[i]], len(there), [example])
-    _check_depth(data, findings, results, len(there))
-    return results
+    _check_depth(data, len(there))
 
 
 def check_folder(folder: str) -> None:
@@ -165,7 +156,7 @@ def _loses_bits(path: str, image: np.ndarray) -> bool:
 
 
 def _explain_unreadable(path: str, length: int, error: Exception) -> tuple[str, str]:
-    """Kind of finding and reason: Pillow often knows more than OpenCV says."""
+    """Returns kind of finding and reason: Pillow often knows more than OpenCV says."""
     if not length:
         return 'unreadable-image', 'empty'
     opened = None
@@ -184,12 +175,10 @@ def _explain_unreadable(path: str, length: int, error: Exception) -> tuple[str, 
     return 'unreadable-image', f'{form}: {error}'
 
 
-def _check_depth(
-    data: CocoFile, findings: Findings, files: Sequence[ImageFile | None], of: int
-) -> None:
-    """Images of 9 to 14 bits in 16 are read as nearly black: an error."""
-    peaks = {i: f.peak for i, f in enumerate(files) if f and f.peak is not None}
-    findings.add(
+def _check_depth(data: CocoFile, of: int) -> None:
+    """Adds images of more than 8 bits; 9 to 14 in 16 are nearly black: an error."""
+    peaks = {i: f.peak for i, f in enumerate(data.files) if f and f.peak is not None}
+    data.findings.add(
         'more-than-8-bits',
         [data.image_ids[i] for i in peaks],
         of,
@@ -219,7 +208,7 @@ def _list_folder(path: str) -> set[str]:
 
 
 def _explain_missing(name: str, folder: str) -> str:
-    """The name, and the file that may be meant."""
+    """Returns the name, and the file that may be meant."""
     parts = unquote(name).replace('\\', '/')
     for subfolder in ('' if osp.isabs(parts) else osp.dirname(parts), ''):
         key = _comparable(osp.basename(parts))

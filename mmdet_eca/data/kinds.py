@@ -14,10 +14,10 @@ class Kind:
         severity (str): 'error': a training would fail, or learn what is wrong without
             a word. 'warning': something is left out, or results are worse. 'note':
             worth a look.
-        subject (str): What ``ids`` of a finding are of: 'images', 'objects',
+        subject (str): The entries that ids belong to: 'images', 'objects',
             'categories', or 'entries' of the file.
         text (str): Goes on after '3 of 20 images'.
-        remedy (str): What to do.
+        remedy (str): The remedy, for a message.
     """
 
     severity: str

@@ -2,14 +2,17 @@
 
 import contextlib
 import os.path as osp
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from mmengine.config import Config
 
 from ..config_paths import config_path, tool_path
 from ..errors import UserError
+from ..training.outputs import check_new_file
 from ..weights.files import whole_file
 from ..weights.schemes import local_path
 from .anchors import test_pipeline
@@ -17,17 +20,14 @@ from .check_data import find_evaluation_problem
 from .coco_file import CocoFile, read_coco_file, write_lists
 from .config_text import config_text
 from .detectors import WITH_BOXES, find_detector, short_name
-from .findings import Findings
 from .images import check_images
 from .objects import check_objects, find_other_classes
 from .scale import propose_scale
-from .schedule import Schedule, count_gpus, plan_schedule
+from .schedule import plan_schedule
 
 _SAMPLE = 200  # images that are read
 _SHARE = 0.1  # of the images, for validation
 _MOST = 5000  # as many as COCO's validation set has
-
-DataSet = tuple[CocoFile, str]
 
 
 def write_config(
@@ -70,34 +70,32 @@ def write_config(
     if gpus is not None and gpus < 0:
         raise UserError(f'--gpus must be 0 or more, got {gpus}')
     out = osp.expanduser(out)
-    folder = osp.dirname(out) or '.'
-    if not osp.isdir(folder):
-        raise UserError(f'folder {folder} of --out {out} does not exist: make it first')
     parts = [f'{osp.splitext(out)[0]}_{name}.json' for name in ('train', 'val')]
     for path in [out] if val else [out, *parts]:
-        if osp.lexists(path):
-            raise UserError(f'{path} exists: give another name by --out, or remove it')
+        check_new_file(path)
     pairs = [
         (osp.expanduser(one), osp.expanduser(two))
         for one, two in [(annotations, images), *([val] if val else [])]
     ]
     # The last of the sets is evaluated with.
     train, *others = sets = [
-        (read_coco_file(path, evaluates=path == pairs[-1][0]), folder)
+        read_coco_file(path, evaluates=path == pairs[-1][0], folder=folder)
         for path, folder in pairs
     ]
-    base = find_detector(detector, train[0])
+    base = find_detector(detector, train)
     cfg = Config.fromfile(config_path(base))
-    all_findings = [check_objects(data) for data, _ in sets]
+    for data in sets:
+        check_objects(data)
     if others:
-        find_other_classes(train[0], others[0][0], all_findings[1])
+        find_other_classes(train, others[0])
     warnings = []
-    for one, findings in zip(sets, all_findings):
-        _check_masks(cfg, short_name(base), one[0])
-        check_images(*one, findings, _SAMPLE, test_pipeline(cfg))
-        if one is sets[-1]:
-            find_evaluation_problem(*one, findings, cfg)
-        warnings += _warnings(findings)
+    for data in sets:
+        _check_masks(cfg, short_name(base), data)
+        check_images(data, _SAMPLE, test_pipeline(cfg))
+        if data is sets[-1]:
+            find_evaluation_problem(data, cfg)
+        data.findings.refuse_errors()
+        warnings += [f'{data.path}: {found}' for found in data.findings.in_order()]
     val_set = others[0] if others else None
     with _writing(out), contextlib.ExitStack() as files:
         unfinished = files.enter_context(whole_file(out))
@@ -109,37 +107,32 @@ def write_config(
                 f'a random tenth of {annotations!r} for validation. Frames of one '
                 'video must not be in both: split such data yourself.'
             )
-        scale = propose_scale(train[0])
+        scale = propose_scale(train)
         if scale.is_small:
             warnings.append(
-                f'{train[0].path}: a quarter of the objects is smaller than '
+                f'{train.path}: a quarter of the objects is smaller than '
                 f'{scale.small:.0f} x {scale.small:.0f} pixels at {scale.box}: cut the '
                 'images into tiles for training'
             )
-        schedule = plan_schedule(
-            cfg, len(train[0].file_names), count_gpus() if gpus is None else gpus
-        )
-        text = config_text(
-            base=base,
-            cfg=cfg,
-            train=train,
-            val=val_set,
-            scale=scale,
-            schedule=schedule,
-            weights=_weights(cfg, load_from),
-            val_comment=comment,
-        )
+        gpus = torch.cuda.device_count() if gpus is None else gpus
+        schedule = plan_schedule(cfg, len(train.file_names), gpus)
+        weights = _weights(cfg, load_from)
+        text = config_text(base, train, val_set, comment, scale, schedule, weights)
         with open(unfinished, 'w', encoding='utf-8') as file:
             file.write(text)
-    chosen = '' if detector else f', since the objects have {_kind(train[0])}'
+    kind = 'masks' if train.has_masks else 'boxes only'
+    chosen = '' if detector else f', since the objects have {kind}'
+    start = f'mmdet-eca train {shlex.quote(out)}'
+    if schedule.gpus > 1:
+        start = f'{tool_path("dist_train.sh")} {shlex.quote(out)} {schedule.gpus}'
     lines = [
-        f'{train[0].path}: {train[0]}',
-        f'{val_set[0].path}: {val_set[0]}, for validation',
+        f'{train.path}: {train}',
+        f'{val_set.path}: {val_set}, for validation',
         f'detector: {short_name(base)}{chosen}',
         f'scale: {scale.box}. {scale}',
         f'batch: {schedule.total} on {schedule.devices}, learning rate {schedule.lr:g}',
         *(f'warning: {warning}' for warning in warnings),
-        f'{out} is written. Train: {_command(out, schedule)}',
+        f'{out} is written. Train: {start}',
     ]
     return '\n'.join(lines)
 
@@ -153,15 +146,6 @@ def _writing(path: str) -> Iterator[None]:
         raise UserError(f'{path} cannot be written: {error}') from None
 
 
-def _warnings(findings: Findings) -> list[str]:
-    findings.refuse_errors()
-    return [
-        f'{findings.path}: {found}'
-        for severity in ('warning', 'note')
-        for found in findings.of_severity(severity)
-    ]
-
-
 def _check_masks(cfg: Config, detector: str, data: CocoFile) -> None:
     if 'segm' in cfg.val_evaluator.metric and not data.has_masks:
         without = int((~data.has_mask[data.is_used]).sum())
@@ -172,10 +156,9 @@ def _check_masks(cfg: Config, detector: str, data: CocoFile) -> None:
 
 
 def _split(
-    train: DataSet, parts: Sequence[str], files: contextlib.ExitStack
-) -> tuple[DataSet, DataSet]:
+    data: CocoFile, parts: Sequence[str], files: contextlib.ExitStack
+) -> tuple[CocoFile, CocoFile]:
     """Sets a tenth of the images with objects aside, the same ones at each call."""
-    data, folder = train
     with_objects = np.unique(data.images[data.is_used])
     if len(with_objects) < 2:
         raise UserError(
@@ -197,7 +180,8 @@ def _split(
             ],
             categories=data.lists.categories,
         )
-        sets.append((replace(read_coco_file(unfinished), path=path), folder))
+        part = read_coco_file(unfinished, folder=data.folder)
+        sets.append(replace(part, path=path))
     return sets[0], sets[1]
 
 
@@ -227,13 +211,3 @@ def _weights(cfg: Config, load_from: str | None) -> tuple[dict, str]:
         f'there.{identity}'
     )
     return dict(backbone=dict(attends, init_cfg=init_cfg)), sentence
-
-
-def _kind(data: CocoFile) -> str:
-    return 'masks' if data.has_masks else 'boxes only'
-
-
-def _command(out: str, schedule: Schedule) -> str:
-    if schedule.gpus > 1:
-        return f'{tool_path("dist_train.sh")} {out} {schedule.gpus}'
-    return f'mmdet-eca train {out}'

@@ -1,4 +1,4 @@
-"""What in an annotation file spoils a training or leaves the AP at 0."""
+"""Checks of annotations for mistakes that spoil a training or leave the AP at 0."""
 
 import re
 from collections.abc import Sequence
@@ -16,22 +16,21 @@ _ODD_SPACE = re.compile(r'^\s|\s$|\s\s|[^\S ]')
 
 
 def check_objects(data: CocoFile, all_objects: bool = True) -> Findings:
-    """Checks what the annotation file says, without looking at the images.
+    """Checks an annotation file without its images.
 
     Args:
         data (CocoFile): The annotation file.
-        all_objects (bool): Whether ``data`` has all objects of the file, so that what
-            has none is known.
+        all_objects (bool): Whether ``data`` has all objects of the file. Else classes
+            and images without objects are not known.
 
     Returns:
-        Findings: What was found in reading and here.
+        Findings: Those of ``data``.
     """
-    findings = Findings(data.path)
-    findings.update_from(data.findings)
-    _check_boxes(data, findings)
-    _check_areas(data, findings)
+    findings = data.findings
+    _check_boxes(data)
+    _check_areas(data)
     if all_objects:
-        _check_what_is_empty(data, findings)
+        _check_what_is_empty(data)
     findings.add(
         'crowded-image',
         [data.image_ids[i] for i in sorted(crowded_images(data))],
@@ -49,21 +48,7 @@ def check_objects(data: CocoFile, all_objects: bool = True) -> Findings:
     return findings
 
 
-def check_same_classes(train: CocoFile, val: CocoFile) -> None:
-    """Checks that both files number the classes in the same way.
-
-    MMDetection numbers them by their order in each file, not by their ids and not by
-    the config's ``classes``.
-
-    Raises:
-        UserError: If the names or their order differ.
-    """
-    findings = Findings(val.path)
-    find_other_classes(train, val, findings)
-    findings.refuse_errors()
-
-
-def find_other_classes(train: CocoFile, val: CocoFile, findings: Findings) -> None:
+def find_other_classes(train: CocoFile, val: CocoFile) -> None:
     """Adds the categories of the validation set whose place in the list differs."""
     if train.classes == val.classes:
         return
@@ -72,7 +57,7 @@ def find_other_classes(train: CocoFile, val: CocoFile, findings: Findings) -> No
         for i, name in enumerate(val.classes)
         if train.classes[i : i + 1] != (name,)
     ]
-    findings.add(
+    val.findings.add(
         'other-classes',
         differ or val.category_ids,
         len(val.classes),
@@ -81,20 +66,20 @@ def find_other_classes(train: CocoFile, val: CocoFile, findings: Findings) -> No
 
 
 def crowded_images(data: CocoFile) -> set[int]:
-    """Indices of images with more objects of a class than pycocotools counts."""
+    """Returns indices of images with more objects of a class than COCO counts."""
     pairs = np.stack([data.images, data.labels], 1)[data.is_used]
     pairs, counts = np.unique(pairs, axis=0, return_counts=True)
     return set(pairs[counts > COUNTED, 0].tolist())
 
 
-def _check_boxes(data: CocoFile, findings: Findings) -> None:
+def _check_boxes(data: CocoFile) -> None:
     known = np.flatnonzero(data.images >= 0)
     boxes, sizes = data.boxes[known], data.sizes[data.images[known]]
     corners = boxes[:, :2] + boxes[:, 2:]
 
     def add(kind: str, which: np.ndarray) -> None:
         places = known[which].tolist()
-        findings.add(
+        data.findings.add(
             kind,
             [data.ids[i] for i in places],
             len(data.ids),
@@ -122,10 +107,10 @@ def _check_boxes(data: CocoFile, findings: Findings) -> None:
     add('box-outside', is_outside)
     add('box-sticks-out', sticks_out & ~is_outside)
     if len(data.ids) and not data.is_used.any():
-        findings.add('nothing-to-train-with', data.ids, len(data.ids))
+        data.findings.add('nothing-to-train-with', data.ids, len(data.ids))
 
 
-def _check_areas(data: CocoFile, findings: Findings) -> None:
+def _check_areas(data: CocoFile) -> None:
     """Compares with the mask's area, or without a mask with the box's.
 
     Holes and polygons that overlap make the former differ a little, and an area within
@@ -139,7 +124,7 @@ def _check_areas(data: CocoFile, findings: Findings) -> None:
     places = np.flatnonzero(
         (most >= _FACTOR * least + _PIXELS) & (data.areas > 0) & (compared > 0)
     ).tolist()
-    findings.add(
+    data.findings.add(
         'area-differs',
         [data.ids[i] for i in places],
         len(data.ids),
@@ -150,10 +135,10 @@ def _check_areas(data: CocoFile, findings: Findings) -> None:
     )
 
 
-def _check_what_is_empty(data: CocoFile, findings: Findings) -> None:
+def _check_what_is_empty(data: CocoFile) -> None:
     seen = set(data.labels[data.is_used].tolist())
     unseen = [i for i in range(len(data.classes)) if i not in seen]
-    findings.add(
+    data.findings.add(
         'class-without-objects',
         [data.category_ids[i] for i in unseen],
         len(data.classes),
@@ -161,7 +146,7 @@ def _check_what_is_empty(data: CocoFile, findings: Findings) -> None:
     )
     with_objects = set(data.images[data.is_used].tolist())
     empty = [i for i in range(len(data.file_names)) if i not in with_objects]
-    findings.add(
+    data.findings.add(
         'image-without-objects',
         [data.image_ids[i] for i in empty],
         len(data.file_names),

@@ -55,32 +55,26 @@ def _draw_object_sizes(
 ) -> None:
     sizes = data.object_sizes()
     everything = np.concatenate([sizes, resized, anchors, _AREAS])
-    low, high = everything.min() / 1.2, everything.max() * 1.2
-    bins = np.geomspace(max(1, low), high, 50).tolist()
+    low, high = max(1, everything.min() / 1.2), everything.max() * 1.2
+    bins = np.geomspace(low, high, 50).tolist()
     axes.hist(sizes, bins, alpha=0.6, label='in the image')
-    axes.hist(
-        resized,
-        bins,
-        histtype='step',
-        linewidth=2,
-        label=f'as the detector sees them, at {scale[0]} x {scale[1]}',
-    )
-    for i, limit in enumerate(_AREAS):
-        label = 'limits of small, medium, large (COCO)' if not i else None
+    label = f'as the detector sees them, at {scale[0]} x {scale[1]}'
+    axes.hist(resized, bins, histtype='step', linewidth=2, label=label)
+    # A label that begins with _ is not in the legend.
+    for limit, label in zip(_AREAS, ('limits of small, medium, large (COCO)', '_')):
         axes.axvline(limit, color='black', linestyle='--', linewidth=1, label=label)
     for i, size in enumerate(anchors):
-        label = 'sizes of anchors' if not i else None
+        label = '_' if i else 'sizes of anchors'
         axes.axvline(size, 0, 0.04, color='tab:red', linewidth=3, label=label)
     axes.set(
         xscale='log',
         title=f'sizes of {len(sizes):,} objects',
         xlabel='sqrt(width x height) in pixels',
         ylabel='objects',
+        ylim=(0, 1.3 * axes.get_ylim()[1]),  # room for the legend
     )
     axes.xaxis.set_major_formatter('{x:g}')
     axes.yaxis.set_major_formatter('{x:,g}')
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high * 1.3)  # room for the legend
 
 
 def _draw_classes(axes: 'Axes', data: CocoFile) -> None:
@@ -92,14 +86,11 @@ def _draw_classes(axes: 'Axes', data: CocoFile) -> None:
     if len(others):  # all together they would dwarf the rest
         names.append(f'mean of {len(others)} others')
         values.append(others.mean())
-    places = range(len(names))
-    bars = axes.barh(places, values, color='tab:blue')
-    if len(others):
-        bars[-1].set_color('tab:gray')
-    texts = [f'{value:,.0f}' for value in values]
-    axes.bar_label(bars, texts, fontsize=7, padding=2)
+    colors = ['tab:blue'] * _CLASSES + ['tab:gray']
+    bars = axes.barh(range(len(names)), values, color=colors[: len(names)])
+    axes.bar_label(bars, [f'{v:,.0f}' for v in values], fontsize=7, padding=2)
     size = 7 if len(names) > 15 else 9
-    axes.set_yticks(places, names, fontsize=size, parse_math=False)
+    axes.set_yticks(range(len(names)), names, fontsize=size, parse_math=False)
     axes.invert_yaxis()
     axes.margins(x=0.12, y=0.02)
     axes.set(title=f'objects of {len(data.classes):,} classes', xlabel='objects')
@@ -123,9 +114,8 @@ def _draw_positions(axes: 'Axes', data: CocoFile) -> None:
 def _draw_image_sizes(axes: 'Axes', data: CocoFile) -> None:
     sizes, counts = np.unique(data.sizes, axis=0, return_counts=True)
     areas = 20 + 400 * counts / counts.max()
-    axes.scatter(
-        sizes[:, 0], sizes[:, 1], s=areas, alpha=0.5, edgecolors='black', linewidths=0.5
-    )
+    style = dict(s=areas, alpha=0.5, edgecolors='black', linewidths=0.5)
+    axes.scatter(sizes[:, 0], sizes[:, 1], **style)
     most = np.argmax(counts)
     width, height = sizes[most]
     axes.annotate(
@@ -136,13 +126,13 @@ def _draw_image_sizes(axes: 'Axes', data: CocoFile) -> None:
         ha='right' if width > sizes.max() / 2 else 'left',
         bbox=dict(facecolor='white', alpha=0.8, edgecolor='none', pad=1),
     )
-    limit = 1.15 * sizes.max()
+    limits = (0, 1.15 * sizes.max())
     axes.set(
         title=f'sizes of {len(data.file_names):,} images (a larger dot: more images)',
         xlabel='width in pixels',
         ylabel='height in pixels',
-        xlim=(0, limit),
-        ylim=(0, limit),
+        xlim=limits,
+        ylim=limits,
     )
 
 

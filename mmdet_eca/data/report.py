@@ -1,49 +1,45 @@
-"""What was found, as text and as JSON."""
+"""The findings as text and as JSON."""
 
 import json
 from dataclasses import dataclass
 
-from ..weights.files import whole_file
 from .anchors import Anchors
 from .coco_file import CocoFile
-from .findings import Findings
-from .kinds import KINDS, SEVERITIES
+from .findings import Finding
+from .kinds import ERROR, KINDS, SEVERITIES
 
 
 @dataclass
 class Report:
-    """What was found in a data set, or in two.
+    """The findings in a data set, or in two.
 
     Attributes:
-        sets (list[tuple[CocoFile, str, Findings]]): Annotation file, folder of the
-            images and what was found, of the training set and of the validation set if
-            there is one.
-        anchors (Anchors): What small objects were measured by.
+        sets (list[CocoFile]): The training set, and the validation set if there is one.
+        anchors (Anchors): The anchors that small objects were compared with.
     """
 
-    sets: list[tuple[CocoFile, str, Findings]]
+    sets: list[CocoFile]
     anchors: Anchors
 
     def count(self, severity: str) -> int:
-        """Number of kinds of a severity that were found."""
-        return sum(len(found.of_severity(severity)) for _, _, found in self.sets)
+        """Counts the kinds of a severity that were found."""
+        return sum(len(data.findings.of_severity(severity)) for data in self.sets)
 
     def __str__(self) -> str:
         lines = []
-        for data, _, findings in self.sets:
+        for data in self.sets:
             lines.append(f'{data.path}: {data}')
-            lines += [
-                f'{mark:<9}{found}'
-                for mark, severity in zip(('ERROR', 'warning', 'note'), SEVERITIES)
-                for found in findings.of_severity(severity)
-            ]
-            if not findings:
+            for found in data.findings.in_order():
+                mark = 'ERROR' if found.severity == ERROR else found.severity
+                lines.append(f'{mark:<9}{found}')
+            if not data.findings:
                 lines.append('nothing to report')
-        counts = [_plural(self.count(severity), severity) for severity in SEVERITIES]
+        numbers = {severity: self.count(severity) for severity in SEVERITIES}
+        counts = [f'{n} kind{"s" * (n != 1)} of {s}s' for s, n in numbers.items()]
         return '\n'.join([*lines, f'in all: {", ".join(counts)}'])
 
     def to_json(self) -> str:
-        """The same for programs, with all ids. `docs/check_coco.md` lists the keys."""
+        """Returns the same for programs; ``docs/check_coco.md`` lists the keys."""
         content = dict(
             errors=self.count('error'),
             warnings=self.count('warning'),
@@ -53,42 +49,30 @@ class Report:
             data_sets=[
                 dict(
                     annotations=data.path,
-                    images=folder,
+                    images=data.folder,
                     counts=dict(
                         images=len(data.file_names),
                         objects=len(data.ids),
                         categories=len(data.classes),
                     ),
-                    findings=[
-                        dict(
-                            kind=found.kind,
-                            severity=found.severity,
-                            subject=KINDS[found.kind].subject,
-                            count=len(found.ids),
-                            of=found.of,
-                            text=f'{KINDS[found.kind].text}{found.detail}',
-                            remedy=KINDS[found.kind].remedy,
-                            examples=found.examples,
-                            ids=found.ids,
-                        )
-                        for severity in SEVERITIES
-                        for found in findings.of_severity(severity)
-                    ],
+                    findings=[_as_dict(one) for one in data.findings.in_order()],
                 )
-                for data, folder, findings in self.sets
+                for data in self.sets
             ],
         )
         return json.dumps(content, indent=1)
 
-    def write_json(self, path: str) -> None:
-        """Writes the JSON into a file, which appears whole."""
-        with (
-            whole_file(path) as unfinished,
-            open(unfinished, 'w', encoding='utf-8') as file,
-        ):
-            file.write(self.to_json() + '\n')
 
-
-def _plural(count: int, word: str) -> str:
-    kinds = 'kind' if count == 1 else 'kinds'
-    return f'{count} {kinds} of {word}s'
+def _as_dict(found: Finding) -> dict:
+    kind = KINDS[found.kind]
+    return dict(
+        kind=found.kind,
+        severity=found.severity,
+        subject=kind.subject,
+        count=len(found.ids),
+        of=found.of,
+        text=f'{kind.text}{found.detail}',
+        remedy=kind.remedy,
+        examples=found.examples,
+        ids=found.ids,
+    )

@@ -17,7 +17,7 @@ DIVISOR = 32  # batches are padded to its multiples
 
 @dataclass(frozen=True)
 class Scale:
-    """A proposal.
+    """A proposed scale.
 
     Attributes:
         short (int): Shorter side of the box that images are resized to fit into, in
@@ -37,7 +37,7 @@ class Scale:
 
     @property
     def box(self) -> tuple[int, int]:
-        """What mmdet's ``Resize`` takes as ``scale``."""
+        """Returns the ``scale`` of mmdet's ``Resize``."""
         return resized(BASE, self.short)
 
     @property
@@ -89,14 +89,14 @@ def propose_scale(data: CocoFile) -> Scale:
 
 
 def resized(value: Any, short: int) -> Any:
-    """Numbers in nested tuples or lists, times ``short`` / 800."""
+    """Multiplies numbers in nested tuples or lists by ``short`` / 800."""
     if isinstance(value, (tuple, list)):
         return type(value)(resized(part, short) for part in value)
     return round(value * short / BASE[1])
 
 
 def resize_pipeline(pipeline: Any, short: int) -> Any:
-    """A pipeline whose sizes of images and crops are multiplied by ``short`` / 800."""
+    """Multiplies the sizes of images and crops in a pipeline by ``short`` / 800."""
     if isinstance(pipeline, dict):
         return {
             key: resized(value, short)

@@ -2,25 +2,24 @@
 
 import math
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
-import torch
 from mmengine.config import Config
 
 MIN_ITERATIONS = 250  # an epoch; twelve of them are 3,000
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """What a training on this machine takes.
+class Schedule(NamedTuple):
+    """The settings of a training on a machine.
 
     Attributes:
         gpus (int): Number of GPUs, 0 for the CPU.
-        batch_size (int): Images a GPU, or on the CPU.
+        batch_size (int): Images on each GPU, or on the CPU.
         num_workers (int): Processes that load images, for each GPU.
-        lr (float): The learning rate of the base config for this batch, by the linear
-            rule.
+        lr (float): The base config's learning rate times batch / base batch.
         times (int): How often an epoch goes through the images.
+        total (int): Images in a step.
+        devices (str): Such as '4 GPUs'.
     """
 
     gpus: int
@@ -28,29 +27,16 @@ class Schedule:
     num_workers: int
     lr: float
     times: int
-
-    @property
-    def total(self) -> int:
-        """Images in a step."""
-        return self.batch_size * max(self.gpus, 1)
-
-    @property
-    def devices(self) -> str:
-        """Such as '4 GPUs'."""
-        return f'{self.gpus} GPU{"s" * (self.gpus > 1)}' if self.gpus else 'the CPU'
-
-
-def count_gpus() -> int:
-    """Number of GPUs that torch sees."""
-    return torch.cuda.device_count()
+    total: int
+    devices: str
 
 
 def plan_schedule(cfg: Config, images: int, gpus: int) -> Schedule:
     """Plans the training of a detector.
 
-    The learning rate follows the size of the batch, lr = base lr * batch / base batch.
-    A data set of few images is repeated within an epoch: else the warm-up, 500 steps,
-    would be most of the training.
+    The learning rate follows the size of the batch by the linear rule. A data set of
+    few images is repeated within an epoch: else the warm-up, 500 steps, would be most
+    of the training.
 
     Args:
         cfg (Config): The detector's base config.
@@ -59,11 +45,9 @@ def plan_schedule(cfg: Config, images: int, gpus: int) -> Schedule:
     """
     batch_size = cfg.train_dataloader.batch_size if gpus else 1
     total = batch_size * max(gpus, 1)
-    # Not on macOS and Windows: which of the cores this process may use.
-    if hasattr(os, 'sched_getaffinity'):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
+    # Which of the cores this process may use is not known on macOS and Windows.
+    known = hasattr(os, 'sched_getaffinity')
+    cores = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
     return Schedule(
         gpus=gpus,
         batch_size=batch_size,
@@ -71,4 +55,6 @@ def plan_schedule(cfg: Config, images: int, gpus: int) -> Schedule:
         num_workers=max(1, min(4, cores // gpus)) if gpus else 1,
         lr=cfg.optim_wrapper.optimizer.lr * total / cfg.auto_scale_lr.base_batch_size,
         times=max(1, math.ceil(MIN_ITERATIONS / math.ceil(images / total))),
+        total=total,
+        devices=f'{gpus} GPU{"s" * (gpus > 1)}' if gpus else 'the CPU',
     )

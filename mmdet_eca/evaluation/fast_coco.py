@@ -1,11 +1,8 @@
 import warnings
-from collections.abc import Sequence
 from typing import Any
 from unittest import mock
 
 import numpy as np
-import pycocotools.mask as mask_util
-import torch
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
 from mmengine.fileio import dump, load
@@ -28,7 +25,7 @@ class FastCOCOeval(COCOeval):
     """
 
     def evaluate(self) -> None:
-        """Matches and accumulates, of the images and classes in ``params``.
+        """Matches and accumulates, for the images and classes in ``params``.
 
         Raises:
             UserError: If faster-coco-eval is not installed.
@@ -54,9 +51,9 @@ class FastCOCOeval(COCOeval):
         """Does nothing: :meth:`evaluate` has done it."""
 
     def _renumbered(self, coco: COCO) -> Any:
-        """What is to be evaluated, as faster-coco-eval takes it.
+        """Returns objects with ids as faster-coco-eval needs them: positive integers.
 
-        It knows no ids but positive integers, and takes others for none.
+        It takes others for none.
         """
         params = self.params
         images = {image: i for i, image in enumerate(params.imgIds, start=1)}
@@ -105,31 +102,8 @@ class FastCocoMetric(CocoMetric):
         _faster_coco_eval()  # missing: before the training, not after its first epoch
         super().__init__(*args, **kwargs)
 
-    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keeps a batch's detections, the masks as run lengths.
-
-        Args:
-            data_batch (dict): Not used.
-            data_samples (Sequence[dict]): What was found; masks of shape (n, H, W).
-        """
-        encoded = []
-        for sample in data_samples:
-            found = sample['pred_instances']
-            if isinstance(found.get('masks'), torch.Tensor):
-                masks = encode_masks(found['masks'].detach().cpu().numpy())
-                sample = dict(sample, pred_instances=dict(found.items(), masks=masks))
-            encoded.append(sample)
-        super().process(data_batch, encoded)
-
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Evaluates what was kept.
-
-        Args:
-            results (list): The image and its detections, for each image.
-
-        Returns:
-            dict: The figures by their names, those of ``CocoMetric``.
-        """
+        """Evaluates as ``CocoMetric`` does: images and detections to figures."""
         kept: dict[str, Any] = {}
 
         def write(content: Any, path: str) -> None:
@@ -147,31 +121,3 @@ class FastCocoMetric(CocoMetric):
             load=lambda path: kept[path] if path in kept else load(path),
         ):
             return super().compute_metrics(results)
-
-
-def encode_masks(masks: np.ndarray) -> list[dict[str, Any]]:
-    """Encodes masks as ``pycocotools.mask.encode`` does, in a third of its time.
-
-    The runs go down the columns, of which an object fills a part; only these are
-    read.
-
-    Args:
-        masks (numpy.ndarray): Masks of shape (n, H, W), bool or uint8 of 0 and 1.
-
-    Returns:
-        list[dict]: ``size`` and ``counts``, which are bytes, of each.
-    """
-    height, width = masks.shape[1:]
-    encoded = []
-    for mask in masks.view(np.uint8):
-        columns = np.flatnonzero(mask.max(axis=0))
-        first, last = (columns[0], columns[-1]) if len(columns) else (0, -1)
-        # Nothing before and behind, so that runs of the object begin and end inside.
-        pixels = np.pad(mask[:, first : last + 1].T.ravel(), 1)
-        ends = np.flatnonzero(pixels[1:] != pixels[:-1]) + first * height
-        runs = np.diff(ends, prepend=0, append=height * width).tolist()
-        if runs[-1] == 0:  # the last pixel is the object's
-            runs.pop()
-        rle = dict(size=[height, width], counts=runs)
-        encoded.append(mask_util.frPyObjects(rle, height, width))
-    return encoded

@@ -43,12 +43,12 @@ class ActivationMap(NamedTuple):
 def activation_maps(
     detector: BaseDetector, data: dict, number: int, method: str
 ) -> tuple[InstanceData, list[ActivationMap]]:
-    """Class-activation maps of the detections with the highest scores in an image.
+    """Explains the detections with the highest scores in an image.
 
-    The map is that of the neck's output which the detection comes from. What is
-    explained is the logit of the score, computed by the detector's own prediction
-    from these outputs: of a two-stage detector its second stage on the fixed proposal,
-    of a one-stage detector the location that the detection comes from.
+    A map belongs to the neck's output which the detection comes from. It explains the
+    logit of the score, computed by the detector's own prediction from these outputs: in
+    a two-stage detector by its second stage on the fixed proposal, in a one-stage
+    detector at the location that the detection comes from.
 
     Args:
         detector (BaseDetector): In evaluation mode.
@@ -97,7 +97,7 @@ def require_grad_cam(method: str) -> type:
 
 
 class _Scores(nn.Module):
-    """The logits of a detector's scores, as a function of one of its feature maps.
+    """Computes the logits of a detector's scores from one of its feature maps.
 
     Args:
         detector (BaseDetector): The detector.
@@ -134,7 +134,7 @@ class _Scores(nn.Module):
         self.level = int(np.argmax(sums))
 
     def forward(self, image: Tensor) -> Tensor:
-        """The logits of the detections' scores, shape (1, n), of the same image."""
+        """Returns the logits of the scores, shape (1, n), of the same image."""
         features = [feature.clone() for feature in self.features]
         features[self.level] = self.watched(features[self.level].requires_grad_())
         return self._logits(features)

@@ -25,7 +25,7 @@ class Compared(NamedTuple):
     right: list[bool | None]
 
     def only_here(self) -> dict[bool | None, int]:
-        """Numbers of those that the other has not: right, wrong and unknown (None)."""
+        """Counts those that the other has not: right, wrong and unknown (None)."""
         verdicts = [r for r, shared in zip(self.right, self.shared) if not shared]
         return {value: verdicts.count(value) for value in VERDICTS}
 
@@ -37,17 +37,14 @@ def compare(
     ignored: np.ndarray,
     iou: float = 0.5,
 ) -> tuple[Compared, Compared]:
-    """Puts the detections of two detectors in an image side by side.
+    """Compares the detections of two detectors in an image.
 
     Args:
         first (InstanceData): Objects found by one detector, see :mod:`.inputs`.
         second (InstanceData): Objects found by the other.
-        truth (InstanceData, optional): What is annotated.
+        truth (InstanceData, optional): The annotated objects.
         ignored (np.ndarray): Boxes of ignored regions, shape (m, 4).
         iou (float): From which overlap on two boxes of a class are the same.
-
-    Returns:
-        tuple[Compared, Compared]: Of the first and of the second.
     """
     partners = match(first, second, iou)
     has_partner = np.isin(np.arange(len(second)), partners)
@@ -60,13 +57,8 @@ def compare(
 def match(found: InstanceData, others: InstanceData, iou: float = 0.5) -> np.ndarray:
     """Pairs objects of the same class, each with at most one, as COCO does.
 
-    In the order of their scores, each takes the one that it overlaps most of those
-    that are left, if the overlap is at least ``iou``.
-
-    Args:
-        found (InstanceData): n objects in descending order of scores.
-        others (InstanceData): m objects.
-        iou (float): Lowest intersection over union.
+    In the order of their scores, each of n objects takes the one of m others that it
+    overlaps most of those that are left, if the overlap is at least ``iou``.
 
     Returns:
         np.ndarray: Index of the other one, or -1, shape (n,).
@@ -74,12 +66,11 @@ def match(found: InstanceData, others: InstanceData, iou: float = 0.5) -> np.nda
     overlaps = _overlaps(found.bboxes, others.bboxes, 'iou')
     overlaps[found.labels[:, None] != others.labels] = -1
     partners = np.full(len(found), -1)
-    if len(others):
-        for index, row in enumerate(overlaps):
-            best = int(row.argmax())
-            if row[best] >= iou:
-                partners[index] = best
-                overlaps[:, best] = -1
+    for index, row in enumerate(overlaps if len(others) else ()):
+        best = int(row.argmax())
+        if row[best] >= iou:
+            partners[index] = best
+            overlaps[:, best] = -1
     return partners
 
 
@@ -97,7 +88,7 @@ def _verdicts(
 
 
 def _overlaps(boxes: np.ndarray, others: np.ndarray, mode: str) -> np.ndarray:
-    """Overlaps (n, m) of boxes (n, 4) with others (m, 4)."""
+    """Returns the overlaps (n, m) of boxes (n, 4) with others (m, 4)."""
     tensors = (torch.from_numpy(array).double() for array in (boxes, others))
     overlaps: np.ndarray = bbox_overlaps(*tensors, mode=mode).numpy()
     return overlaps

@@ -20,24 +20,20 @@ def draw_gates(gates: Gates, out_file: str) -> None:
     the spread over images.
 
     Args:
-        gates (Gates): Of some images.
+        gates (Gates): The weights on some images.
         out_file (str): The picture to write.
     """
     layers = _last_of_stages([layer.name for layer in gates.layers])
-    with figure(
-        out_file,
-        panels=2 * len(layers),
-        size=(15, 1 + 2.6 * len(layers)),
-        legend_outside=True,
-        columns=2,
-    ) as panels:
-        for row, layer in enumerate(layers):
-            left, right = panels[2 * row : 2 * row + 2]
+    size = (15, 1 + 2.6 * len(layers))
+    with figure(out_file, 2 * len(layers), size, legend_outside=True, columns=2) as (
+        panels
+    ):
+        for left, right, layer in zip(panels[::2], panels[1::2], layers):
             _draw_classes(left, gates, layer)
             _draw_sorted(right, gates.weights[layer])
             name, kind, has_gate = gates.layers[layer]
-            what = '' if has_gate else ', which has no gate: closest factor a channel'
-            left.set_title(f'{name}: {kind}{what}', fontsize='medium', loc='left')
+            note = '' if has_gate else ', which has no gate: closest factor a channel'
+            left.set_title(f'{name}: {kind}{note}', fontsize='medium', loc='left')
             left.set_ylabel('weight of the channel')
             low, high = left.get_ylim()
             middle, half = (low + high) / 2, max((high - low) / 2, 0.005)
@@ -61,9 +57,8 @@ def draw_variations(gates: Gates, out_file: str) -> None:
     names = [layer.name.removeprefix('backbone.') for layer in gates.layers]
     variations = gates.variations()
     places = np.arange(len(names))
-    with figure(
-        out_file, panels=1, size=(4 + 0.45 * len(names), 5), legend_outside=True
-    ) as (panel,):
+    size = (4 + 0.45 * len(names), 5)
+    with figure(out_file, 1, size, legend_outside=True) as (panel,):
         for offset, (part, label, color) in zip((-0.27, 0, 0.27), parts):
             shares = [100 * getattr(value, part) for value in variations]
             panel.bar(places + offset, shares, width=0.27, label=label, color=color)
@@ -78,7 +73,7 @@ def draw_variations(gates: Gates, out_file: str) -> None:
 
 
 def _last_of_stages(names: Sequence[str]) -> list[int]:
-    """Indices of the last layer of each stage, such as 'backbone.layer1'.
+    """Returns the indices of the last layer of each stage, such as 'backbone.layer1'.
 
     Parts other than the backbone have one stage a layer.
     """
@@ -90,8 +85,7 @@ def _last_of_stages(names: Sequence[str]) -> list[int]:
 
 
 def _draw_classes(panel: Any, gates: Gates, layer: int) -> None:
-    means = gates.class_means(layer)
-    weights = gates.weights[layer]
+    means, weights = gates.class_means(layer), gates.weights[layer]
     counts = gates.present.sum(0)
     drawn = sorted(means, key=lambda label: -counts[label])[:_MOST_LINES]
     channels = np.arange(weights.shape[1])
@@ -129,4 +123,4 @@ def _draw_constant(panel: Any, weights: np.ndarray) -> None:
 
 
 def _images(count: int) -> str:
-    return f'{count} image' if count == 1 else f'{count} images'
+    return f'{count} image{"" if count == 1 else "s"}'

@@ -28,7 +28,7 @@ class Layer(NamedTuple):
         name (str): Its place, such as 'backbone.layer1.0'.
         kind (str): Its class.
         has_gate (bool): Whether it weighs each channel by one number. If not, its
-            weights are the factors that come closest to what it does.
+            weights are the factors that come closest to its output.
     """
 
     name: str
@@ -65,9 +65,9 @@ class Gates:
 
     Attributes:
         layers (list[Layer]): In the order in which the detector holds them.
-        weights (list[np.ndarray]): One a layer, shape (images, C).
+        weights (list[np.ndarray]): One of shape (images, C) for each layer.
         present (np.ndarray): Whether an image has a class, shape (images, classes).
-        class_names (Sequence[str]): Of the classes.
+        class_names (Sequence[str]): Names of the classes.
     """
 
     layers: list[Layer]
@@ -76,14 +76,14 @@ class Gates:
     class_names: Sequence[str]
 
     def class_means(self, layer: int) -> dict[int, np.ndarray]:
-        """Means (C,) over the images that have a class, by the class's number."""
+        """Returns means (C,) over the images that have a class, by its number."""
         return {
             int(label): self.weights[layer][self.present[:, label]].mean(0)
             for label in np.flatnonzero(self.present.any(0))
         }
 
     def variations(self) -> list[GateVariation]:
-        """The variation of each layer."""
+        """Returns the variation of each layer."""
         return [
             gate_variation(weights, list(self.class_means(layer).values()))
             for layer, weights in enumerate(self.weights)
@@ -91,7 +91,7 @@ class Gates:
 
 
 def attention_layers(detector: BaseDetector) -> dict[Layer, nn.Module]:
-    """The attention layers of a detector, of which the weights can be shown.
+    """Returns the attention layers of a detector whose weights can be shown.
 
     Raises:
         UserError: If there are none.
@@ -101,7 +101,10 @@ def attention_layers(detector: BaseDetector) -> dict[Layer, nn.Module]:
         if isinstance(module, (AttentionLayer, NonLocal2d)):
             place, _, own_name = name.rpartition('.')
             name = name if own_name.isdigit() else place
-            layers[Layer(name, type(module).__name__, _has_gate(module))] = module
+            has_gate = isinstance(module, (ChannelAttention, GSoP)) or (
+                isinstance(module, GatherExcite) and module.extent is None
+            )
+            layers[Layer(name, type(module).__name__, has_gate)] = module
     if layers:
         return layers
     reason = 'it has no attention layer'
@@ -146,8 +149,8 @@ def constant_gates(
 ) -> Iterator[None]:
     """Fixes every gate at its mean over images, for as long as the context lasts.
 
-    What the detector is worth then, it is worth without looking at the image as a
-    whole: a constant of a channel could be folded into the norm before it.
+    A constant of a channel could be folded into the norm before it, so the AP that is
+    left is that of a detector which does not look at the image as a whole.
 
     Args:
         detector (BaseDetector): The detector.
@@ -158,9 +161,8 @@ def constant_gates(
     Raises:
         UserError: If a layer has no gate, or nothing was recorded of it.
     """
-    layers = attention_layers(detector)
     constants: dict[nn.Module, Tensor] = {}
-    for layer, module in layers.items():
+    for layer, module in attention_layers(detector).items():
         if not layer.has_gate:
             raise UserError(
                 f'{layer.name}, {layer.kind}, has no gate for each channel that could '
@@ -191,9 +193,9 @@ def _hooks(hooks: Mapping[nn.Module, Callable]) -> Iterator[None]:
 
 @torch.no_grad()
 def channel_weights(module: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """The factors by which a layer rescales the channels.
+    """Computes the factors by which a layer rescales the channels.
 
-    Of a member of ECA's family it is the gate, Equation (1) of ECA-Net. Of other layers
+    For a layer of ECA's family this is the gate, Equation (1) of ECA-Net. For others
     it is the factor w that makes ``|y - w x|`` smallest over the positions, which is
     the gate if there is one for each channel.
 
@@ -213,26 +215,21 @@ def channel_weights(module: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 def gate_variation(
     weights: np.ndarray, class_means: Sequence[np.ndarray] = ()
 ) -> GateVariation:
-    """How far weights are from one constant.
+    """Computes how far weights are from one constant.
 
     Args:
         weights (np.ndarray): Shape (images, C). Channels with a NaN are left out.
         class_means (Sequence[np.ndarray]): One of shape (C,) for each class.
-
-    Returns:
-        GateVariation: Its parts.
     """
     known = ~np.isnan(weights).any(0)
     weights = weights[:, known].astype(np.float64)
     mean = weights.mean()
-    classes = 0.0
-    if len(class_means):
-        by_class = np.stack(class_means)[:, known].astype(np.float64)
-        classes = np.sqrt(by_class.var(0).mean())
+    # Without classes 0, as of one class.
+    by_class = np.stack(class_means or [np.zeros(len(known))])[:, known]
     deviations = (
         weights.mean(0).std(),
         np.sqrt(weights.var(0).mean()),
-        classes,
+        np.sqrt(by_class.astype(np.float64).var(0).mean()),
         weights.std(),
     )
     return GateVariation(float(mean), *(float(part / mean) for part in deviations))
@@ -243,30 +240,24 @@ def stack_gates(
     labels: Sequence[np.ndarray],
     class_names: Sequence[str],
 ) -> Gates:
-    """Puts together what was recorded of images, one at a time.
+    """Stacks the weights that were recorded of images, one at a time.
 
     Args:
-        images (Sequence[dict]): What :func:`recorded_gates` gave for each image.
+        images (Sequence[dict]): The result of :func:`recorded_gates` for each image.
         labels (Sequence[np.ndarray]): Numbers of the classes in each image.
         class_names (Sequence[str]): Names of all classes.
 
     Returns:
         Gates: Weights of layers that ran several times in an image are averaged.
+            Layers that did not run in every image, such as those of a mask head
+            without objects, are left out.
     """
     present = np.zeros((len(images), len(class_names)), dtype=bool)
     for image, found in enumerate(labels):
         present[image, found] = True
-    # A layer of a part that images passed by, such as a mask head without objects, is
-    # left out.
     layers = [layer for layer in images[0] if all(image[layer] for image in images)]
     weights = [
         np.stack([np.concatenate(image[layer]).mean(0) for image in images])
         for layer in layers
     ]
     return Gates(layers, weights, present, class_names)
-
-
-def _has_gate(module: nn.Module) -> bool:
-    if isinstance(module, GatherExcite):
-        return module.extent is None
-    return isinstance(module, (ChannelAttention, GSoP))

@@ -5,7 +5,7 @@ Objects, detected or annotated, are MMDetection's ``InstanceData`` as arrays: ``
 are in descending order, or ones if annotated.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,10 @@ from mmcv.transforms import Compose
 from mmdet.models.detectors import BaseDetector
 from mmdet.registry import DATASETS
 from mmdet.structures.bbox import get_box_tensor
-from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
+from tqdm import tqdm
 
 from ..errors import UserError
 from ..training.config import innermost_datasets
@@ -29,7 +30,7 @@ class Input:
 
     Attributes:
         path (str): The file.
-        data (dict): What the test pipeline has made of it.
+        data (dict): The result of the test pipeline.
         truth (InstanceData, optional): The annotated objects; None if nothing is known.
         ignored (np.ndarray): Boxes of regions in which a detection is neither right
             nor wrong, such as crowds, shape (m, 4).
@@ -41,45 +42,27 @@ class Input:
     ignored: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
 
 
-class Inputs:
-    """Images in a row, each of which is read when its turn comes.
+def read_images(detector: BaseDetector, paths: Sequence[str]) -> Iterator[Input]:
+    """Reads images without annotations by a detector's test pipeline.
 
-    Args:
-        read (Callable): Gives the image that belongs to a place.
-        places (Sequence): Of the images: paths, or indices in a data set.
+    Raises:
+        UserError: If its config has no data set for tests or validation.
     """
-
-    def __init__(self, read: Callable[[Any], Input], places: Sequence[Any]) -> None:
-        self.read = read
-        self.places = places
-
-    def __len__(self) -> int:
-        """How many images there are."""
-        return len(self.places)
-
-    def __iter__(self) -> Iterator[Input]:
-        """Reads one after the other."""
-        return map(self.read, self.places)
-
-
-def read_images(detector: BaseDetector, paths: Sequence[str]) -> Inputs:
-    """Images of which nothing is known, by a detector's test pipeline."""
-    pipeline = Compose(get_test_pipeline_cfg(detector.cfg))
-    return Inputs(
-        lambda path: Input(path, pipeline(dict(img_path=path, img_id=0))), paths
+    (dataset, *_) = _test_datasets(detector.cfg)
+    pipeline = Compose(dataset.pipeline)
+    return (
+        Input(path, pipeline(dict(img_path=path, img_id=0)))
+        for path in _with_progress(paths)
     )
 
 
-def read_dataset(detector: BaseDetector, max_images: int) -> Inputs:
-    """The first images of the data set for tests in a detector's config.
+def read_dataset(detector: BaseDetector, max_images: int) -> Iterator[Input]:
+    """Reads the first images of the data set for tests in a detector's config.
 
     Raises:
         UserError: If the config has no such data set, or it has no images.
     """
-    loader = detector.cfg.get('test_dataloader')
-    if loader is None:
-        raise UserError('--data: the config has no test_dataloader; name images')
-    configs = innermost_datasets(loader.dataset)
+    configs = _test_datasets(detector.cfg)
     try:
         datasets = [DATASETS.build(dict(config, test_mode=True)) for config in configs]
     except FileNotFoundError as error:
@@ -90,7 +73,21 @@ def read_dataset(detector: BaseDetector, max_images: int) -> Inputs:
     places = [(dataset, index) for dataset in datasets for index in range(len(dataset))]
     if not places:
         raise UserError("--data: the config's data set for tests has no images")
-    return Inputs(_annotated, places[:max_images])
+    return map(_annotated, _with_progress(places[:max_images]))
+
+
+def _with_progress(places: Sequence) -> Iterable:
+    return tqdm(places, 'images', unit='image', disable=len(places) < 2)
+
+
+def _test_datasets(cfg: Config) -> list[Config]:
+    """Returns the data sets for tests; where the config has none, for validation."""
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
+    if loader is None:
+        raise UserError(
+            'the config has no test_dataloader, whose pipeline prepares the images'
+        )
+    return list(innermost_datasets(loader.dataset))
 
 
 def _annotated(place: tuple[Any, int]) -> Input:
@@ -103,25 +100,24 @@ def _annotated(place: tuple[Any, int]) -> Input:
     scale = np.tile(sample.metainfo.get('scale_factor', (1.0, 1.0)), 2)
     annotated = Input(sample.img_path, data)
     if 'bboxes' in sample.get('gt_instances', ()):
-        annotated.truth = as_arrays(sample.gt_instances, scale)
+        annotated.truth = _as_arrays(sample.gt_instances, scale)
     if 'bboxes' in sample.get('ignored_instances', ()):
-        annotated.ignored = as_arrays(sample.ignored_instances, scale).bboxes
+        annotated.ignored = _as_arrays(sample.ignored_instances, scale).bboxes
     return annotated
 
 
 @torch.no_grad()
 def detect(detector: BaseDetector, data: dict) -> InstanceData:
-    """What a detector finds in an image, in descending order of scores.
+    """Detects the objects in an image, in descending order of scores.
 
     Raises:
-        UserError: If it predicts no boxes.
+        UserError: If the detector predicts no boxes.
     """
-    sample = detector.test_step(pseudo_collate([data]))[0]
-    return found_in(sample.pred_instances)
+    return found_in(detector.test_step(pseudo_collate([data]))[0].pred_instances)
 
 
 def found_in(instances: InstanceData) -> InstanceData:
-    """Predicted instances as arrays, whose order is kept.
+    """Returns predicted instances as arrays, in the same order.
 
     Raises:
         UserError: If there are no boxes.
@@ -130,14 +126,13 @@ def found_in(instances: InstanceData) -> InstanceData:
         raise UserError(
             'this detector predicts no boxes with scores, which is what can be shown'
         )
-    return as_arrays(instances)
+    return _as_arrays(instances)
 
 
-def as_arrays(instances: InstanceData, scale: Any = 1) -> InstanceData:
-    """Boxes, divided by ``scale``, labels and scores of instances as arrays."""
+def _as_arrays(instances: InstanceData, scale: Any = 1) -> InstanceData:
+    """Returns boxes, divided by ``scale``, labels and scores as arrays."""
     bboxes = get_box_tensor(instances.bboxes)
     scores = instances.get('scores', torch.ones(len(bboxes)))
-    arrays = InstanceData(bboxes=bboxes, labels=instances.labels, scores=scores)
-    arrays = arrays.numpy()
+    arrays = InstanceData(bboxes=bboxes, labels=instances.labels, scores=scores).numpy()
     arrays.bboxes = arrays.bboxes / scale
     return arrays

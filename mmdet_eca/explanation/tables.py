@@ -24,8 +24,7 @@ def tell_gates(gates: Gates, path: str) -> str:
     names = [f'mean of class {gates.class_names[label]}' for label in labels]
     channels = (
         [
-            gates.layers[layer].name,
-            channel,
+            *(gates.layers[layer].name, channel),
             *(weights[:, channel].mean(), weights[:, channel].std()),
             *(means[layer][label][channel] for label in labels),
         ]
@@ -65,11 +64,10 @@ def tell_maps(
         for index, item in enumerate(of_image)
     ]
     _write(path, ['image', *_COLUMNS, 'level', 'heat in the box'], rows)
-    shares = np.array([row[-1] for row in rows])
-    known = shares[~np.isnan(shares)]
+    known = [row[-1] for row in rows if not np.isnan(row[-1])]
     line = f'{len(rows)} class-activation maps of {len(maps)} images'
-    if len(known):
-        line += f'; {100 * known.mean():.0f} % of the heat is in the box on average'
+    if known:
+        line += f'; {100 * np.mean(known):.0f} % of the heat is in the box on average'
     if len(known) < len(rows):
         line += f'; {len(rows) - len(known)} have no heat'
     return line
@@ -84,9 +82,7 @@ def tell_differences(
     names = ('plain', 'with attention')
     detections = (
         [
-            image,
-            name,
-            *_detection(side.found, index, class_names),
+            *(image, name, *_detection(side.found, index, class_names)),
             'both' if side.shared[index] else 'only here',
             VERDICTS[side.right[index]],
         ]
@@ -103,15 +99,13 @@ def tell_differences(
         known = any(None not in side.right for side in sides if len(side.found))
         found = sum(len(side.found) for side in sides)
         only_here = sum(sum(count.values()) for count in counts)
-        right, wrong = (sum(count[v] for count in counts) for v in (True, False))
-        verdicts = (str(right), str(wrong)) if known else ('-', '-')
-        rows.append([name, str(found), str(only_here), *verdicts])
+        verdicts = [sum(count[v] for count in counts) for v in (True, False)]
+        shown = [str(count) if known else '-' for count in verdicts]
+        rows.append([name, str(found), str(only_here), *shown])
     return text_table(rows, f'detections in {len(differences)} images')
 
 
-def _detection(
-    found: InstanceData, index: int, class_names: Sequence[str]
-) -> list[str | float]:
+def _detection(found: InstanceData, index: int, class_names: Sequence[str]) -> list:
     name = class_names[found.labels[index]]
     return [name, found.scores[index], *found.bboxes[index]]
 

@@ -13,7 +13,7 @@ from mmcv.transforms import Compose
 from mmdet.models.detectors import BaseDetector
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_overlaps
-from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
@@ -21,6 +21,8 @@ from mmengine.structures import InstanceData
 from tqdm import tqdm
 
 from ..errors import UserError
+from ..training.config import innermost_datasets
+from .detectors import ExportableDetector
 from .onnx_detector import OnnxDetector
 
 # More would be another result, not the same one in another order of sums.
@@ -36,11 +38,11 @@ TIMED_IMAGES, ROUNDS = 20, 3
 
 @dataclass
 class Checked:
-    """How far two detectors differ, and how long each takes.
+    """The differences between two detectors, and the time that each takes.
 
     Attributes:
-        images (int): How many were compared.
-        detections (int): torch's.
+        images (int): Number of images.
+        detections (int): Number of torch's detections.
         unmatched (int): Detections that only one of both has.
         boxes (float): The largest difference of a coordinate, in pixels.
         scores (float): The largest difference of a score.
@@ -48,7 +50,7 @@ class Checked:
             one's, if there are masks.
         torch_ms (float): Median time of an image with torch, in milliseconds.
         onnx_ms (float): The same with onnxruntime.
-        threads (int): How many each of them used.
+        threads (int): Number of threads of each.
     """
 
     images: int = 0
@@ -72,7 +74,7 @@ class Checked:
         )
 
     def differences(self) -> str:
-        """The largest ones, in one line."""
+        """Describes the largest differences in one line."""
         masks = ''
         if self.mask_iou is not None:
             masks = f'smallest IoU of masks {self.mask_iou:.4f}, '
@@ -82,11 +84,13 @@ class Checked:
         )
 
 
-def check(model: BaseDetector, detector: OnnxDetector, paths: Sequence[str]) -> Checked:
-    """Compares what both find in images, and measures both beside each other.
+def check(
+    module: ExportableDetector, detector: OnnxDetector, paths: Sequence[str]
+) -> Checked:
+    """Compares the results of both on images, and measures both beside each other.
 
     Args:
-        model (BaseDetector): The detector in torch.
+        module (ExportableDetector): The detector in torch.
         detector (OnnxDetector): The same, exported.
         paths (Sequence[str]): Images; random ones of two sizes, if there are none.
 
@@ -94,17 +98,13 @@ def check(model: BaseDetector, detector: OnnxDetector, paths: Sequence[str]) -> 
         UserError: If an image cannot be read, or the results differ by more than
             rounding; the message has the largest differences.
     """
-    pipeline = Compose(
-        [dict(type='mmdet.LoadImageFromNDArray')]
-        + [
-            step
-            for step in get_test_pipeline_cfg(model.cfg)[1:]
-            if step.type != 'LoadAnnotations'
-        ]
-    )
+    model, flag = module.model, 'color' if module.channels == 3 else 'grayscale'
+    steps = [s for s in test_pipeline(model.cfg)[1:] if s.type != 'LoadAnnotations']
+    pipeline = Compose([dict(type='mmdet.LoadImageFromNDArray'), *steps])
     checked, times = Checked(threads=torch.get_num_threads()), []
+    images = (_read(path, flag) for path in paths)
     for pixels in tqdm(
-        map(_read, paths) if paths else _random_images(),
+        images if paths else _random_images(module.channels),
         'compared with torch',
         len(paths) or 2,
         unit='image',
@@ -137,7 +137,7 @@ def compare(
     Args:
         ours (InstanceData): torch's ``pred_instances``.
         theirs (InstanceData): onnxruntime's.
-        checked (Checked): What to add to.
+        checked (Checked): Gets the differences.
         score_threshold (float): Detections this near to it may be of only one.
     """
     checked.images += 1
@@ -209,17 +209,32 @@ def evaluate(
     return {name: (ours[name], theirs[name]) for name in ours}
 
 
-def _read(path: str) -> np.ndarray:
-    pixels = mmcv.imread(path)
+def test_pipeline(cfg: Config) -> list[Config]:
+    """Returns the pipeline of the data set for tests, or else for validation.
+
+    Raises:
+        UserError: If the config has neither.
+    """
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
+    if loader is None:
+        raise UserError(
+            'the config has no test_dataloader, whose pipeline prepares the images'
+        )
+    pipeline: list[Config] = next(innermost_datasets(loader.dataset))['pipeline']
+    return pipeline
+
+
+def _read(path: str, flag: str) -> np.ndarray:
+    pixels = mmcv.imread(path, flag)
     if pixels is None:
         raise UserError(f'{path} is no image that can be read: leave it out')
     return pixels
 
 
-def _random_images() -> list[np.ndarray]:
-    """Coarse patterns, upright and across: shapes more than noise."""
+def _random_images(channels: int) -> list[np.ndarray]:
+    """Draws coarse patterns, upright and across: shapes more than noise."""
     random = np.random.default_rng(0)
     return [
-        mmcv.imresize(random.integers(0, 256, (*cells, 3), dtype=np.uint8), size)
+        mmcv.imresize(random.integers(0, 256, (*cells, channels), dtype=np.uint8), size)
         for cells, size in (((12, 16), (640, 480)), ((16, 11), (427, 640)))
     ]

@@ -5,9 +5,10 @@ in Python, which no exporter can follow. Here its parts (backbone, neck, heads, 
 generators, box coders, test settings) are called in the order of its code.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmcv.ops import RoIAlign
@@ -30,31 +31,58 @@ from torch.nn import functional as F
 from ..errors import UserError
 from .operators import largest, nms, roi_align
 
+Features = tuple[Tensor, ...]  # of the neck's levels
+Size = tuple[Any, Any]  # height and width in pixels, which an exporter follows
+
+
+class Kind(NamedTuple):
+    """The way from the neck's features to detections, for a type of detector.
+
+    Attributes:
+        detect (Callable): Takes the detector, its neck's features and the image's
+            height and width; returns a tensor for each output.
+        outputs (tuple[str]): The outputs' names.
+        lowest_opset (int): The first version of ONNX's operators that is enough.
+        reason (str): The operator, or the form of one, that came with that version.
+    """
+
+    detect: Callable
+    outputs: tuple[str, ...] = ('boxes', 'scores', 'labels')
+    lowest_opset: int = 16
+    reason: str = "RoiAlign's coordinate_transformation_mode"
+
 
 class ExportableDetector(nn.Module):
-    """What all kinds of detectors begin with.
+    """A detector that exporters can follow, from the image to boxes and masks.
 
     Args:
         model (BaseDetector): A RetinaNet, Faster R-CNN or Mask R-CNN of MMDetection,
             in evaluation mode.
         raw (bool): Whether the input is the image as it is read from a file.
-    """
 
-    output_names: tuple[str, ...] = ('boxes', 'scores', 'labels')
-    lowest_opset = 16
-    lowest_opset_has = "RoiAlign's coordinate_transformation_mode"
+    Attributes:
+        kind (Kind): The computation after the neck.
+        channels (int): Channels C of the image: 3, or 1 of grey images.
+        swaps_channels (bool): Whether the network takes RGB of a BGR image.
+    """
 
     def __init__(self, model: BaseDetector, raw: bool) -> None:
         super().__init__()
         self.model = model
         self.raw = raw
+        self.kind = KINDS[type(model)]
+        convs = (m for m in model.backbone.modules() if isinstance(m, nn.Conv2d))
+        self.channels = next(convs).in_channels
+        settings = model.cfg.model.get('data_preprocessor') or {}
+        swaps = settings.get('bgr_to_rgb') or settings.get('rgb_to_bgr')
+        self.swaps_channels = bool(swaps)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Detects the objects in one image.
 
         Args:
-            image (Tensor): Normalised, of shape (1, 3, H, W). If ``raw``, uint8 of
-                shape (H, W, 3), with the channels as the config's pipeline reads
+            image (Tensor): Normalised, of shape (1, C, H, W). If ``raw``, uint8 of
+                shape (H, W, C), with the channels as the config's pipeline reads
                 them.
 
         Returns:
@@ -63,104 +91,77 @@ class ExportableDetector(nn.Module):
             (D,) and, of Mask R-CNN, masks (D, h, w): the probability that a cell
             of the box is the object.
         """
-        image = self.normalise(image) if self.raw else image
-        size = image.shape[2], image.shape[3]
-        return self.detect(self.model.extract_feat(self.pad(image)), size)
-
-    def normalise(self, image: Tensor) -> Tensor:
-        """As ``model.data_preprocessor``: (H, W, 3) uint8 to (1, 3, H, W) float."""
+        # As model.data_preprocessor, whose padding an exporter takes for a constant.
         preprocessor = self.model.data_preprocessor
-        image = image.permute(2, 0, 1)[None]
-        if preprocessor._channel_conversion:
-            image = image.flip(1)
-        image = image.float()
-        if hasattr(preprocessor, 'mean'):
-            image = (image - preprocessor.mean) / preprocessor.std
-        return image
-
-    def pad(self, image: Tensor) -> Tensor:
-        """Pads (1, 3, H, W) right and below, as ``model.data_preprocessor`` does."""
-        preprocessor = self.model.data_preprocessor
-        divisor = preprocessor.pad_size_divisor
-        if divisor == 1:
-            return image
+        if self.raw:
+            image = image.permute(2, 0, 1)[None]
+            image = (image.flip(1) if self.swaps_channels else image).float()
+            if hasattr(preprocessor, 'mean'):
+                image = (image - preprocessor.mean) / preprocessor.std
         height, width = image.shape[2], image.shape[3]
-        right = (width + divisor - 1) // divisor * divisor - width
-        bottom = (height + divisor - 1) // divisor * divisor - height
-        return F.pad(image, (0, right, 0, bottom), value=preprocessor.pad_value)
-
-    def detect(
-        self, features: tuple[Tensor, ...], size: tuple[Any, Any]
-    ) -> tuple[Tensor, ...]:
-        """Detections from the neck's features; ``size`` is (H, W) of the image."""
-        raise NotImplementedError
-
-
-class ExportableRetinaNet(ExportableDetector):
-    """From the image to boxes, scores and labels."""
-
-    lowest_opset = 12
-    lowest_opset_has = 'Min of whole numbers'
-
-    def detect(
-        self, features: tuple[Tensor, ...], size: tuple[Any, Any]
-    ) -> tuple[Tensor, ...]:
-        """As ``BaseDenseHead.predict``."""
-        head, cfg = self.model.bbox_head, self.model.bbox_head.test_cfg
-        boxes, scores, labels, _ = candidates(head, features, size, cfg)
-        return suppress_boxes(boxes, scores, labels, labels, cfg)
+        divisor = preprocessor.pad_size_divisor
+        if divisor > 1:
+            right, bottom = (
+                (side + divisor - 1) // divisor * divisor - side
+                for side in (width, height)
+            )
+            value = preprocessor.pad_value
+            image = F.pad(image, (0, right, 0, bottom), value=value)
+        features = self.model.extract_feat(image)
+        found: tuple[Tensor, ...] = self.kind.detect(
+            self.model, features, (height, width)
+        )
+        return found
 
 
-class ExportableFasterRCNN(ExportableDetector):
-    """From the image to boxes, scores and labels."""
-
-    def detect(
-        self, features: tuple[Tensor, ...], size: tuple[Any, Any]
-    ) -> tuple[Tensor, ...]:
-        """As ``TwoStageDetector.predict`` with ``StandardRoIHead``."""
-        rpn_head, cfg = self.model.rpn_head, self.model.test_cfg.rpn
-        boxes, scores, labels, levels = candidates(rpn_head, features, size, cfg)
-        rois, *_ = suppress_boxes(boxes, scores, labels, levels, cfg)
-        head, cfg = self.model.roi_head.bbox_head, self.model.test_cfg.rcnn
-        pooled = extract(self.model.roi_head.bbox_roi_extractor, features, rois)
-        logits, deltas = head(pooled)
-        scores = logits.softmax(-1)[:, :-1]
-        boxes = clip(head.bbox_coder.decode(rois, deltas), size, head)
-        boxes = boxes.reshape(-1, 1 if head.reg_class_agnostic else head.num_classes, 4)
-        roi, label = (scores > cfg.score_thr).nonzero(as_tuple=True)
-        box = torch.zeros_like(label) if head.reg_class_agnostic else label
-        scores = scores[roi, label]
-        boxes = boxes[roi, box]
-        keep = nms(boxes, scores, label, cfg.nms.iou_threshold, cfg.max_per_img)
-        return boxes[keep], scores[keep], label[keep]
+def detect_one_stage(
+    model: BaseDetector, features: Features, size: Size
+) -> tuple[Tensor, ...]:
+    """Computes what ``BaseDenseHead.predict`` does."""
+    cfg = model.bbox_head.test_cfg
+    boxes, scores, labels, _ = candidates(model.bbox_head, features, size, cfg)
+    return suppress_boxes(boxes, scores, labels, labels, cfg)
 
 
-class ExportableMaskRCNN(ExportableFasterRCNN):
-    """From the image to boxes, scores, labels and masks."""
+def detect_two_stage(
+    model: BaseDetector, features: Features, size: Size
+) -> tuple[Tensor, ...]:
+    """Computes what ``TwoStageDetector.predict`` with ``StandardRoIHead`` does."""
+    cfg = model.test_cfg.rpn
+    boxes, scores, labels, levels = candidates(model.rpn_head, features, size, cfg)
+    rois, *_ = suppress_boxes(boxes, scores, labels, levels, cfg)
+    head, cfg = model.roi_head.bbox_head, model.test_cfg.rcnn
+    logits, deltas = head(extract(model.roi_head.bbox_roi_extractor, features, rois))
+    scores = logits.softmax(-1)[:, :-1]
+    boxes = clip(head.bbox_coder.decode(rois, deltas), size, head)
+    boxes = boxes.reshape(-1, 1 if head.reg_class_agnostic else head.num_classes, 4)
+    roi, label = (scores > cfg.score_thr).nonzero(as_tuple=True)
+    scores = scores[roi, label]
+    boxes = boxes[roi, torch.zeros_like(label) if head.reg_class_agnostic else label]
+    keep = nms(boxes, scores, label, cfg.nms.iou_threshold, cfg.max_per_img)
+    return boxes[keep], scores[keep], label[keep]
 
-    output_names = ('boxes', 'scores', 'labels', 'masks')
 
-    def detect(
-        self, features: tuple[Tensor, ...], size: tuple[Any, Any]
-    ) -> tuple[Tensor, ...]:
-        """As ``TwoStageDetector.predict`` with a ``FCNMaskHead``."""
-        boxes, scores, labels = super().detect(features, size)
-        roi_head = self.model.roi_head
-        pooled = extract(roi_head.mask_roi_extractor, features, boxes)
-        logits = roi_head.mask_head(pooled)
-        of = torch.zeros_like(labels) if roi_head.mask_head.class_agnostic else labels
-        masks = logits[torch.arange(labels.shape[0]), of]
-        return boxes, scores, labels, masks.sigmoid()
+def detect_with_masks(
+    model: BaseDetector, features: Features, size: Size
+) -> tuple[Tensor, ...]:
+    """Computes what ``TwoStageDetector.predict`` with a ``FCNMaskHead`` does."""
+    boxes, scores, labels = detect_two_stage(model, features, size)
+    head = model.roi_head.mask_head
+    logits = head(extract(model.roi_head.mask_roi_extractor, features, boxes))
+    rows = torch.zeros_like(labels) if head.class_agnostic else labels
+    masks = logits[torch.arange(labels.shape[0]), rows]
+    return boxes, scores, labels, masks.sigmoid()
 
 
 def candidates(
-    head: AnchorHead, features: tuple[Tensor, ...], size: tuple[Any, Any], cfg: Any
+    head: AnchorHead, features: Features, size: Size, cfg: Any
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The ``cfg.nms_pre`` highest scores of each level, with their boxes.
+    """Selects the ``cfg.nms_pre`` highest scores of each level, with their boxes.
 
     Args:
         head (AnchorHead): A RetinaHead or RPNHead.
-        features (tuple[Tensor, ...]): Of each level, of shape (1, C, H, W).
+        features (tuple[Tensor, ...]): One of shape (1, C, H, W) for each level.
         size (tuple): Height and width of the image in pixels.
         cfg (dict): The head's settings for tests.
 
@@ -210,10 +211,8 @@ def suppress_boxes(
     return boxes[keep], scores[keep], labels[keep]
 
 
-def extract(
-    extractor: SingleRoIExtractor, features: tuple[Tensor, ...], rois: Tensor
-) -> Tensor:
-    """The features of RoIs (K, 4), each from the level that its size asks for."""
+def extract(extractor: SingleRoIExtractor, features: Features, rois: Tensor) -> Tensor:
+    """Pools the features of RoIs (K, 4), each from the level that fits its size."""
     layers = extractor.roi_layers
     if len(layers) == 1:
         return roi_align(features[0], rois, layers[0])
@@ -229,11 +228,10 @@ def extract(
     return torch.cat(pooled)[place]
 
 
-def clip(boxes: Tensor, size: tuple[Any, Any], head: Any) -> Tensor:
+def clip(boxes: Tensor, size: Size, head: Any) -> Tensor:
     """Cuts boxes of shape (N, 4 C) off at the borders of an image (H, W).
 
-    The box coder's own way with numbers that are not known before is not there any
-    more in MMDetection 3.
+    MMDetection 3's box coder does so for sizes that are known before only.
     """
     if not head.bbox_coder.clip_border:
         return boxes
@@ -243,10 +241,10 @@ def clip(boxes: Tensor, size: tuple[Any, Any], head: Any) -> Tensor:
     return corners.clamp(min=0).minimum(ends).reshape(boxes.shape)
 
 
-KINDS: dict[type[BaseDetector], type[ExportableDetector]] = {
-    RetinaNet: ExportableRetinaNet,
-    FasterRCNN: ExportableFasterRCNN,
-    MaskRCNN: ExportableMaskRCNN,
+KINDS: dict[type[BaseDetector], Kind] = {
+    RetinaNet: Kind(detect_one_stage, lowest_opset=12, reason='Min of whole numbers'),
+    FasterRCNN: Kind(detect_two_stage),
+    MaskRCNN: Kind(detect_with_masks, ('boxes', 'scores', 'labels', 'masks')),
 }
 # Exactly these types: one that inherits may compute something else. A detector has not
 # all of the parts.
@@ -278,7 +276,7 @@ SETTINGS = {
 
 
 def exportable(model: BaseDetector, raw: bool = False) -> ExportableDetector:
-    """A detector as a module that exporters can follow.
+    """Returns a detector as a module that exporters can follow.
 
     Args:
         model (BaseDetector): In evaluation mode.
@@ -305,7 +303,13 @@ def exportable(model: BaseDetector, raw: bool = False) -> ExportableDetector:
         for key in set(nms) - {'iou_threshold', 'split_thr'}:
             right = dict(type='nms', class_agnostic=False).get(key, 0)
             _check_value(f'{key} of nms in test_cfg of {name}', nms[key], right)
-    return KINDS[type(model)](model, raw).eval()
+    for name, part in model.named_modules():
+        if type(part).__module__.startswith('mmcv.ops') and type(part) is not RoIAlign:
+            raise UserError(
+                f'{name} is a {type(part).__name__}, for which ONNX has no operator: '
+                'export a detector without'
+            )
+    return ExportableDetector(model, raw).eval()
 
 
 def _check_type(name: str, part: Any, types: tuple[type, ...]) -> None:

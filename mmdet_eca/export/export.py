@@ -1,7 +1,6 @@
 """Writes a detector as an ONNX file that has been checked."""
 
 import json
-import os.path as osp
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from typing import Any
 
 import torch
 from mmdet.models.detectors import BaseDetector
-from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 
 from .. import __version__
@@ -18,9 +16,10 @@ from ..errors import UserError
 from ..training.checks import check_config
 from ..training.detector import load_detector
 from ..training.images import find_images
+from ..training.outputs import check_new_file
 from ..visualization import text_table
 from ..weights.files import whole_file
-from .checking import Checked, check, evaluate
+from .checking import Checked, check, evaluate, test_pipeline
 from .detectors import ExportableDetector, exportable
 from .onnx_detector import OnnxDetector
 
@@ -30,11 +29,11 @@ HIGHEST_OPSET = 17
 
 @dataclass
 class ExportReport:
-    """What was written, and how it compares with torch.
+    """A file that was written, compared with torch.
 
     Attributes:
         path (str): The file.
-        metadata (dict): What it says of itself.
+        metadata (dict): Its description, see :func:`describe`.
         opset (int): Version of ONNX's operators.
         checked (Checked): Differences and times.
         metrics (dict, optional): Each metric with torch and with onnxruntime.
@@ -48,9 +47,10 @@ class ExportReport:
 
     def __str__(self) -> str:
         metadata, checked = self.metadata, self.checked
-        shape = 'float32 (1, 3, H, W)'
+        count = 1 if metadata['channels'] == 'grey' else 3
+        shape = f'float32 (1, {count}, H, W)'
         if metadata['input'] == 'raw':
-            shape = 'uint8 (H, W, 3)'
+            shape = f'uint8 (H, W, {count})'
         written = (
             f'{self.path}: {metadata["detector"]} of {len(metadata["classes"])} '
             f'classes, opset {self.opset}, takes {metadata["input"]} images, '
@@ -94,7 +94,7 @@ def export_detector(
     The file appears when onnxruntime has found in all images what torch has found.
 
     Args:
-        config (str | Config): Of a RetinaNet, Faster R-CNN or Mask R-CNN.
+        config (str | Config): Config of a RetinaNet, Faster R-CNN or Mask R-CNN.
         checkpoint (str): Its weights.
         out (str): The file to write.
         raw (bool): Whether the file takes images as they are read, uint8 BGR of shape
@@ -112,22 +112,17 @@ def export_detector(
         UserError: If ``out`` exists, the detector cannot be exported, an image cannot
             be read, or the results differ; nothing is left behind then.
     """
-    if osp.lexists(out):
-        raise UserError(f'{out} exists: name another file, or delete it')
-    if not osp.isdir(osp.dirname(out) or '.'):
-        raise UserError(
-            f'folder {osp.dirname(out)} does not exist: {out} is to be in it'
-        )
+    check_new_file(out)
     require('onnx', 'export')
     require('onnxruntime', 'export')
     paths = find_images(images) if images else []
     model = load_detector(config, checkpoint, 'cpu')
     module = exportable(model, raw)
-    if not module.lowest_opset <= opset <= HIGHEST_OPSET:
+    lowest = module.kind.lowest_opset
+    if not lowest <= opset <= HIGHEST_OPSET:
         raise UserError(
-            f'opset {opset}: a {type(model).__name__} needs {module.lowest_opset} to '
-            f'{HIGHEST_OPSET}; {module.lowest_opset} is the first with '
-            f'{module.lowest_opset_has}'
+            f'opset {opset}: a {type(model).__name__} needs {lowest} to '
+            f'{HIGHEST_OPSET}; {lowest} is the first with {module.kind.reason}'
         )
     if with_evaluation:
         if not (model.cfg.get('test_dataloader') and model.cfg.get('test_evaluator')):
@@ -138,45 +133,53 @@ def export_detector(
     with whole_file(out) as unfinished:
         write_onnx(module, unfinished, opset)
         detector = OnnxDetector(unfinished)
-        checked = check(model, detector, paths)
+        checked = check(module, detector, paths)
         metrics = evaluate(model, detector) if with_evaluation else None
     return ExportReport(out, detector.metadata, opset, checked, metrics)
 
 
 def write_onnx(module: ExportableDetector, path: str, opset: int) -> None:
-    """Writes a detector with what it says of itself as an ONNX file.
+    """Writes a detector and its description, see :func:`describe`, as an ONNX file.
 
     Args:
         module (ExportableDetector): The detector.
         path (str): The file.
         opset (int): Version of ONNX's operators.
+
+    Raises:
+        UserError: If a layer has no equal among ONNX's operators.
     """
     import onnx
 
-    image = torch.linspace(0, 255, 96 * 128 * 3).reshape(96, 128, 3)
+    image = torch.linspace(0, 255, 96 * 128 * module.channels)
+    image = image.reshape(96, 128, module.channels)
     sizes = {0: 'height', 1: 'width'}
     if module.raw:
         image = image.to(torch.uint8)
     else:
         image = image.permute(2, 0, 1)[None] / 128 - 1
         sizes = {2: 'height', 3: 'width'}
-    names = list(module.output_names)
+    names = list(module.kind.outputs)
     with warnings.catch_warnings(), torch.no_grad():
-        # Of values that become constants, such as numbers of levels; whether a size
-        # has become one is checked by images of other sizes.
+        # They tell of values that become constants, such as numbers of levels; whether
+        # a size has become one is checked by images of other sizes.
         warnings.simplefilter('ignore')
-        torch.onnx.export(
-            module,
-            (image,),
-            path,
-            input_names=['image'],
-            output_names=names,
-            dynamic_axes=dict(
-                image=sizes, **{name: {0: 'detections'} for name in names}
-            ),
-            opset_version=opset,
-            dynamo=False,  # the other exporter follows no custom functions
-        )
+        try:
+            torch.onnx.export(
+                module,
+                (image,),
+                path,
+                input_names=['image'],
+                output_names=names,
+                dynamic_axes=dict(
+                    image=sizes, **{name: {0: 'detections'} for name in names}
+                ),
+                opset_version=opset,
+                dynamo=False,  # the other exporter follows no custom functions
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f'torch cannot export this detector: {reason}') from None
     file = onnx.load(path)
     for name, value in describe(module).items():
         file.metadata_props.add(key=name, value=json.dumps(value))
@@ -185,25 +188,26 @@ def write_onnx(module: ExportableDetector, path: str, opset: int) -> None:
 
 
 def describe(module: ExportableDetector) -> dict[str, Any]:
-    """What the file says of itself, so that who runs it needs no config.
+    """Describes a detector, so that whoever runs the file needs no config.
 
     Returns:
         dict: ``mmdet_eca``, the version; ``detector``; ``classes``, their names by
-        label; ``input``, 'raw' or 'normalised'; ``channels`` of the input; ``mean`` and
-        ``std`` in the order of the normalised channels; ``resize``, the test
-        pipeline's scale (width, height) and whether it keeps the ratio, or None;
+        label; ``input``, 'raw' or 'normalised'; ``channels`` of the input, 'BGR', 'RGB'
+        or 'grey'; ``mean`` and ``std`` in the order of the normalised channels;
+        ``resize``, the test pipeline's scale (width, height) and whether it keeps the
+        ratio, or None;
         ``score_threshold``, below which nothing is returned; and ``mask_threshold``.
     """
     model, preprocessor = module.model, module.model.data_preprocessor
     normalises = hasattr(preprocessor, 'mean')
-    swaps = preprocessor._channel_conversion
+    channels = 'RGB' if module.swaps_channels and not module.raw else 'BGR'
     test_cfg = model.test_cfg.get('rcnn', model.test_cfg)
     return dict(
         mmdet_eca=__version__,
         detector=type(model).__name__,
         classes=list(model.dataset_meta.get('classes') or ()),
         input='raw' if module.raw else 'normalised',
-        channels='RGB' if swaps and not module.raw else 'BGR',
+        channels=channels if module.channels == 3 else 'grey',
         mean=preprocessor.mean.flatten().tolist() if normalises else [0.0],
         std=preprocessor.std.flatten().tolist() if normalises else [1.0],
         resize=_resize(model),
@@ -213,7 +217,7 @@ def describe(module: ExportableDetector) -> dict[str, Any]:
 
 
 def _resize(model: BaseDetector) -> dict | None:
-    for transform in get_test_pipeline_cfg(model.cfg):
+    for transform in test_pipeline(model.cfg):
         if transform.type == 'Resize' and 'scale' in transform:
             return dict(
                 scale=transform.scale, keep_ratio=transform.get('keep_ratio', False)

@@ -23,7 +23,7 @@ class OnnxDetector:
             torch does.
 
     Attributes:
-        metadata (dict): What the file says of itself, see :func:`describe`.
+        metadata (dict): Its description, see :func:`describe`.
 
     Raises:
         UserError: If onnxruntime is not installed, or the file is none of ours.
@@ -48,17 +48,17 @@ class OnnxDetector:
         }
 
     def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        """The detections in one image: the file's outputs by their names.
+        """Returns the detections in one image: the outputs by their names.
 
         Args:
-            image (ndarray): As ``metadata['input']`` says: normalised, of shape
-                (1, 3, H, W), or raw uint8 of shape (H, W, 3).
+            image (ndarray): Normalised, of shape (1, C, H, W), or raw uint8 of shape
+                (H, W, C), see ``metadata['input']``.
         """
         names = [output.name for output in self._session.get_outputs()]
         return dict(zip(names, self._session.run(None, {'image': image})))
 
     def test_step(self, data: dict) -> list[DetDataSample]:
-        """As ``model.test_step`` of a detector of MMDetection.
+        """Detects like ``model.test_step`` of a detector of MMDetection.
 
         Args:
             data (dict): ``inputs``, uint8 images of shape (3, H, W), and
@@ -97,14 +97,14 @@ class OnnxDetector:
 
 
 def normalise(image: np.ndarray, metadata: Mapping[str, Any]) -> np.ndarray:
-    """The normalised input of an exported detector.
+    """Returns the normalised input of an exported detector.
 
     Args:
-        image (ndarray): BGR, uint8, of shape (H, W, 3).
-        metadata (dict): ``channels``, ``mean`` and ``std``, as in the file.
+        image (ndarray): BGR or grey, uint8, of shape (H, W, C).
+        metadata (dict): The file's, with ``channels``, ``mean`` and ``std``.
 
     Returns:
-        ndarray: float32 of shape (1, 3, H, W).
+        ndarray: float32 of shape (1, C, H, W).
     """
     if metadata['channels'] == 'RGB':
         image = image[..., ::-1]
@@ -115,7 +115,7 @@ def normalise(image: np.ndarray, metadata: Mapping[str, Any]) -> np.ndarray:
 def paste_masks(
     masks: Tensor, boxes: Tensor, size: tuple[int, int], threshold: float = 0.5
 ) -> Tensor:
-    """Masks of the image from masks of the boxes, as MMDetection's ``FCNMaskHead``.
+    """Pastes masks of boxes into the image, as MMDetection's ``FCNMaskHead`` does.
 
     Args:
         masks (Tensor): The probabilities in each box, of shape (D, h, w).
@@ -140,7 +140,7 @@ def paste_masks(
 def _resampling(
     start: float, end: float, cells: int, length: int
 ) -> tuple[int, Tensor]:
-    """The first pixel near a side of a box, and the bilinear weights (pixels, cells).
+    """Returns the first pixel near a side, and bilinear weights (pixels, cells).
 
     Outside of the box the mask is 0.
     """

@@ -1,4 +1,4 @@
-"""What mmcv computes for torch, and which operators of ONNX compute the same.
+"""Operators of mmcv that ONNX has, too.
 
 torch's exporter asks each function here for its operators (``symbolic``) and runs
 ``forward`` to learn the outputs' types.
@@ -16,14 +16,14 @@ from torch.autograd import Function
 def nms(
     boxes: Tensor, scores: Tensor, groups: Tensor, iou_threshold: float, limit: int
 ) -> Tensor:
-    """Which boxes are left if those of the same group suppress each other.
+    """Selects boxes; those of the same group suppress each other.
 
     Groups are told apart as by mmcv's ``batched_nms``: each is shifted beyond the
     others, so that one NonMaxSuppression sorts all boxes by their scores.
 
     Args:
         boxes (Tensor): Corners x1, y1, x2, y2 in pixels, of shape (N, 4).
-        scores (Tensor): Of shape (N,).
+        scores (Tensor): Scores (N,).
         groups (Tensor): Class or level of each box, of shape (N,).
         iou_threshold (float): Boxes that overlap more suppress each other.
         limit (int): The most boxes that are left; all, if it is not positive.
@@ -34,41 +34,30 @@ def nms(
     # The zero is for no boxes at all, which have no greatest coordinate.
     coordinates = torch.cat([boxes.reshape(-1), boxes.new_zeros(1)])
     shift = groups.to(boxes) * (coordinates.max() + 1)
-    return _NonMaxSuppression.apply(
-        boxes + shift[:, None], scores, iou_threshold, limit
-    )
+    shifted = boxes + shift[:, None]
+    return _NonMaxSuppression.apply(shifted, scores, iou_threshold, limit)
 
 
 def roi_align(features: Tensor, rois: Tensor, layer: RoIAlign) -> Tensor:
-    """The features inside RoIs, pooled by averaging.
+    """Pools the features inside RoIs by averaging.
 
     Args:
-        features (Tensor): Of one image, of shape (1, C, H, W).
+        features (Tensor): The features of one image, of shape (1, C, H, W).
         rois (Tensor): Corners x1, y1, x2, y2 in pixels of the image, shape (K, 4).
         layer (RoIAlign): mmcv's layer: size, stride and sampling of the output.
 
     Returns:
-        Tensor: Of shape (K, C, *layer.output_size).
+        Tensor: Features of shape (K, C, *layer.output_size).
     """
-    return _RoiAlign.apply(
-        features,
-        rois,
-        tuple(layer.output_size),
-        layer.spatial_scale,
-        layer.sampling_ratio,
-        layer.aligned,
-    )
+    # The exporter follows tensors, numbers and tuples, but no object among them.
+    numbers = (layer.spatial_scale, layer.sampling_ratio, layer.aligned)
+    return _RoiAlign.apply(features, rois, tuple(layer.output_size), *numbers)
 
 
 def largest(values: Tensor, limit: int) -> tuple[Tensor, Tensor]:
-    """The largest of the values, from the highest down, and their indices.
+    """Returns the ``limit`` largest values of (N,), in order, and their indices.
 
-    Args:
-        values (Tensor): Of shape (N,).
-        limit (int): How many; all, if there are fewer or ``limit`` is not positive.
-
-    Returns:
-        tuple[Tensor, Tensor]: Values and indices.
+    All, if there are fewer or ``limit`` is not positive.
     """
     return _TopK.apply(values, limit)
 
@@ -88,11 +77,11 @@ class _NonMaxSuppression(Function):
             'NonMaxSuppression',
             _reshape(g, boxes, 1, -1, 4),
             _reshape(g, scores, 1, 1, -1),
-            _constant(g, torch.tensor([limit if limit > 0 else 2**31 - 1])),
-            _constant(g, torch.tensor([iou_threshold], dtype=torch.float32)),
+            _constant(g, [limit if limit > 0 else 2**31 - 1]),
+            _constant(g, [float(iou_threshold)]),
         )
         # Its rows are image, class and box.
-        box = g.op('Gather', selected, _constant(g, torch.tensor([2])), axis_i=1)
+        box = g.op('Gather', selected, _constant(g, [2]), axis_i=1)
         return _reshape(g, box, -1)
 
 
@@ -102,12 +91,12 @@ class _RoiAlign(Function):
         ctx: Any,
         features: Tensor,
         rois: Tensor,
-        output_size: tuple[int, int],
-        spatial_scale: float,
+        size: tuple[int, int],
+        scale: float,
         sampling_ratio: int,
         aligned: bool,
     ) -> Tensor:
-        layer = RoIAlign(output_size, spatial_scale, sampling_ratio, aligned=aligned)
+        layer = RoIAlign(size, scale, sampling_ratio, aligned=aligned)
         return layer(features, torch.cat([rois.new_zeros(len(rois), 1), rois], dim=1))
 
     @staticmethod
@@ -115,28 +104,23 @@ class _RoiAlign(Function):
         g: Any,
         features: Any,
         rois: Any,
-        output_size: tuple[int, int],
-        spatial_scale: float,
+        size: tuple[int, int],
+        scale: float,
         sampling_ratio: int,
         aligned: bool,
     ) -> Any:
         # The index of each RoI's image: zero.
-        shape = g.op('Shape', rois)
-        count = g.op('Gather', shape, _constant(g, torch.tensor([0])), axis_i=0)
+        count = g.op('Gather', g.op('Shape', rois), _constant(g, [0]), axis_i=0)
         images = g.op('ConstantOfShape', count, value_t=torch.tensor([0]))
+        mode = 'half_pixel' if aligned else 'output_half_pixel'
         return g.op(
-            'RoiAlign',
-            features,
-            rois,
-            images,
-            coordinate_transformation_mode_s='half_pixel'
-            if aligned
-            else 'output_half_pixel',
+            *('RoiAlign', features, rois, images),
+            coordinate_transformation_mode_s=mode,
             mode_s='avg',
-            output_height_i=output_size[0],
-            output_width_i=output_size[1],
+            output_height_i=size[0],
+            output_width_i=size[1],
             sampling_ratio_i=max(0, sampling_ratio),
-            spatial_scale_f=spatial_scale,
+            spatial_scale_f=scale,
         )
 
 
@@ -151,13 +135,13 @@ class _TopK(Function):
     def symbolic(g: Any, values: Any, limit: int) -> Any:
         count = g.op('Shape', values)
         if limit > 0:
-            count = g.op('Min', count, _constant(g, torch.tensor([limit])))
+            count = g.op('Min', count, _constant(g, [limit]))
         return g.op('TopK', values, count, axis_i=0, largest_i=1, outputs=2)
 
 
-def _constant(g: Any, value: Tensor) -> Any:
-    return g.op('Constant', value_t=value)
+def _constant(g: Any, value: list) -> Any:
+    return g.op('Constant', value_t=torch.tensor(value))
 
 
 def _reshape(g: Any, value: Any, *shape: int) -> Any:
-    return g.op('Reshape', value, _constant(g, torch.tensor(shape)))
+    return g.op('Reshape', value, _constant(g, list(shape)))

@@ -91,9 +91,10 @@ class CocoResults:
 
 
 def _read_annotations(dataset: Config) -> dict:
-    """What is in the annotation file of a data set, with the folder of its images.
+    """Reads the annotation file of a data set: images, categories, and the folder.
 
-    Empty if it has none that is there, or that is not COCO's.
+    Returns:
+        dict: Empty if there is no such file, or it is not COCO's.
     """
     root = dataset.get('data_root') or ''
     path = osp.join(root, dataset.get('ann_file') or '')
@@ -124,18 +125,28 @@ def _category_ids(known: dict, classes: tuple[str, ...]) -> tuple[list[int], str
 
 
 def _image_ids(known: dict, source: Images | Video) -> dict[int, Any]:
-    """The ids of the images that are the data set's; others follow after its own."""
+    """Returns the ids of the images that are the data set's, and others for the rest.
+
+    An image is the data set's by its folder and name: the file itself may be a link
+    into a store, as git-annex and DVC make them.
+    """
     if isinstance(source, Video) or not known.get('images'):
         return {}
-    folder = osp.realpath(known['folder'])
-    of_path = {
-        osp.join(folder, osp.normpath(image['file_name'])): image['id']
+    of_place = {
+        _place(osp.join(known['folder'], image['file_name'])): image['id']
         for image in known['images']
     }
-    ids = [of_path.get(osp.realpath(path)) for path in source.paths]
+    ids = [of_place.get(_place(path)) for path in source.paths]
     if not any(image_id is not None for image_id in ids):
         return {}
-    after = max(of_path.values()) + 1
-    return {
-        i: after + i if image_id is None else image_id for i, image_id in enumerate(ids)
-    }
+    if any(isinstance(image_id, str) for image_id in of_place.values()):
+        new = [f'new-{i}' for i in range(len(ids))]
+    else:
+        after = max(of_place.values()) + 1
+        new = [after + i for i in range(len(ids))]
+    return {i: new[i] if one is None else one for i, one in enumerate(ids)}
+
+
+def _place(path: str) -> tuple[str, str]:
+    folder, name = osp.split(osp.normpath(path))
+    return osp.realpath(folder), name

@@ -27,12 +27,13 @@ class Inferencer(DetInferencer):
     Args:
         config (str): A config, as :func:`find_config` takes it.
         checkpoint (str): The checkpoint.
-        device (str, optional): As for :func:`load_detector`.
+        device (str, optional): See :func:`load_detector`.
         amp (bool): Whether the network runs with mixed precision.
 
     Raises:
-        UserError: As :func:`load_detector`, or if the config has no
-            ``test_dataloader``, whose pipeline prepares the images.
+        UserError: See :func:`load_detector`; or if the config has no
+            ``test_dataloader``, nor one for validation, whose pipeline prepares the
+            images.
     """
 
     def __init__(
@@ -40,6 +41,8 @@ class Inferencer(DetInferencer):
     ) -> None:
         cfg = Config.fromfile(find_config(config))
         if cfg.get('test_dataloader') is None:
+            cfg.test_dataloader = cfg.get('val_dataloader')
+        if cfg.test_dataloader is None:
             raise UserError(
                 f'{config} has no test_dataloader, whose pipeline prepares the images'
             )
@@ -55,7 +58,7 @@ class Inferencer(DetInferencer):
 
     @property
     def device_type(self) -> str:
-        """Where the network runs: 'cpu', 'cuda'."""
+        """Returns where the network runs: 'cpu', 'cuda'."""
         return next(self.model.parameters()).device.type
 
     def read(self, path: str) -> np.ndarray:

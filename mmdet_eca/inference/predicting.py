@@ -1,3 +1,4 @@
+import itertools
 import os
 import os.path as osp
 import sys
@@ -7,8 +8,6 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
-import mmcv
 import numpy as np
 from mmdet.structures import DetDataSample
 from mmdet.visualization.palette import get_palette
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from ..errors import UserError
 from ..training.mixed_precision import has_bfloat16
+from ..training.outputs import check_new_folder
 from ..visualization import draw_detections
 from .coco_results import IMAGES, PREDICTIONS, CocoResults
 from .inferencer import Inferencer
@@ -74,8 +74,7 @@ def predict(
         raise UserError(f'score must be between 0 and 1, got {score}')
     if batch_size < 1:
         raise UserError(f'batch_size must be at least 1, got {batch_size}')
-    if osp.lexists(out) and not (osp.isdir(out) and not os.listdir(out)):
-        raise UserError(f'{out} exists: give another folder, or remove it')
+    check_new_folder(out)
     slicer = None if slices is None else Slicer(slices, score)
     source = open_source([inputs] if isinstance(inputs, str) else inputs)
     inferencer = Inferencer(config, checkpoint, device, amp)
@@ -83,10 +82,12 @@ def predict(
         print('This CPU has no bfloat16: amp may be slower here.', file=sys.stderr)
     meta = inferencer.model.dataset_meta
     classes = meta['classes']
-    colors = get_palette(meta.get('palette', 'random'), len(classes))
+    palette = meta.get('palette') or 'random'
+    if isinstance(palette, (list, tuple)) and len(palette) < len(classes):
+        palette = 'random'  # COCO's, which a data set keeps that states none
+    colors = get_palette(palette, len(classes))
     results = CocoResults(inferencer.cfg, classes, source)
     os.makedirs(out, exist_ok=True)
-    artist = _Artist(source, osp.join(out, PICTURES))
 
     def finish(picture: _Picture) -> tuple[int, dict, int, int]:
         height, width = picture.image.shape[:2]
@@ -96,7 +97,7 @@ def predict(
             found = slicer.merge(parts, picture.windows, (height, width))
         if draw:
             drawn = draw_detections(picture.image, found, classes, colors, score)
-            artist.write(picture.index, drawn)
+            source.write(osp.join(out, PICTURES), picture.index, drawn)
         return picture.index, found, height, width
 
     try:
@@ -105,7 +106,7 @@ def predict(
                 results.add(*done)
                 progress.update()
     finally:
-        artist.close()
+        source.close()
     results.write(out)
     number = _count(len(results.images), source.unit)
     if source.failures:
@@ -165,9 +166,8 @@ def _run(
     ):
         depth = 4 * source.workers
         pictures = source.existing(_ahead(readers, prepare, source.indices(), depth))
-        yield from _ahead(
-            writers, finish, _detect(inferencer, pictures, batch_size), depth
-        )
+        detected = _detect(inferencer, pictures, batch_size)
+        yield from _ahead(writers, finish, detected, depth)
 
 
 def _ahead(
@@ -189,53 +189,12 @@ def _ahead(
 def _detect(
     inferencer: Inferencer, pictures: Iterable[_Picture], batch_size: int
 ) -> Iterator[_Picture]:
-    """Yields each picture when all of its windows were seen."""
-    batch: list[tuple[_Picture, dict]] = []
-
-    def run() -> Iterator[_Picture]:
+    """Yields each picture when the detector has seen all of its windows."""
+    windows = ((p, inputs) for p in pictures for inputs in p.inputs)
+    while batch := list(itertools.islice(windows, batch_size)):
         samples = inferencer.detect([inputs for _, inputs in batch])
         for (picture, _), sample in zip(batch, samples):
             picture.samples.append(sample)
             if len(picture.samples) == len(picture.windows):
-                picture.inputs.clear()
+                picture.inputs = []
                 yield picture
-        batch.clear()
-
-    for picture in pictures:
-        for inputs in picture.inputs:
-            batch.append((picture, inputs))
-            if len(batch) == batch_size:
-                yield from run()
-    if batch:
-        yield from run()
-
-
-class _Artist:
-    """Writes what was drawn, as images or as a video."""
-
-    def __init__(self, source: Images | Video, folder: str) -> None:
-        self.source = source
-        self.folder = folder
-        self.video: cv2.VideoWriter | None = None
-
-    def write(self, index: int, picture: np.ndarray) -> None:
-        if isinstance(self.source, Images):
-            name = self.source.name(index)
-            if not name.lower().endswith(('.jpg', '.jpeg', '.png')):
-                name += '.jpg'
-            mmcv.imwrite(picture, osp.join(self.folder, name))
-            return
-        if self.video is None:
-            os.makedirs(self.folder, exist_ok=True)
-            name, _ = osp.splitext(osp.basename(self.source.path))
-            self.video = cv2.VideoWriter(
-                osp.join(self.folder, f'{name}.mp4'),
-                cv2.VideoWriter.fourcc(*'mp4v'),
-                self.source.frames_per_second,
-                picture.shape[1::-1],
-            )
-        self.video.write(picture)
-
-    def close(self) -> None:
-        if self.video is not None:
-            self.video.release()

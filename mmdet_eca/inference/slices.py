@@ -89,7 +89,7 @@ class Slicer:
 
 
 def _groups(boxes: np.ndarray, labels: Sequence[int]) -> list[list[int]]:
-    """Which detections (N, 4), the surest first, are of one object.
+    """Groups detections (N, 4), the surest first, that are of one object.
 
     They are of one class, and half of the smaller box, or more, is in the other.
     sahi merges once: the parts of an object that met only in a less sure box of all
@@ -114,12 +114,12 @@ def _groups(boxes: np.ndarray, labels: Sequence[int]) -> list[list[int]]:
 
 
 def _around(boxes: np.ndarray) -> np.ndarray:
-    """The box around boxes of shape (N, 4)."""
+    """Returns the box around boxes of shape (N, 4)."""
     return np.concatenate((boxes[:, :2].min(0), boxes[:, 2:].max(0)))
 
 
 def _move(part: dict, i: int, window: Window, shape: Sequence[int]) -> dict:
-    """The mask of a detection in a window, as one of the whole image."""
+    """Returns the mask of a detection in a window as one of the whole image."""
     left, top, right, bottom = window
     mask = np.zeros(shape, np.uint8, order='F')
     mask[top:bottom, left:right] = mask_util.decode(part['masks'][i])

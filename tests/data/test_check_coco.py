@@ -173,7 +173,7 @@ def test_small_objects_are_a_warning_from_a_quarter_on(tmp_path):
             entry = dict(content['annotations'][0], id=number, segmentation=[])
             content['annotations'].append(dict(entry, bbox=[2, 3, 1, 2], area=2))
         data = read_coco_file(write(content, tmp_path / 'data.json'))
-        Anchors().find_small_objects(data, data.findings)
+        Anchors().find_small_objects(data)
         found = data.findings.pop('small-objects')
         assert found.severity == severity and found.ids[0] == 7
         assert '32 pixels, at the test scale of 1333 x 800' in str(found)

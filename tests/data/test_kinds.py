@@ -206,7 +206,7 @@ CASES = [
 
 def findings_of(content, folder):
     report = check_data(write(content, folder / 'train.json'), str(folder))
-    ((_, _, findings),) = report.sets
+    findings = report.sets[0].findings
     assert all(str(found) in str(report) for found in findings.values())
     assert all(len(str(found).splitlines()) == 1 for found in findings.values())
     return findings
@@ -270,7 +270,7 @@ def test_masks_that_the_detector_of_a_config_needs(tmp_path):
         ('mask_rcnn_eca_r50_fpn_1x.py', {'no-mask'}),
         ('faster_rcnn_eca_r50_fpn_1x.py', set()),
     ):
-        ((_, _, findings),) = check_data(path, str(tmp_path), config=config).sets
+        findings = check_data(path, str(tmp_path), config=config).sets[0].findings
         assert findings.keys() == kinds
 
 
@@ -284,7 +284,7 @@ def test_what_only_the_evaluation_needs_is_a_warning_for_training(tmp_path):
         del content['annotations'][0]['iscrowd']
         paths.append((write(content, tmp_path / f'{name}.json'), str(tmp_path / name)))
     report = check_data(*paths[0], paths[1])
-    found = [findings['no-iscrowd'].severity for _, _, findings in report.sets]
+    found = [data.findings['no-iscrowd'].severity for data in report.sets]
     assert found == ['warning', 'error']
 
 
@@ -322,7 +322,7 @@ def test_an_image_of_the_validation_set_in_the_training_set(tmp_path):
     (tmp_path / 'train/5.png').write_bytes(b'')
     val = [str(tmp_path / 'val.json'), str(tmp_path / 'val')]
     report = check_data(str(tmp_path / 'train.json'), str(tmp_path / 'train'), val)
-    (_, _, train), (_, _, findings) = report.sets
+    train, findings = (data.findings for data in report.sets)
     assert findings.keys() == {'validation-in-training'}
     assert findings['validation-in-training'].ids == [15]
     assert '(5.png is 1.png there)' in str(report)
@@ -344,5 +344,5 @@ def test_other_classes_of_the_validation_set(names, ids, difference, tmp_path):
         Image.new('RGB', (60, 40)).save(tmp_path / f'val/{i}.png')
     val = [write(content, tmp_path / 'val.json'), str(tmp_path / 'val')]
     report = check_data(path, str(tmp_path / 'train'), val)
-    found = report.sets[1][2]['other-classes']
+    found = report.sets[1].findings['other-classes']
     assert found.ids == ids and found.examples == [difference]

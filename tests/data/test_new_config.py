@@ -296,7 +296,7 @@ def test_boxes_only(digits, tmp_path):
     ('edit', 'message'),
     [
         (lambda folder: [], '--out must end in .py'),
-        (lambda folder: ['--out', 'none/mine.py'], 'folder none of --out'),
+        (lambda folder: ['--out', 'none/mine.py'], 'folder none of none/mine.py'),
         (lambda folder: ['--gpus', '-1'], '--gpus must be 0 or more'),
         (lambda folder: ['--detector', 'yolo'], 'atss_eca_r50, cascade_rcnn_eca_r50, '),
         (

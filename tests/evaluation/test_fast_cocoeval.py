@@ -8,18 +8,51 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools import mask as mask_util
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmdet_eca import UserError
 from mmdet_eca.evaluation import FastCOCOeval, FastCocoMetric
-from tests.evaluation.detections import (
-    HEIGHT,
-    WIDTH,
-    annotation,
-    in_coco_format,
-    results,
-)
+
+HEIGHT, WIDTH = 48, 64
+
+
+def polygon(box):
+    """Around a box (x1, y1, x2, y2)."""
+    x1, y1, x2, y2 = map(float, box)
+    return [[x1, y1, x2, y1, x2, y2, x1, y2]]
+
+
+def annotation(number, image, category, box, crowd=0):
+    x1, y1, x2, y2 = box
+    segmentation = polygon(box)
+    if crowd:
+        (segmentation,) = mask_util.frPyObjects(segmentation, HEIGHT, WIDTH)
+    return dict(
+        id=number,
+        image_id=image,
+        category_id=category,
+        bbox=[x1, y1, x2 - x1, y2 - y1],
+        area=float((x2 - x1) * (y2 - y1)),
+        iscrowd=crowd,
+        segmentation=segmentation,
+    )
+
+
+def detections(found, iou_type):
+    """(box, label, score) by image id as a file of results has them."""
+    rows = []
+    for image, of_image in found.items():
+        for box, label, score in of_image:
+            x1, y1, x2, y2 = box
+            shape = dict(bbox=[x1, y1, x2 - x1, y2 - y1])
+            if iou_type == 'segm':
+                (mask,) = mask_util.frPyObjects(polygon(box), HEIGHT, WIDTH)
+                shape = dict(segmentation=mask)
+            ids = dict(image_id=image, category_id=CATEGORIES[label])
+            rows.append(dict(ids, score=score, **shape))
+    return rows
 
 
 def evaluate(kind, data, found, iou_type, **params):
@@ -35,13 +68,13 @@ def evaluate(kind, data, found, iou_type, **params):
     return evaluation
 
 
-def assert_same(data, kept, **params):
+def assert_same(data, found, **params):
     """Returns pycocotools' evaluations, by boxes and by masks."""
     evaluations = {}
     for iou_type in ('bbox', 'segm'):
-        found = in_coco_format(data, kept, iou_type)
+        rows = detections(found, iou_type)
         one, other = (
-            evaluate(kind, data, found, iou_type, **params)
+            evaluate(kind, data, rows, iou_type, **params)
             for kind in (COCOeval, FastCOCOeval)
         )
         for name in ('precision', 'recall', 'scores'):
@@ -92,10 +125,9 @@ def test_generated_detections(images, limits, use_classes, ids):
             number = 10 * len(data['annotations']) + ids.randrange(1, 10)
             thing = annotation(number, image, category, box, crowd)
             data['annotations'].append(thing | dict(area=area or thing['area']))
-    kept = results(data, found)
     if not any(found.values()):
         return  # pycocotools' loadRes knows no empty list; see the metric's tests
-    assert_same(data, kept, maxDets=list(limits), useCats=int(use_classes))
+    assert_same(data, found, maxDets=list(limits), useCats=int(use_classes))
 
 
 @pytest.fixture
@@ -118,13 +150,13 @@ def two_images():
         ],
         2: [((10, 12, 40, 40), 1, 0.7), ((5, 5, 9, 9), 2, 0.95)],
     }
-    return data, results(data, found)
+    return data, found
 
 
 def test_a_single_detection_is_where_the_sum_differs(two_images):
     """The precision 1 / (1 + 2e-16) of the class 3, nothing that is printed."""
-    data, kept = two_images
-    evaluations = assert_same(data, kept)
+    data, found = two_images
+    evaluations = assert_same(data, found)
     assert evaluations['bbox'].eval['precision'].max() == 1 - 2.0**-52
     assert 0.5 < evaluations['bbox'].stats[0] < 1
 
@@ -132,41 +164,40 @@ def test_a_single_detection_is_where_the_sum_differs(two_images):
 @pytest.mark.parametrize('number', [0, -5, 2**60])
 def test_ids_of_objects_that_the_package_does_not_know(two_images, number):
     """pycocotools counts all but 0."""
-    data, kept = two_images
+    data, found = two_images
     data['annotations'][0]['id'] = number
-    ap = assert_same(data, kept)['bbox'].stats[0]
+    ap = assert_same(data, found)['bbox'].stats[0]
     assert (ap > 0.5) == (number != 0)
 
 
 def test_ids_of_images_that_are_strings(two_images):
-    data, kept = two_images
+    data, found = two_images
     for entry in data['images']:
         entry['id'] = f'image {entry["id"]}'
     for thing in data['annotations']:
         thing['image_id'] = f'image {thing["image_id"]}'
-    for gt, result in kept:
-        gt['img_id'] = result['img_id'] = f'image {gt["img_id"]}'
-    assert assert_same(data, kept)['segm'].stats[0] > 0.5
+    found = {f'image {number}': rows for number, rows in found.items()}
+    assert assert_same(data, found)['segm'].stats[0] > 0.5
 
 
 def test_some_images_classes_and_thresholds(two_images):
-    data, kept = two_images
+    data, found = two_images
     assert_same(
-        data, kept, imgIds=[2, 1, 2], catIds=[7, 12, 3, 7], iouThrs=np.array([0.5, 1])
+        data, found, imgIds=[2, 1, 2], catIds=[7, 12, 3, 7], iouThrs=np.array([0.5, 1])
     )
-    assert_same(data, kept, imgIds=[1], catIds=[3], areaRng=[[0, 1e10]] * 4)
+    assert_same(data, found, imgIds=[1], catIds=[3], areaRng=[[0, 1e10]] * 4)
 
 
 def test_an_epoch_later_it_is_the_same(two_images):
     """The objects' masks have become RLE, as pycocotools leaves them."""
-    data, kept = two_images
+    data, found = two_images
     coco = COCO()
     coco.dataset = data
     coco.createIndex()
     stats = []
     for _ in range(2):
-        found = coco.loadRes(in_coco_format(data, kept, 'segm'))
-        evaluation = FastCOCOeval(coco, found, 'segm')
+        rows = coco.loadRes(detections(found, 'segm'))
+        evaluation = FastCOCOeval(coco, rows, 'segm')
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

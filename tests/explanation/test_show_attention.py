@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 
 import cv2
 import pytest
@@ -73,6 +74,32 @@ def test_images_without_annotations_and_without_detections(
     assert 'weights over 4 images' in captured.out
     first = rows(tmp_path / 'out' / 'gates.csv')[0]
     assert list(first) == ['layer', 'channel', 'mean', 'std over images']
+
+
+def test_without_grad_cam_the_rest_is_drawn(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'pytorch_grad_cam', None)
+    words = [*trained[0], '--data', '--max-images', 1, '--device', 'cpu']
+    call('show-attention', *words, '--out', tmp_path / 'out')
+    assert (tmp_path / 'out' / 'gates.png').exists()
+    assert 'pip install grad-cam' in capsys.readouterr().err
+    summary = json.loads((tmp_path / 'out' / 'summary.json').read_text())
+    assert summary['parts'] == ['gates']
+    asked = [*words, '--show', 'maps', '--out', tmp_path / 'maps']
+    assert 'pip install grad-cam' in mistake('show-attention', *asked)
+
+
+def test_without_a_test_set_the_validation_set_is_taken(trained, tmp_path, capsys):
+    config, checkpoint = trained[0]
+    other = tmp_path / 'no_test.py'
+    other.write_text(
+        f'_base_ = {str(config)!r}\nval_dataloader = _base_.test_dataloader\n'
+        'test_dataloader = test_evaluator = test_cfg = None'
+    )
+    call(
+        *('show-attention', other, checkpoint, '--data', '--max-images', 1),
+        *('--show', 'gates', '--out', tmp_path / 'out', '--device', 'cpu'),
+    )
+    assert 'weights over 1 images' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,41 @@ def test_the_command_compares_on_images(mask_rcnn, digits, tmp_path, capsys):
     assert f'{out} exists' in mistake('export', *files, out)
 
 
+GREY = """
+model['backbone'].update(in_channels=1)
+model['data_preprocessor'] = dict(mean=[127.5], std=[60.0], bgr_to_rgb=False)
+val_dataloader = dict(dataset=dict(pipeline=[
+    dict(type='LoadImageFromFile', color_type='grayscale'),
+    dict(type='Resize', scale=(240, 160), keep_ratio=True),
+    dict(type='PackDetInputs', meta_keys=(
+        'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))]))
+test_dataloader = test_evaluator = test_cfg = None
+"""
+
+
+@pytest.mark.parametrize('raw', [True, False])
+def test_a_detector_of_grey_images_without_a_test_set(tmp_path, raw, digits):
+    files = small_detector(tmp_path, 'retinanet', data=GREY)
+    out = str(tmp_path / 'out.onnx')
+    report = export_detector(*files, out, raw, images=[f'{digits}/val'] if raw else [])
+    assert report.checked.detections > 20
+    assert report.metadata['channels'] == 'grey'
+    assert report.metadata['resize'] == dict(scale=[240, 160], keep_ratio=True)
+    assert ('uint8 (H, W, 1)' if raw else 'float32 (1, 1, H, W)') in str(report)
+
+
+def test_layers_that_onnx_lacks_are_named(tmp_path):
+    more = (
+        "model['backbone'].update(depth=50, dcn=dict(type='DCNv2', deform_groups=1), "
+        'stage_with_dcn=(False, False, False, True))\n'
+        "model['neck'].update(in_channels=[64, 128, 256, 512])"
+    )
+    files = small_detector(tmp_path, 'retinanet', data=more)
+    line = mistake('export', *files, tmp_path / 'out.onnx')
+    assert 'ModulatedDeformConv2d' in line
+    assert not list(tmp_path.glob('out.onnx*'))
+
+
 @pytest.mark.usefixtures('written_before')
 def test_a_file_that_differs_is_not_left(mask_rcnn, tmp_path):
     (config, checkpoint), _ = mask_rcnn
@@ -155,6 +190,7 @@ def test_what_cannot_be_written_or_read(mask_rcnn, tmp_path):
         assert not list(tmp_path.glob('out.onnx*'))
 
     refused('folder .*/nowhere', out='nowhere/out.onnx')
+    refused('/proc/out.onnx cannot be written', out='/proc/out.onnx')
     refused('opset 11: .* 16 to 17', opset=11)
     refused('opset 25: .* 16 to 17', opset=25)
     refused('nowhere.jpg', images=['nowhere.jpg'])

@@ -155,12 +155,13 @@ def test_names_do_not_meet(folder):
     [
         (['nothing.jpg'], 'nothing.jpg'),
         (['nothing.mp4'], 'nothing.mp4'),
+        (['{images}', '--out', '/proc/out'], '/proc/out cannot be written'),
         (['{images}', '--score', '1.5'], 'got 1.5'),
         (['{images}', '--batch-size', '0'], 'batch_size must be at least 1'),
         (['{images}', '--slices', '31'], '32 pixels, got 31'),
         (['{images}', '--device', 'gpu7'], "'gpu7'"),
         (['{images}', '--out', '{images}'], 'images exists'),
-        (['{images}', '{video}'], 'clip.avi is a video'),
+        (['{images}', '{video}'], 'clip.avi is no image, and a video'),
         (['{video}'], 'clip.avi has no frames'),
         (['{empty}'], 'empty'),
     ],
@@ -179,6 +180,37 @@ def test_a_mistake_is_one_line_and_writes_nothing(folder, words, message):
     assert sorted(path.name for path in (folder / 'images').iterdir()) == [*IMAGES]
 
 
+@pytest.mark.parametrize(
+    ('ids', 'new'),
+    [({'a.png': 7, 'b.png': 41}, 44), ({'a.png': 'x', 'b.png': 'y'}, 'new-2')],
+)
+def test_links_into_a_store_have_the_ids_of_their_names(folder, ids, new):
+    (folder / 'store').mkdir()
+    for number, path in enumerate([*(folder / 'images').iterdir()]):
+        path.rename(folder / 'store' / str(number))
+        path.symlink_to(folder / 'store' / str(number))
+    images = [dict(id=i, file_name=name) for name, i in ids.items()]
+    categories = [dict(id=i, name=name) for i, name in enumerate(('red', 'green'))]
+    truth = folder / 'truth.json'
+    truth.write_text(json.dumps(dict(images=images, categories=categories)))
+    detector = write_detector(folder, 0, str(truth), str(folder / 'images'))
+    predict(*detector, str(folder / 'images'), str(folder / 'out'))
+    content = read(folder / 'out' / 'images.json')
+    found = {image['file_name']: image['id'] for image in content['images']}
+    assert {name: found[name] for name in ids} == ids
+    assert found['c.png'] == new
+    assert boxes_by_name(folder / 'out') == expected()
+
+
+def test_many_classes_and_a_palette_of_few(folder):
+    config, checkpoint = write_detector(folder)
+    names = ('red', 'green', *map(str, range(1201)))
+    text = (folder / 'blobs.py').read_text()
+    (folder / 'blobs.py').write_text(text.replace("('red', 'green')", repr(names)))
+    predict(config, checkpoint, str(folder / 'images'), str(folder / 'out'))
+    assert boxes_by_name(folder / 'out') == expected()
+
+
 def test_a_config_without_a_pipeline_for_tests(folder):
     config, checkpoint = write_detector(folder)
     text = (folder / 'blobs.py').read_text()
@@ -186,6 +218,9 @@ def test_a_config_without_a_pipeline_for_tests(folder):
     with pytest.raises(UserError, match='test_dataloader'):
         predict(config, checkpoint, str(folder / 'images'), str(folder / 'out'))
     assert not (folder / 'out').exists()
+    (folder / 'blobs.py').write_text(text.replace('test_dataloader', 'val_dataloader'))
+    predict(config, checkpoint, str(folder / 'images'), str(folder / 'out'))
+    assert boxes_by_name(folder / 'out') == expected()
 
 
 def test_a_config_that_loads_no_files(folder):
@@ -232,11 +267,13 @@ def lefts(out):
     return {frames[d['image_id']]: pytest.approx(d['bbox'][0], abs=2) for d in found}
 
 
-def test_a_video_gives_a_video_and_frame_numbers(video, tmp_path):
+@pytest.mark.parametrize('ending', ['avi', 'mts', ''])
+def test_a_video_gives_a_video_and_frame_numbers(video, tmp_path, ending):
     out = tmp_path / 'out'
+    video = video.rename(tmp_path / f'clip.{ending}'.strip('.'))
     call('predict', *write_detector(tmp_path), video, '--out', out)
     assert lefts(out) == {i: 8 + 10 * i for i in range(FRAMES)}
-    assert read(out / 'images.json')['videos'] == [dict(id=1, name='clip.avi')]
+    assert read(out / 'images.json')['videos'] == [dict(id=1, name=video.name)]
     drawn = cv2.VideoCapture(str(out / 'vis' / 'clip.mp4'))
     assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == FRAMES
     assert drawn.get(cv2.CAP_PROP_FPS) == 10

@@ -259,7 +259,7 @@ def test_bad_data_stop_a_run_with_the_words_of_check_coco(
     message = error_of(cfg)
     assert message.endswith(f'To see all: mmdet-eca check-coco {" ".join(words)}')
     report = check_data(*words)
-    (found,) = report.sets[0][2].of_severity('error')
+    (found,) = report.sets[0].findings.of_severity('error')
     assert str(found) in message and 'that no category has' in str(found)
     cfg.check_config = False
     check_config(cfg, TRAIN)
