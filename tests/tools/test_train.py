@@ -124,7 +124,7 @@ def test_a_training_says_what_it_does_and_what_came_out(trained):
     assert 'MaskRCNN with ECAResNet' in opening
     assert '1 epochs of 2 iterations, batch size 2 x 2' in opening
     ap = coco_metrics(output)['coco/bbox_mAP']
-    assert f'coco/bbox_mAP   {ap:.3f} at the end' in closing
+    assert f'coco/bbox_mAP    {ap:.3f} at the end' in closing
     assert f'mmdet-eca test {DIGITS}' in closing and 'epoch_1.pth' in closing
 
 

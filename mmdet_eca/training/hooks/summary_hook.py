@@ -76,11 +76,9 @@ class SummaryHook(Hook):
             )
         checkpoint = find_latest_checkpoint(runner.work_dir)
         if checkpoint is not None:
-            lines.append(f'checkpoint       {osp.relpath(checkpoint)}')
+            lines.append(f'checkpoint       {_typed(checkpoint)}')
             if runner.cfg.filename:
-                config = osp.relpath(runner.cfg.filename)
-                config = runner.cfg.filename if config.startswith('..') else config
-                files = shlex.join([config, osp.relpath(checkpoint)])
+                files = shlex.join([_typed(runner.cfg.filename), _typed(checkpoint)])
                 lines.append(f'next             mmdet-eca predict {files} IMAGES')
                 lines.append(f'                 mmdet-eca test {files}')
         _log(runner, lines)
@@ -89,3 +87,9 @@ class SummaryHook(Hook):
 def _log(runner: Runner, lines: list[str]) -> None:
     rule = '-' * 72
     runner.logger.info('\n'.join(['', rule, *lines, rule]))
+
+
+def _typed(path: str) -> str:
+    """Returns a path as it is typed: relative if it is below the current folder."""
+    relative = osp.relpath(path)
+    return path if relative.startswith(osp.pardir) else relative
