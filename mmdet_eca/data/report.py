@@ -43,7 +43,7 @@ class Report:
         return '\n'.join([*lines, f'in all: {", ".join(counts)}'])
 
     def to_json(self) -> str:
-        """The same for programs, with all ids. `docs/check_coco.md` lists the keys."""
+        """The same for programs, with all ids. `docs/your_data.md` lists the keys."""
         content = dict(
             errors=self.count('error'),
             warnings=self.count('warning'),
