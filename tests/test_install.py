@@ -34,8 +34,8 @@ cfg.val_evaluator.ann_file = f'{data}/annotations/instances_val.json'
 runner = Runner.from_cfg(cfg)
 runner.train()
 print('trained iterations:', runner.iter)
-from mmdet_eca.paper import load_paper_rows
-print('rows:', len(load_paper_rows()))
+from mmdet_eca.paper import paper_rows
+print('rows:', len(paper_rows([5, 6])))
 from mmdet_eca.commands import main
 main(['reproduce-tables', 'plan'])
 """
@@ -69,7 +69,8 @@ def test_wheel_trains_somebody_elses_config(digits, tmp_path):
     (packages,) = (tmp_path / 'scratch').glob('lib/python*/site-packages')
     # setuptools' own .pth, through which mmengine finds distutils, is not read either.
     (packages / 'installed.pth').write_text(
-        f'{site.getsitepackages()[0]}\nimport _distutils_hack; _distutils_hack.add_shim()\n'
+        f'{site.getsitepackages()[0]}\n'
+        'import _distutils_hack; _distutils_hack.add_shim()\n'
     )
     before = set(os.listdir(packages))
     # With its dependencies: it must not bring an mmcv, mmengine or mmdet along,

@@ -13,16 +13,18 @@ expect() {
 
 # with_torchrun GPUS TOOL ARGUMENTS...: runs a tool in GPUS processes on this machine.
 # GPUS is a number, or torchrun's gpu, cpu or auto. For several machines NNODES,
-# NODE_RANK, MASTER_ADDR and PORT are set, as for torchrun. If a process fails, all are
-# started again, MAX_RESTARTS (0) times at most; a training goes on from its newest
-# checkpoint.
+# NODE_RANK, MASTER_ADDR and PORT are set, as for torchrun; one machine takes a free port
+# unless PORT is set. If a process fails, all are started again, MAX_RESTARTS (0) times at
+# most; a training continues from its newest checkpoint.
 with_torchrun() {
+    local port=0
+    [ "${NNODES:-1}" = 1 ] || port=29500
     # In place of this shell, so that torchrun gets the signals which are sent to it.
     exec python "$TOOLS/torchrun.py" \
         --nnodes="${NNODES:-1}" \
         --node-rank="${NODE_RANK:-0}" \
         --master-addr="${MASTER_ADDR:-127.0.0.1}" \
-        --master-port="${PORT:-29500}" \
+        --master-port="${PORT:-$port}" \
         --max-restarts="${MAX_RESTARTS:-0}" \
         --nproc-per-node="$1" \
         "$TOOLS/$2" "${@:3}"

@@ -6,10 +6,11 @@ more processes than the machine has GPUs, each of which then fails by itself.
 
 import os
 import signal
+import socket
 import sys
 
 import torch
-from torch.distributed import run
+from torch.distributed import DistNetworkError, run
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
@@ -28,6 +29,10 @@ def main():
             f'error: {processes} processes, but {gpus} GPUs on '
             'this machine: start at most one process a GPU'
         )
+    if args.master_port == 0:
+        with socket.socket() as free:
+            free.bind((args.master_addr, 0))
+            args.master_port = free.getsockname()[1]
     os.environ['MMDET_ECA_LAUNCHER'] = str(os.getpid())  # with which they end
     # torchrun hands SIGTERM on, waits 30 s and kills; SIGUSR1 would end it alone.
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
@@ -36,6 +41,12 @@ def main():
     except SignalException as error:
         asked = error.sigval == signal.SIGTERM
         sys.exit(INTERRUPTED if asked else 128 + error.sigval)
+    except DistNetworkError as error:
+        reason = str(error).splitlines()[0]
+        sys.exit(
+            f'error: {args.master_addr}:{args.master_port} cannot be used ({reason}); '
+            'MASTER_ADDR is the first machine, and PORT a free port on it'
+        )
     except ChildFailedError as error:
         rank, failure = min(error.failures.items(), key=_consequence)
         if failure.exitcode < 0:

@@ -58,6 +58,28 @@ def progress_bar(total: int) -> tqdm:
     )
 
 
+def choose_device(name: str | None) -> torch.device:
+    """The device of this name; of None, the GPU if torch sees one, else the CPU.
+
+    Raises:
+        UserError: If it is neither, or torch sees no such GPU.
+    """
+    gpus = torch.cuda.device_count()
+    if name is None:
+        name = 'cuda' if gpus else 'cpu'
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ('cpu', 'cuda'):
+        raise UserError(f'device must be cpu, cuda or cuda:N, got {name!r}')
+    if device.type == 'cuda' and (device.index or 0) >= gpus:
+        raise UserError(f'device {name!r}: torch sees {gpus} GPUs here')
+    if device.type == 'cuda':
+        torch.cuda.set_device(device)  # the one that torch's timer waits for
+    return device
+
+
 def check_positive(**values: int) -> None:
     """Raises UserError if one of the values, by name, is below 1."""
     for name, value in values.items():
@@ -89,6 +111,8 @@ def write_table(
 ) -> None:
     """Writes ``NAME.txt``, ``NAME.md`` and ``NAME.json``; replaces what was there.
 
+    The Markdown file names the machine and the command too.
+
     Args:
         out (str): The folder to write into.
         name (str): Name of the benchmark.
@@ -101,21 +125,11 @@ def write_table(
     os.makedirs(out, exist_ok=True)
     with open(osp.join(out, f'{name}.txt'), 'w') as file:
         file.write(f'{text}\n')
-    write_markdown(osp.join(out, f'{name}.md'), rows, device, left_columns)
-    with open(osp.join(out, f'{name}.json'), 'w') as file:
-        json.dump(results, file, indent=2)
-
-
-def write_markdown(
-    path: str, rows: list[list[str]], device: torch.device, left_columns: int = 1
-) -> None:
-    """Writes a table with the machine and the command that made it.
-
-    Its first row is the header.
-    """
-    with open(path, 'w') as file:
+    with open(osp.join(out, f'{name}.md'), 'w') as file:
         file.write(
             f'{markdown_table(rows, left_columns)}\n\n'
             f'{machine(device)}:\n\n'
             f'    {shlex.join(["python", *sys.argv])}\n'
         )
+    with open(osp.join(out, f'{name}.json'), 'w') as file:
+        json.dump(results, file, indent=2)

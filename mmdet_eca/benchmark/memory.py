@@ -1,4 +1,8 @@
-"""The memory of a training step."""
+"""The memory of a training step, and of a call."""
+
+import gc
+import os
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -48,3 +52,29 @@ def peak_bytes(steps: dict[str, Step], batch: Batch) -> dict[str, int]:
         step.model.zero_grad()
         step.model.cpu()
     return peaks
+
+
+def call_bytes(run: Callable, device: torch.device) -> int | None:
+    """Returns the peak memory of a call beyond what was in use.
+
+    On the CPU it is Linux's count of the process's pages.
+    """
+    if device.type == 'cuda':
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        run()
+        return torch.cuda.max_memory_allocated(device) - before
+    if not os.access('/proc/self/clear_refs', os.W_OK):
+        return None
+    gc.collect()  # else what it frees during the call would hide the call's own
+    with open('/proc/self/clear_refs', 'w') as file:
+        file.write('5')  # the peak becomes what is in use now
+    before = _status('VmHWM')
+    run()
+    return _status('VmHWM') - before
+
+
+def _status(name: str) -> int:
+    with open('/proc/self/status') as file:
+        (line,) = [line for line in file if line.startswith(name)]
+    return int(line.split()[1]) * 1024

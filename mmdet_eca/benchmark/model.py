@@ -4,11 +4,9 @@ import statistics
 from collections.abc import Sequence
 
 import torch
-from mmengine.utils import ProgressBar
 
 from ..errors import UserError
-from .devices import choose_device
-from .measuring import check_positive, paired_seconds
+from .measuring import check_positive, choose_device, paired_seconds, progress_bar
 from .memory import peak_bytes, saved_bytes
 from .results import Results, results_text, write_results
 from .rows import build_row, precision
@@ -77,15 +75,14 @@ def benchmark_model(
 def _measure_times(steps: dict[str, Step], batch: Batch, rounds: int) -> Results:
     """Times of every measure, and their ratios to the first row's, by row."""
     results: Results = {row: {} for row in steps}
-    progress = ProgressBar(len(steps) * len(MEASURES) * (rounds + 1))
-    for measure in MEASURES:
-        runs = {row: step.prepare(measure, batch) for row, step in steps.items()}
-        times = paired_seconds(runs, rounds, lambda row: progress.update())
-        first = next(iter(times.values()))
-        for row, values in times.items():
-            results[row][measure] = dict(
-                seconds=statistics.median(values),
-                ratios=[b / a for a, b in zip(first, values)],
-            )
-    print()  # ends the line of the progress bar
+    with progress_bar(len(steps) * len(MEASURES) * (rounds + 1)) as progress:
+        for measure in MEASURES:
+            runs = {row: step.prepare(measure, batch) for row, step in steps.items()}
+            times = paired_seconds(runs, rounds, lambda row: progress.update())
+            first = next(iter(times.values()))
+            for row, values in times.items():
+                results[row][measure] = dict(
+                    seconds=statistics.median(values),
+                    ratios=[b / a for a, b in zip(first, values)],
+                )
     return results

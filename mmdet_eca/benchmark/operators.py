@@ -1,7 +1,5 @@
 """mmcv's operators without compiling, beside the compiled ones."""
 
-import gc
-import os
 import statistics
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,15 +12,16 @@ from torch import Tensor
 from mmcv_operators import extension, has_compiled_operators
 
 from ..visualization import text_table
-from .devices import choose_device
 from .measuring import (
     check_positive,
+    choose_device,
     paired_seconds,
     progress_bar,
     significant,
     spread,
     write_table,
 )
+from .memory import call_bytes
 
 HEADER = ['operator', 'ours, ms', 'compiled, ms', 'ours / compiled', 'memory, MiB']
 # A call with the operators of a module: mmcv._ext, or ours.
@@ -78,7 +77,7 @@ def _measure(
             runs[name] = lambda module=module: call(module)
     times = paired_seconds(runs, rounds, lambda name: None)
     return {
-        name: dict(seconds=times[name], peak_bytes=_peak_bytes(run, device))
+        name: dict(seconds=times[name], peak_bytes=call_bytes(run, device))
         for name, run in runs.items()
     }
 
@@ -96,32 +95,6 @@ def _row(found: dict[str, dict[str, Any]]) -> list[str]:
         memory.append(compiled['peak_bytes'])
     text = ' / '.join('?' if size is None else f'{size / 2**20:.0f}' for size in memory)
     return [*cells, text]
-
-
-def _peak_bytes(run: Callable, device: torch.device) -> int | None:
-    """Returns the peak memory of a call beyond what was in use.
-
-    On the CPU it is Linux's count of the process's pages.
-    """
-    if device.type == 'cuda':
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        run()
-        return torch.cuda.max_memory_allocated(device) - before
-    if not os.access('/proc/self/clear_refs', os.W_OK):
-        return None
-    gc.collect()  # else what it frees during the call would hide the call's own
-    with open('/proc/self/clear_refs', 'w') as file:
-        file.write('5')  # the peak becomes what is in use now
-    before = _status('VmHWM')
-    run()
-    return _status('VmHWM') - before
-
-
-def _status(name: str) -> int:
-    with open('/proc/self/status') as file:
-        (line,) = [line for line in file if line.startswith(name)]
-    return int(line.split()[1]) * 1024
 
 
 def _cases(device: torch.device) -> dict[str, Call]:

@@ -1,13 +1,18 @@
 """The table and the picture of the benchmark of models."""
 
 import os.path as osp
-from typing import Any
+import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..visualization import figure, text_table
-from .bars import draw_bars
 from .measuring import spread, write_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
 
 # By row and measure: a time as dict(seconds, ratios), or a number of bytes.
 Results = dict[str, dict[str, Any]]
@@ -67,3 +72,25 @@ def _draw(results: Results, out_file: str) -> None:
             axes.bar_label(bars, fmt='%.2f', padding=3)
             axes.set(title=measure, xlim=(0, 1.25 * max(map(max, ratios))))
         panels[0].invert_yaxis()
+
+
+def draw_bars(
+    axes: 'Axes', places: Sequence[Any], ratios: Sequence[Sequence[float]]
+) -> 'BarContainer':
+    """Draws a bar a row: the median of the rounds, and their range.
+
+    Args:
+        axes (matplotlib.axes.Axes): The panel.
+        places (Sequence): Where the bars are on the vertical axis: names or numbers.
+        ratios (Sequence[Sequence[float]]): The ratios of each row, one a round.
+
+    Returns:
+        matplotlib.container.BarContainer: The bars, which may be given labels.
+    """
+    medians = [statistics.median(values) for values in ratios]
+    ranges = [
+        [median - min(values) for median, values in zip(medians, ratios)],
+        [max(values) - median for median, values in zip(medians, ratios)],
+    ]
+    axes.axvline(1, color='0.6', linewidth=1)
+    return axes.barh(places, medians, xerr=ranges, color='#4878a8', ecolor='0.4')

@@ -151,12 +151,6 @@ class Step:
                 return self.model(batch.images)
             return self.model(*batch, mode='tensor')
 
-    @torch.no_grad()
-    def detect(self, batch: Batch) -> list:
-        """The objects that a detector finds."""
-        with self._autocast():
-            return self.model(*batch, mode='predict')
-
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.amp, enabled=self.amp is not None)
 

@@ -18,8 +18,7 @@ from .classifiers import (
     paper_row,
     peer_rows,
 )
-from .devices import choose_device
-from .measuring import check_positive, paired_seconds, progress_bar
+from .measuring import check_positive, choose_device, paired_seconds, progress_bar
 from .steps import Step, make_batch
 from .table3_results import table3_text, write_table3
 

@@ -8,8 +8,8 @@ import torch
 
 from ..training.machine import machine
 from ..visualization import figure, text_table
-from .bars import draw_bars
 from .measuring import significant, spread, write_table
+from .results import draw_bars
 
 COLUMNS = ('training', 'inference')
 

@@ -2,7 +2,7 @@
 
 Each module or package here is a command. Its docstring says what the command does,
 ``add_arguments(parser)`` declares its arguments and ``run(args)`` does it. The module,
-and with it the wing that it uses, is imported when the command is called.
+and with it the application that it uses, is imported when the command is called.
 """
 
 import argparse
@@ -14,12 +14,15 @@ import pkgutil
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 
+from .. import __version__
 from ..errors import one_line_errors
 from ..training.accidents import explained_accidents
 from ..training.distributed import end_process
 from ..training.launcher import follow_launcher
+from ..training.mistakes import explained_mistakes
 from ..training.resuming import INTERRUPTED, InterruptionHook
 from ..weights.files import explained_refusals
 
@@ -48,6 +51,8 @@ def main(words: Sequence[str] | None = None) -> None:
         _run_command(name, parsers[name], arguments, f'{PROGRAM} {name}')
     elif name in ('-h', '--help'):
         parser.print_help()
+    elif name == '--version':
+        print(f'{PROGRAM} {__version__}')
     else:
         mistake = f'there is no command {name!r}' if name else 'a command is missing'
         choices = ', '.join(parsers)
@@ -85,14 +90,32 @@ def _run_command(
     command = import_module(f'.{name.replace("-", "_")}', __name__)
     parser.description = inspect.getdoc(command)
     command.add_arguments(parser)
-    args = parser.parse_args(arguments)
+    parser.add_argument(
+        '--debug', action='store_true', help='show the traceback of an error'
+    )
+    try:
+        args = parser.parse_args(arguments)
+    except ValueError:  # mmengine's DictAction splits at '='
+        parser.error('--cfg-options takes KEY=VALUE ...')
+    if os.getcwd() not in sys.path:  # `python -m mmdet_eca` has it: custom_imports
+        sys.path.append(os.getcwd())
+    explained = (
+        nullcontext()
+        if args.debug
+        else explained_mistakes(getattr(args, 'config', None))
+    )
     # mmengine's, while it looks for the folder of a config.
     warnings.filterwarnings('ignore', message='pkg_resources', category=UserWarning)
     follow_launcher()
     # mmengine lets torch.hub run the code in what it downloads.
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     os.environ.pop('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', None)
-    with one_line_errors(program), explained_accidents(), explained_refusals():
+    with (
+        one_line_errors(program),
+        explained,
+        explained_accidents(),
+        explained_refusals(),
+    ):
         try:
             command.run(args)
         except SystemExit as end:

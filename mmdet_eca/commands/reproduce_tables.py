@@ -10,23 +10,25 @@ from typing import Any
 
 from ..errors import UserError
 from ..paper import (
+    DIGITS,
     FIGURES,
     TABLES,
+    KeptResults,
     complexity_rows,
     complexity_text,
     format_report,
-    make_digits_plan,
     make_plan,
+    paper_trainings,
     plan_text,
-    run_digits,
     run_rows,
-    write_digits_report,
+    select_rows,
     write_report,
+    write_seeds_report,
 )
 
 WORK_DIRS = 'work_dirs'
 RESULTS = 'docs/results'
-DIGITS = 'digits'
+STUDIES = {study.name: study for study in (DIGITS,)}  # on other data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             '--table',
             type=_table,
             nargs='+',
-            choices=(*TABLES, DIGITS),
+            choices=(*TABLES, *STUDIES),
             help='(default: 5 6); digits: the tables on Digits-COCO, with several '
             'seeds a row',
         )
@@ -101,8 +103,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _table(text: str) -> int | str:
-    if text == DIGITS or text.isdecimal():
-        return text if text == DIGITS else int(text)
+    if text in STUDIES or text.isdecimal():
+        return text if text in STUDIES else int(text)
     raise argparse.ArgumentTypeError(
         f'{text!r} is no table: names of rows stand before --table'
     )
@@ -116,59 +118,63 @@ def run(args: argparse.Namespace) -> None:
         text = complexity_text(rows)
     else:
         _check_options(args)
-        study = _run_digits if DIGITS in (args.table or ()) else _run_paper
-        rows, text = study(args, args.work_dirs or WORK_DIRS)
+        do = _report if args.command == 'report' else _plan_or_run
+        rows, text = do(args, args.work_dirs or WORK_DIRS)
     if args.json:
         print(json.dumps(rows, indent=1))
     elif text:
         print(text)
 
 
+def _study_name(args: argparse.Namespace) -> str | None:
+    return next((table for table in args.table or () if table in STUDIES), None)
+
+
 def _check_options(args: argparse.Namespace) -> None:
     """Raises UserError for options of the other kind of tables."""
-    digits = DIGITS in (args.table or ())
-    for name in ('gpus',) if digits else ('results', 'seeds', 'jobs'):
+    study = _study_name(args)
+    for name in ('gpus',) if study else ('results', 'seeds', 'jobs'):
         if getattr(args, name, None) is not None:
-            kind = 'does not go' if digits else 'goes only'
-            raise UserError(f'--{name} {kind} with --table {DIGITS}')
-    if digits and (len(args.table) > 1 or args.figure):
-        others = [f'--table {table}' for table in args.table if table != DIGITS]
+            kind = 'does not go' if study else 'goes only'
+            tables = study or ' or '.join(STUDIES)
+            raise UserError(f'--{name} {kind} with --table {tables}')
+    if study and (len(args.table) > 1 or args.figure):
+        others = [f'--table {table}' for table in args.table if table != study]
         others += [f'--figure {figure}' for figure in args.figure or ()]
-        raise UserError(f'--table {DIGITS} goes alone, not with {", ".join(others)}')
+        raise UserError(f'--table {study} goes alone, not with {", ".join(others)}')
 
 
-def _run_paper(
+def _report(
     args: argparse.Namespace, work_dirs: str
 ) -> tuple[list[dict[str, Any]], str]:
-    """Plans, does or reports the runs of the paper's tables and figures."""
-    if args.command == 'report':
-        if not args.work_dirs and (args.table or args.figure):
-            # The paper's figures can be shown before anything is trained.
-            os.makedirs(work_dirs, exist_ok=True)
-        out = args.out or osp.join(work_dirs, 'report')
-        rows = write_report(work_dirs, out, args.table, args.figure)
-        return rows, format_report(rows)
-    gpus = 4 if args.gpus is None else args.gpus
-    if args.command == 'plan':
-        rows = make_plan(work_dirs, gpus, args.rows, args.table, args.figure)
-        return rows, plan_text(rows)
-    output = sys.stderr if args.json else None
-    rows = run_rows(args.rows, work_dirs, gpus, output, args.table, args.figure)
-    return rows, '' if rows else plan_text(rows)  # the runs have written theirs
+    """Reports the runs of the paper's tables and figures, or of a study."""
+    out = args.out or osp.join(work_dirs, 'report')
+    if study := _study_name(args):
+        results = args.results or RESULTS
+        return write_seeds_report(STUDIES[study], work_dirs, results, out)
+    if not args.work_dirs and (args.table or args.figure):
+        # The paper's figures can be shown before anything is trained.
+        os.makedirs(work_dirs, exist_ok=True)
+    rows = write_report(work_dirs, out, args.table, args.figure)
+    return rows, format_report(rows)
 
 
-def _run_digits(
+def _plan_or_run(
     args: argparse.Namespace, work_dirs: str
 ) -> tuple[list[dict[str, Any]], str]:
-    """Plans, does or reports the runs on Digits-COCO."""
-    results = args.results or RESULTS
-    if args.command == 'report':
-        out = args.out or osp.join(work_dirs, 'report')
-        return write_digits_report(work_dirs, results, out)
+    """Plans or does the runs of the paper's tables and figures, or of a study."""
+    kept = None
+    if study := _study_name(args):
+        rows, gpus = STUDIES[study].rows(), None
+        kept = KeptResults(args.results or RESULTS, rows)
+        rows = select_rows(rows, args.rows)
+    else:
+        rows = paper_trainings(args.table, args.figure, args.rows)
+        gpus = 4 if args.gpus is None else args.gpus
     if args.command == 'plan':
-        rows = make_digits_plan(work_dirs, results, args.rows, args.seeds)
-        return rows, plan_text(rows)
-    output = sys.stderr if args.json else None
+        plan = make_plan(rows, work_dirs, gpus, args.seeds, kept)
+        return plan, plan_text(plan)
     jobs = 1 if args.jobs is None else args.jobs
-    rows = run_digits(work_dirs, results, jobs, args.rows, args.seeds, output)
-    return rows, '' if rows else plan_text(rows)
+    output = sys.stderr if args.json else None
+    plan = run_rows(rows, work_dirs, gpus, args.seeds, kept, jobs, output)
+    return plan, '' if plan else plan_text(plan)  # the runs have written theirs

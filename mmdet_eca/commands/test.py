@@ -8,7 +8,12 @@ from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, ConfigDict
 
 from ..errors import UserError
-from ..training.cli import add_run_arguments, load_config, use_half_precision
+from ..training.cli import (
+    add_run_arguments,
+    check_writable,
+    load_config,
+    use_half_precision,
+)
 from ..training.config import innermost_datasets
 from ..training.runner import build_runner
 
@@ -72,6 +77,8 @@ def run(args: argparse.Namespace) -> None:
     cfg.load_from = args.checkpoint
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         raise UserError(f'--out must end in .pkl or .pickle, got {args.out}')
+    if args.out:
+        check_writable(args.out, '--out')  # before the evaluation
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
     if args.tta:

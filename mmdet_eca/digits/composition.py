@@ -32,7 +32,7 @@ class Instance(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What an image as a whole says about its digits.
+    """A kind of image that tells something about its digits.
 
     Attributes:
         color (tuple[float]): Mean BGR color of the background.
@@ -44,7 +44,7 @@ class Scene(NamedTuple):
 
 
 def _scene(number: int, count: int = 5) -> Scene:
-    """The digits 2n to 2n + 3: each occurs in two scenes."""
+    """Returns the scene of the digits 2n to 2n + 3; each digit is in two scenes."""
     rgb = colorsys.hsv_to_rgb(number / count, 0.5, 0.6)
     labels = tuple((2 * number + i) % 10 for i in range(4))
     return Scene(tuple(255 * value for value in reversed(rgb)), labels)
@@ -180,7 +180,7 @@ def _draw_distractors(image: np.ndarray, rng: np.random.Generator) -> None:
 def _draw_fragments(
     image: np.ndarray, glyphs: Glyphs, rng: np.random.Generator
 ) -> None:
-    """Draws less than half of each of some digits, of which nobody is to be found."""
+    """Draws unannotated fragments of digits, less than half of each, as distractors."""
     rows, columns = np.indices(IMAGE_SIZE)
     for _ in range(rng.integers(FRAGMENTS[0], FRAGMENTS[1] + 1)):
         alpha = _place(glyphs.images[rng.integers(len(glyphs.images))], rng)

@@ -123,8 +123,7 @@ def _record_run(work_dir: str, config: str, seed: int) -> None:
     """
     path = osp.join(work_dir, 'run.json')
     run = dict(config=osp.realpath(config), seed=seed)
-    # Older versions wrote no run.json; a finished run has both in its results.
-    recorded = _read_json(path) or _read_json(osp.join(work_dir, 'results.json'))
+    recorded = _read_json(path)
     remedy = 'remove it, or give another --work-dir'
     if recorded is not None:
         if (osp.realpath(recorded['config']), recorded['seed']) != (
@@ -138,8 +137,7 @@ def _record_run(work_dir: str, config: str, seed: int) -> None:
             )
     elif osp.isdir(work_dir) and os.listdir(work_dir):
         raise UserError(
-            f'{work_dir} holds something that is no run of the demo, '
-            f'or of an older one: {remedy}'
+            f'{work_dir} holds something that is no run of the demo: {remedy}'
         )
     os.makedirs(work_dir, exist_ok=True)
     _write_json(path, run)

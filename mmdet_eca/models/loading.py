@@ -24,7 +24,7 @@ def check_fit(
         weights (Mapping[str, Tensor]): The checkpoint's, by their names.
         expected (Mapping[str, Tensor | None]): The network's state dict, which may be
             on the device 'meta'; None allows any shape.
-        network (str): What it is, for the message.
+        network (str): The network's name in the message.
         optional (Collection[str], optional): Names that may be in the checkpoint too,
             by default any.
         remedy (str): The end of the message.

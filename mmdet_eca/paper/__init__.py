@@ -1,49 +1,37 @@
-"""The paper's tables and the same on Digits-COCO: rows, counts, plan, run, report."""
+"""The paper's tables and figures, and the same on our data.
+
+Rows, what they cost, the plan of their trainings, running it, and the reports.
+"""
 
 from .complexity import complexity_rows, complexity_text
-from .counting import Complexity, count
-from .digits_report import collect_digits, write_digits_report
-from .digits_results import Record, read_records
-from .digits_rows import DigitsRow, digits_rows
-from .digits_runs import make_digits_plan, run_digits
+from .digits_rows import DIGITS
+from .kept_results import KeptResults, Record
 from .paper_report import format_report, write_report
-from .paper_rows import (
-    FIGURES,
-    TABLES,
-    ClassifierRow,
-    DetectorRow,
-    imagenet_rows,
-    load_classifier_rows,
-    load_paper_rows,
-    table_5_rows,
-)
+from .paper_rows import FIGURES, TABLES, PaperRow, paper_rows
 from .plan import make_plan, plan_text
+from .rows import Row, Study, select_rows
 from .running import run_rows
+from .seeds_report import write_seeds_report
+from .trainings import paper_trainings
 
 __all__ = [
+    'DIGITS',
     'FIGURES',
     'TABLES',
-    'ClassifierRow',
-    'Complexity',
-    'DetectorRow',
-    'DigitsRow',
+    'KeptResults',
+    'PaperRow',
     'Record',
-    'collect_digits',
+    'Row',
+    'Study',
     'complexity_rows',
     'complexity_text',
-    'count',
-    'digits_rows',
     'format_report',
-    'imagenet_rows',
-    'load_classifier_rows',
-    'load_paper_rows',
-    'make_digits_plan',
     'make_plan',
+    'paper_rows',
+    'paper_trainings',
     'plan_text',
-    'read_records',
-    'run_digits',
     'run_rows',
-    'table_5_rows',
-    'write_digits_report',
+    'select_rows',
     'write_report',
+    'write_seeds_report',
 ]

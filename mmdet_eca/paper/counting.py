@@ -23,9 +23,9 @@ class Complexity(NamedTuple):
 
     Attributes:
         parameters (int): All parameters.
-        trained_parameters (int): Those that are not frozen.
+        trained_parameters (int): Parameters that are not frozen.
         operations (int): Operations for the given input. A multiply-add is one.
-        products (int): Those of them in products of two activations, which attention
+        products (int): Operations in products of two activations, which attention
             over positions has. Some papers leave them out.
     """
 
@@ -48,7 +48,7 @@ def count(
     Args:
         network (nn.Module): The network, in the mode that is counted.
         *inputs (Tensor): Its inputs.
-        conventions (Sequence[tuple]): What is added for each layer, see
+        conventions (Sequence[tuple]): Operations to add for each layer, see
             :data:`Conventions`.
     """
     added: list[int] = []

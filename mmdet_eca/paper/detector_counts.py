@@ -1,5 +1,7 @@
 """Tables 5 and 6: what the paper's detectors cost."""
 
+from collections.abc import Collection
+from functools import cache
 from typing import Any
 
 import torch
@@ -12,7 +14,6 @@ from torch.nn.modules.conv import _ConvNd
 from tqdm import tqdm
 
 from ..config_paths import config_path
-from ..visualization import text_table
 from .counting import (
     POOLING,
     Complexity,
@@ -22,25 +23,14 @@ from .counting import (
     per_input,
     per_output,
 )
-from .paper_rows import DetectorRow, load_paper_rows, table_5_rows
+from .paper_rows import paper_rows
+from .tables import Rows
 
 IMAGE_SIZE = (800, 1280)
 NUM_BOXES = 1000
 NUM_MASKS = 100
 # These rows are GCNet's, quoted by the paper: all parameters are counted.
-QUOTED = ('gc', 'nl')
-NOTES = """\
-Input 1280x800; G = 1e9 multiply-adds; M = 1e6 parameters. '?' marks a figure
-of the paper that is not confirmed.
-Counted are the parameters that train (stem and first stage are frozen); for gc
-and nl all of them, as in GCNet's table, from which the paper took these rows.
-GFLOPs of gc and nl: the paper's come from another recipe. Here the matrix
-products inside the blocks are counted: those of nl alone, 16.4 G, are more than
-nl adds in the paper.
-se: without biases, as in the paper. The configs have them, since MMPretrain's
-weights do.
-Mask R-CNN: MMDetection 1.x had one class more, the background.
-Table 6 repeats Table 5's Mask R-CNNs."""
+QUOTED = ('mask_rcnn_gc', 'mask_rcnn_nl')
 
 
 def _bias(conv: nn.Module, x: Tensor, output: Tensor) -> int:
@@ -83,15 +73,13 @@ class _Network(nn.Module):
             return
         self.detector.rpn_head(features)
         roi_head = self.detector.roi_head
-        self._run_head(roi_head.bbox_roi_extractor, roi_head.bbox_head, NUM_BOXES)
+        heads = [(roi_head.bbox_roi_extractor, roi_head.bbox_head, NUM_BOXES)]
         if roi_head.with_mask:
-            self._run_head(roi_head.mask_roi_extractor, roi_head.mask_head, NUM_MASKS)
-
-    @staticmethod
-    def _run_head(extractor: Any, head: nn.Module, regions: int) -> None:
-        size = extractor.roi_layers[0].output_size
-        shape = (regions, extractor.out_channels, *size)
-        head(torch.empty(shape, device='meta'))
+            heads += [(roi_head.mask_roi_extractor, roi_head.mask_head, NUM_MASKS)]
+        for extractor, head, regions in heads:
+            size = extractor.roi_layers[0].output_size
+            shape = (regions, extractor.out_channels, *size)
+            head(torch.empty(shape, device='meta'))
 
 
 def count_detector(cfg: Config) -> Complexity:
@@ -115,54 +103,36 @@ def count_detector(cfg: Config) -> Complexity:
     return count(_Network(detector).eval(), images, conventions=CONVENTIONS)
 
 
-def count_row(row: DetectorRow) -> dict[str, float]:
-    """Counts ``params_m`` and ``gflops`` of a row.
+@cache
+def detector_columns(name: str) -> dict[str, float]:
+    """Counts ``params_m`` and ``gflops`` of the row with this config.
 
     These are millions of the parameters that the row counts, and 1e9 multiply-adds.
     """
-    cost = count_detector(Config.fromfile(config_path(f'{row.name}.py')))
-    quoted = row.attention in QUOTED
+    cost = count_detector(Config.fromfile(config_path(f'{name}.py')))
+    quoted = name.startswith(QUOTED)
     parameters = cost.parameters if quoted else cost.trained_parameters
     return dict(params_m=parameters / 1e6, gflops=round(cost.operations / 1e9, 6))
 
 
-def detector_rows(tables: list[int]) -> list[dict[str, Any]]:
+def detector_rows(tables: Collection[int]) -> Rows:
     """Counts the detectors of Tables 5 and 6; shows its progress on stderr.
 
     Args:
-        tables (list[int]): 5, 6 or both.
+        tables (Collection[int]): 5, 6 or both.
 
     Returns:
         list[dict]: A dict a row of the tables: its fields, its ``params_m`` and
         ``gflops``, the paper's as ``paper_...``, and the first minus the second
         as ``diff_...``.
     """
-    rows = [row for row in load_paper_rows() if row.table in tables]
-    wanted = {row.name for row in rows}
-    distinct = [row for row in table_5_rows() if row.name in wanted]
-    counted = {row.name: count_row(row) for row in tqdm(distinct)}
+    rows = paper_rows(tables)
+    for name in tqdm(dict.fromkeys(row.name for row in rows)):
+        detector_columns(name)
     results = []
     for row in rows:
         result = row.fields()
-        for key, value in counted[row.name].items():
-            result.update(beside_paper(key, value, row.paper[key]))
-        source = dict(source=row.paper['source'], unconfirmed=row.unconfirmed)
-        results.append(result | source)
+        for key, counted in detector_columns(row.name).items():
+            result.update(beside_paper(key, counted, row.paper[key]))
+        results.append(dict(result, source=row.source))
     return results
-
-
-def detector_text(rows: list[dict[str, Any]]) -> str:
-    """Formats the counted detectors as a table, each once, with notes."""
-    header = ['row', 'table', '#Param (M)', 'paper', 'difference']
-    cells = [[*header, 'GFLOPs', 'paper', 'difference']]
-    shown: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        shown.setdefault(row['name'], row)
-    for name, row in shown.items():
-        tables = [str(row.table) for row in load_paper_rows() if row.name == name]
-        cells.append([name, ', '.join(tables)])
-        for key in ('params_m', 'gflops'):
-            mark = '?' if key in row['unconfirmed'] else ''
-            cells[-1] += [f'{row[key]:.2f}', f'{row[f"paper_{key}"]:.2f}{mark}']
-            cells[-1].append(f'{row[f"diff_{key}"]:+.2f}')
-    return f'{text_table(cells, left_columns=2)}\n{NOTES}'

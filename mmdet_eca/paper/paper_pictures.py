@@ -1,14 +1,14 @@
 """The report's pictures: Figures 1 and 4, AP and trainings."""
 
 import os.path as osp
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 from ..visualization import figure
 from .paper_rows import DETECTORS, FIGURE_1_METHODS, UNITS
-from .work_dirs import Run
+from .tables import Rows
+from .work_dirs import Run, in_percent
 
-Rows = Sequence[dict[str, Any]]
 ATTENTION_COLOURS = {
     None: 'tab:gray',
     'se': 'tab:blue',
@@ -36,7 +36,7 @@ def draw_ap(results: Rows, out_file: str) -> None:
     Hollow marks are the paper's, filled ones measured.
 
     Args:
-        results (Sequence[dict]): The rows of :func:`collect_detectors`.
+        results (list[dict]): The rows of :func:`collect_detectors`.
         out_file (str): The picture to write.
     """
     with figure(out_file, panels=2, size=(14, 5)) as panels:
@@ -60,7 +60,7 @@ def draw_ap(results: Rows, out_file: str) -> None:
 
 
 def draw_training(
-    runs: Collection[Run], out_file: str, metric: str, scale: float, title: str
+    runs: Collection[Run], out_file: str, metric: str, title: str
 ) -> None:
     """Draws the loss and the result by epoch of all runs.
 
@@ -70,24 +70,26 @@ def draw_training(
         runs (Collection[Run]): The runs.
         out_file (str): The picture to write.
         metric (str): Name of the result in the logs.
-        scale (float): What it is multiplied by, to be in percent.
         title (str): Name of the result.
     """
     with figure(out_file, panels=2, size=(14, 5)) as (left, right):
         for run in runs:
             line = '-' if run.state == 'finished' else ':'
-            for axes, rows, key, factor in (
-                (left, run.training, 'loss', 1),
-                (right, run.evaluations, metric, scale),
-            ):
-                points = [row for row in rows if key in row]
-                axes.plot(
-                    [row['step'] for row in points],
-                    [factor * row[key] for row in points],
-                    line,
-                    marker='.' if axes is right else None,
-                    label=osp.basename(run.work_dir),
-                )
+            label = osp.basename(run.work_dir)
+            results = [row for row in run.evaluations if metric in row]
+            left.plot(
+                [row['step'] for row in run.training],
+                [row['loss'] for row in run.training],
+                line,
+                label=label,
+            )
+            right.plot(
+                [row['step'] for row in results],
+                [in_percent(row, metric) or 0.0 for row in results],
+                line,
+                marker='.',
+                label=label,
+            )
         left.set(title='training loss', xlabel='iteration', yscale='log')
         right.set(title=title, xlabel='epoch')
 
@@ -99,7 +101,7 @@ def draw_figure_1(results: Rows, out_file: str) -> None:
     and 10^9, whatever the paper printed.
 
     Args:
-        results (Sequence[dict]): Those of Figure 1 of :func:`collect_classifiers`.
+        results (list[dict]): The points of Figure 1 of :func:`collect_classifiers`.
         out_file (str): The picture to write.
     """
     with figure(out_file, 2, (13, 5.5), legend_outside=True) as (left, right):
@@ -147,7 +149,7 @@ def draw_figure_4(results: Rows, out_file: str) -> None:
     SENet are lines across, and have a place of their own on the right.
 
     Args:
-        results (Sequence[dict]): Those of Figure 4 of :func:`collect_classifiers`.
+        results (list[dict]): The points of Figure 4 of :func:`collect_classifiers`.
         out_file (str): The picture to write.
     """
     with figure(out_file, 1, (9, 5.5), legend_outside=True) as (axes,):

@@ -1,6 +1,7 @@
 """Does the runs of a plan, one after another or several side by side."""
 
 import contextlib
+import glob
 import os
 import os.path as osp
 import shlex
@@ -8,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from statistics import mean
 from typing import IO
 
@@ -17,106 +18,62 @@ from mmengine.config import Config
 
 from ..errors import UserError
 from ..training.config import innermost_datasets
-from .paper_rows import select_experiments
-from .plan import Step, make_plan, step_name
+from .kept_results import KeptResults, as_record
+from .plan import Planner, Step, step_name
+from .rows import CLASSIFIER_METRICS, DETECTOR_METRICS, Row
+from .work_dirs import read_run
 
 OUTPUT = 'output.txt'  # in the work directory, what a run prints
+# Of the result that is printed when a run ends.
+FIRST_METRICS = {
+    name: f'{task} {column}' if column == 'AP' else column
+    for name, (task, column) in {**DETECTOR_METRICS, **CLASSIFIER_METRICS}.items()
+    if column in ('AP', 'top-1')
+}
 
 
 def run_rows(
-    names: Sequence[str],
+    rows: Sequence[Row],
     work_dirs: str,
-    gpus: int,
+    gpus: int | None = None,
+    seeds: Sequence[int] | None = None,
+    kept: KeptResults | None = None,
+    jobs: int = 1,
     output: IO[str] | None = None,
-    tables: Sequence[int] | None = None,
-    figures: Sequence[int] | None = None,
 ) -> list[Step]:
-    """Trains and evaluates what the plan of the paper's tables lists.
+    """Trains and evaluates what the plan of some rows lists.
 
-    Stopped at any point, the same call continues there. A row that fails does not
-    keep the others from running.
+    Stopped at any point, the same call continues there. A run that fails does not
+    keep the others from running, except those that start from its weights.
 
     Args:
-        names (Sequence[str]): Rows to run; all if empty.
+        rows (Sequence[Row]): The rows; for these and the next see :func:`make_plan`.
         work_dirs (str): Folder of the work directories.
-        gpus (int): GPUs for each run.
+        gpus (int, optional): GPUs for each run; None for one process.
+        seeds (Sequence[int], optional): Only these seeds.
+        kept (KeptResults, optional): Gets the results of each run as they come.
+        jobs (int): How many runs at a time. Several have a thread each.
         output (file, optional): Where the progress goes.
-        tables (Sequence[int], optional): Numbers of tables.
-        figures (Sequence[int], optional): Numbers of figures. Without tables,
-            figures and names, Tables 5 and 6 are meant.
 
     Returns:
         list[dict]: The plan of :func:`make_plan`, with the ``state`` reached.
 
     Raises:
-        UserError: Before anything starts, if ImageNet is needed and is not there.
-            At the end, if rows did not finish, naming them.
+        UserError: If ``jobs`` is not positive. Before anything starts, if data that
+            is needed is not there. If it is interrupted. At the end, if runs did not
+            finish, naming them.
     """
-    plan = make_plan(work_dirs, gpus, names, tables, figures)
-    _check_imagenet([step['name'] for step in plan if step['command']])
-
-    def next_step(step: Step) -> Step:
-        left = make_plan(work_dirs, gpus, [step['name']])
-        return left[0] if left else dict(step, state='finished')
-
-    return run_plan(plan, next_step, output)
-
-
-def _check_imagenet(names: Sequence[str]) -> None:
-    """Checks the image folders of the classifiers that will be trained.
-
-    Raises:
-        UserError: If a folder is missing or has another number of class folders.
-    """
-    for experiment in select_experiments(names=names) if names else ():
-        if not experiment.is_classifier:
-            continue
-        cfg = Config.fromfile(experiment.config)
-        for loader in (cfg.train_dataloader, cfg.val_dataloader):
-            for dataset in innermost_datasets(loader.dataset):
-                root, expected = dataset['root'], cfg.model.num_classes
-                found = 0
-                if osp.isdir(root):
-                    with os.scandir(root) as entries:
-                        found = sum(
-                            entry.is_dir() and not entry.name.startswith('.')
-                            for entry in entries
-                        )
-                if found != expected:
-                    raise UserError(
-                        f'{root} must have {expected} class folders for '
-                        f'{experiment.name}, it has {found or "none"}: put ImageNet '
-                        f'into {osp.dirname(root)}/, or link it there'
-                    )
-
-
-def run_plan(
-    plan: Sequence[Step],
-    next_step: Callable[[Step], Step],
-    output: IO[str] | None = None,
-    jobs: int = 1,
-    finish: Callable[[Step], str] | None = None,
-) -> list[Step]:
-    """Does what a plan lists; see :func:`run_rows`.
-
-    Args:
-        plan (Sequence[dict]): The steps. One with ``starts_from``, name and seed of
-            another, waits for that one.
-        next_step (callable): Reads the work directory of a step again; gives what is
-            to be done next, with the ``state`` 'finished' if nothing is.
-        output (file, optional): Where the progress goes.
-        jobs (int): How many runs at a time. Several have a thread each.
-        finish (callable, optional): Keeps the results of a finished step; gives what
-            is printed of them.
-
-    Returns:
-        list[dict]: The steps, finished.
-
-    Raises:
-        UserError: If it is interrupted; at the end, if runs did not finish, naming
-            them.
-    """
-    runs = _Runs(plan, next_step, output or sys.stdout, jobs, finish)
+    if jobs < 1:
+        raise UserError(f'--jobs must be at least 1, got {jobs}')
+    if kept:
+        kept.keep_finished(work_dirs)
+    planner = Planner(rows, work_dirs, gpus)
+    plan = planner.plan(seeds, kept)
+    by_name = {**(kept.rows if kept else {}), **{row.name: row for row in rows}}
+    _prepare_data(
+        [by_name[step['name']] for step in plan if step['state'] != 'unusable'], output
+    )
+    runs = _Runs(plan, by_name, planner, kept, jobs, output or sys.stdout)
     with _terminated_in_the_end(runs.at_work):
         while runs.waiting or runs.at_work:
             while len(runs.at_work) < jobs and runs.start_next():
@@ -125,9 +82,8 @@ def run_plan(
             for job in [job for job in runs.at_work if job.process.poll() is not None]:
                 runs.at_work.remove(job)
                 if job.process.returncode:
-                    runs.fail(
-                        job.step, f'ended with {job.process.returncode}', job.tool
-                    )
+                    problem = f'ended with {job.process.returncode}'
+                    runs.fail(job.step, problem, job.tool)
                 else:
                     runs.start(job.step, after=job)
     if runs.failed:
@@ -137,6 +93,31 @@ def run_plan(
             'same command continues where they stopped'
         )
     return [dict(step, command=None, problem=None, state='finished') for step in plan]
+
+
+def _prepare_data(rows: Sequence[Row], output: IO[str] | None) -> None:
+    """Makes the data sets of these rows, and checks the folders of ImageNet.
+
+    Raises:
+        UserError: If data is not there, or other than the rows need.
+    """
+    for words in dict.fromkeys(words for row in rows for words in row.data_commands):
+        if subprocess.call([sys.executable, *words[1:]], stdout=output):
+            raise UserError('the data set is not as the runs need it, see above')
+    for row in rows:
+        if not row.is_classifier or row.data_commands:
+            continue
+        cfg = Config.fromfile(row.config)
+        for loader in (cfg.train_dataloader, cfg.val_dataloader):
+            for dataset in innermost_datasets(loader.dataset):
+                root, expected = dataset['root'], cfg.model.num_classes
+                folders = glob.glob(osp.join(glob.escape(root), '*', ''))
+                if len(folders) != expected:
+                    raise UserError(
+                        f'{root} must have {expected} class folders for {row.name}, '
+                        f'it has {len(folders) or "none"}: put ImageNet into '
+                        f'{osp.dirname(root)}/, or link it there'
+                    )
 
 
 @dataclass
@@ -154,16 +135,17 @@ class _Runs:
     """The runs that are waiting, those at work, and why others have failed."""
 
     plan: Sequence[Step]
-    next_step: Callable[[Step], Step]
-    output: IO[str]
+    rows: dict[str, Row]
+    planner: Planner
+    kept: KeptResults | None
     jobs: int
-    finish: Callable[[Step], str] | None
+    output: IO[str]
+    at_work: list[_Job] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, list[float]] = field(default_factory=dict)  # by row
 
     def __post_init__(self) -> None:
         self.waiting = list(self.plan)
-        self.at_work: list[_Job] = []
-        self.failed: dict[str, str] = {}
-        self.seconds: dict[str, list[float]] = {}  # of finished runs, by row
 
     def start_next(self) -> bool:
         """Starts the first run that waits for none, if there is one."""
@@ -178,7 +160,7 @@ class _Runs:
 
     def start(self, step: Step, after: _Job | None = None) -> None:
         """Starts the next command of a run, whose command before was ``after``."""
-        step = self.next_step(step)
+        step = self.planner.next_step(self.rows[step['name']], step.get('seed'))
         if step['state'] == 'finished':
             return self._end(step, after)
         words = step['command']
@@ -209,17 +191,28 @@ class _Runs:
         self._say(step, problem)
 
     def _end(self, step: Step, after: _Job | None) -> None:
+        """Keeps the results of a finished run."""
         seconds = time.time() - after.begun if after else 0
         self.seconds.setdefault(step['name'], []).append(seconds)
-        result = f'{self.finish(step)}; ' if self.finish else ''
-        left = len(self.waiting) + len(self.at_work)
-        self._say(step, f'{result}{left} runs left{self._time_left()}')
+        left = f'{len(self.waiting) + len(self.at_work)} runs left{self._time_left()}'
+        row = self.rows[step['name']]
+        run = read_run(step['work_dir'], row.evaluation_data)
+        if self.kept and run:
+            record = as_record(run, step['seed'])
+            self.kept.keep(record)
+            found = [
+                f'{name} {record.metrics[metric]:.3f}'
+                for metric, name in FIRST_METRICS.items()
+                if metric in record.metrics
+            ]
+            left = f'{", ".join(found)}; {left}'
+        self._say(step, left)
 
     def _time_left(self, started: Sequence[Step] = ()) -> str:
         """Estimates the time of all that is left, by the plan or by what has run."""
         steps = [*self.waiting, *(job.step for job in self.at_work), *started]
         if all('gpu_hours' in step for step in steps):
-            hours = sum(step['gpu_hours'] / step['gpus'] for step in steps)
+            hours = sum(step['gpu_hours'] / (step['gpus'] or 1) for step in steps)
         elif self.seconds:
             known = {name: mean(values) for name, values in self.seconds.items()}
             usual = mean(known.values())

@@ -7,7 +7,7 @@ import json
 import math
 import os.path as osp
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from statistics import median
@@ -19,38 +19,15 @@ from ..config_paths import config_path
 from ..errors import UserError
 from ..training.safe_training import use_safe_training
 from .paper_rows import AP_COLUMNS
+from .stated_settings import SECTIONS, find_difference
 
 # mmdet's names of the columns.
 METRICS = dict(zip(AP_COLUMNS, ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')))
-# The parts of a config that say how a network is trained.
-SECTIONS = (
-    'model',
-    'train_dataloader',
-    'train_cfg',
-    'optim_wrapper',
-    'param_scheduler',
-    'custom_hooks',
-    'val_dataloader.dataset',
-)
-# Where files are and how they are read changes no result.
-IGNORED = (
-    '_scope_',
-    'backend_args',
-    'data_root',
-    'num_workers',
-    'persistent_workers',
-    'pin_memory',
-    'prefetch_factor',
-    'root',
-    'with_cp',
-)
-# Only the last part of these paths is compared.
-PATHS = ('ann_file', 'checkpoint', 'img', 'seg')
 
 
 @dataclass
 class Run:
-    """What a work directory holds.
+    """The training in a work directory.
 
     Args:
         work_dir (str): The folder.
@@ -64,8 +41,8 @@ class Run:
         evaluations (list[dict]): The metrics by epoch, likewise: COCO's, or top-1
             and top-5.
         metrics (dict): The metrics of the last checkpoint.
-        data_root (str, optional): On what data they were measured, None if the
-            config does not say or there are none.
+        data_root (str, optional): The folder of the data set that they were measured
+            on, None if the config does not say or there are none.
         epochs (int): Number of finished epochs.
         gpus (int, optional): Number of processes, None if it is not logged.
     """
@@ -97,22 +74,21 @@ class Run:
         name = f'epoch_{self.max_epochs if epoch is None else epoch}.pth'
         return osp.join(self.work_dir, name)
 
-    @property
-    def tasks(self) -> list[str]:
-        """What was evaluated, of 'bbox' and 'segm'."""
-        return [task for task in ('bbox', 'segm') if f'coco/{task}_mAP' in self.metrics]
-
-    def ap(self, task: str) -> dict[str, float | None]:
-        """Returns AP_COLUMNS in percent; None where COCO has no such objects."""
-        values = {
-            c: self.metrics.get(f'coco/{task}_{m}', -1) for c, m in METRICS.items()
-        }
-        return {c: round(100 * v, 1) if v >= 0 else None for c, v in values.items()}
-
     def step_time(self) -> float | None:
         """Returns the median time of a training step in seconds, None without one."""
         times = [row['time'] for row in self.training if 'time' in row]
         return median(times) if times else None
+
+
+def in_percent(metrics: Mapping[str, float], name: str) -> float | None:
+    """Returns a metric in percent, None without one.
+
+    COCO's are from 0 to 1 in the logs, or -1 where there are no such objects.
+    """
+    value = metrics.get(name, -1)
+    if value < 0:
+        return None
+    return 100 * value if name.startswith('coco/') else value
 
 
 class _Unusable(Exception):
@@ -120,7 +96,7 @@ class _Unusable(Exception):
 
 
 class _Start(NamedTuple):
-    """What one start of a training or of tools/test.py logged."""
+    """The logs of one start of a training or of tools/test.py."""
 
     timestamp: str
     training: list[dict]
@@ -152,11 +128,13 @@ def find_runs(root: str) -> list[Run]:
     return [run for run in runs if run is not None]
 
 
-def read_run(work_dir: str) -> Run | None:
+def read_run(work_dir: str, evaluation_data: str | None = None) -> Run | None:
     """Reads a work directory.
 
     Args:
         work_dir (str): The folder.
+        evaluation_data (str, optional): The folder of the data set whose results
+            count; with others, a run is 'unevaluated'. By default that of the config.
 
     Returns:
         Run | None: What it holds; None if that is neither a detector with COCO's
@@ -189,6 +167,11 @@ def read_run(work_dir: str) -> Run | None:
         _set_state(run)
     except _Unusable as error:
         run.problem = str(error)
+    on_other_data = (run.data_root or '').rstrip('/') != evaluation_data
+    if evaluation_data and on_other_data and run.state == 'finished':
+        run.state = 'unevaluated'
+        checkpoint = osp.basename(run.checkpoint())
+        run.problem = f'is not evaluated on {evaluation_data}: test {checkpoint}'
     return run
 
 
@@ -309,48 +292,8 @@ def _check_same(
     cfg: Config, expected: Config, sections: Sequence[str], free: Sequence[str] = ()
 ) -> None:
     """Raises _Unusable with the first setting that differs from the expected config."""
-    wanted, found = (
-        {
-            name: value
-            for section in sections
-            for name, value in _settings(_part(part, section), section)
-            if name not in free
-        }
-        for part in (expected, cfg)
-    )
-    names = [n for n in {**wanted, **found} if wanted.get(n) != found.get(n)]
-    if names:
-        name = min(names, key=lambda name: (not name.startswith('model.'), name))
-        more = f' (and {len(names) - 1} more)' if names[1:] else ''
-        raise _Unusable(
-            'was not trained or evaluated as stated: '
-            f'{name} is {found.get(name)!r}, not {wanted.get(name)!r}{more}'
-        )
-
-
-def _part(cfg: Any, section: str) -> Any:
-    for key in section.split('.'):
-        cfg = (cfg or {}).get(key)
-    return cfg
-
-
-def _settings(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Yields name and value of every setting in nested dicts and lists.
-
-    The ignored ones and those that are None are left out.
-    """
-    if isinstance(node, dict):
-        items = node
-    elif isinstance(node, (list, tuple)):
-        items = {str(index): value for index, value in enumerate(node)}
-    else:
-        if prefix.rsplit('.', 1)[-1] in PATHS and isinstance(node, str):
-            node = osp.basename(node.rstrip('/'))
-        yield prefix, node
-        return
-    for name, value in items.items():
-        if name not in IGNORED and value is not None:
-            yield from _settings(value, f'{prefix}.{name}')
+    if difference := find_difference(cfg, expected, sections, free):
+        raise _Unusable(f'was not trained or evaluated as stated: {difference}')
 
 
 def _add_metrics(run: Run, starts: Sequence[_Start], expected: Config | None) -> None:

@@ -9,8 +9,7 @@ from .corrupt_images_hook import CorruptImagesHook
 from .export_backbone_hook import ExportBackboneHook
 from .image_classifier import ImageClassifier
 from .image_decoding import CorruptImage
-from .image_folder import ImageFolder
-from .image_loading import collate_images
+from .image_folder import ImageFolder, collate_images
 from .image_preprocessor import ImagePreprocessor
 from .image_transforms import (
     LoadCenterCrop,

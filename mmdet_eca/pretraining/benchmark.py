@@ -1,37 +1,26 @@
 """Measures how fast images of ImageNet's sizes become batches, on one core."""
 
 import os.path as osp
-import sys
 import tempfile
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import mmcv
 import numpy as np
 import torch
 from mmcv.transforms import LoadImageFromFile, Normalize
-from mmengine.dataset import DefaultSampler
-from mmengine.utils import ProgressBar
 from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
 
 from ..errors import UserError
-from ..training.resuming import ResumableBatchSampler, seed_items
 from ..visualization import text_table
-from .image_folder import ImageFolder
-from .image_loading import collate_images
+from .image_folder import ImageFolder, collate_images
 from .image_transforms import LoadRandomResizedCrop
 
+READERS = ('mmdet_eca', 'plain', 'decoding')
 SIZES = ((500, 375), (2000, 1500))  # width, height
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-
-
-class Rates(NamedTuple):
-    """Images a second of each reader in each round, arrays of shape (R,)."""
-
-    mmdet_eca: np.ndarray
-    plain: np.ndarray
-    decoding: np.ndarray
 
 
 def benchmark_data(
@@ -69,28 +58,21 @@ def benchmark_data(
     threads = cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    header = [
-        'JPEGs',
-        'in',
-        *Rates._fields,
-        'mmdet_eca / plain',
-        'mmdet_eca / decoding',
-    ]
-    cells = [header]
-    progress = ProgressBar(len(SIZES) * 2 * (rounds + 1), file=sys.stderr)
+    cells = [['JPEGs', 'in', *READERS, 'mmdet_eca / plain', 'mmdet_eca / decoding']]
     try:
-        for width, height in SIZES:
-            with tempfile.TemporaryDirectory() as root:
-                paths = write_jpegs(root, width, height, num_images)
-                for workers, place in enumerate(('this process', 'a worker')):
-                    rates = measure(
-                        root, paths, rounds, crop_size, batch_size, workers, progress
-                    )
-                    cells.append(_cells(f'{width}x{height}', place, rates))
+        with tqdm(total=len(SIZES) * 2 * (rounds + 1)) as progress:
+            for width, height in SIZES:
+                with tempfile.TemporaryDirectory() as root:
+                    paths = write_jpegs(root, width, height, num_images)
+                    for workers, place in enumerate(('this process', 'a worker')):
+                        loaders = _loaders(root, paths, crop_size, batch_size, workers)
+                        seconds = _measure(loaders, rounds, progress)
+                        cells.append(
+                            [f'{width}x{height}', place, *_row(num_images, seconds)]
+                        )
     finally:
         cv2.setNumThreads(threads[0])
         torch.set_num_threads(threads[1])
-    print(file=sys.stderr)  # ends the line of the progress bar
     return (
         f'{text_table(cells, left_columns=2)}\n'
         'Images a second, median of the rounds; ratios: median '
@@ -98,26 +80,10 @@ def benchmark_data(
     )
 
 
-def measure(
-    root: str,
-    paths: list[str],
-    rounds: int,
-    crop_size: int,
-    batch_size: int,
-    workers: int,
-    progress: ProgressBar,
-) -> Rates:
-    """Measures the three readers on the same JPEGs.
-
-    Args:
-        root (str): The folder with the class folders.
-        paths (list[str]): All JPEGs in it.
-        rounds (int): How often each reader reads all of them.
-        crop_size (int): Side of the crops in pixels.
-        batch_size (int): Images in a batch.
-        workers (int): Workers of the data loader; 0 reads in this process.
-        progress (ProgressBar): Moves on after each round.
-    """
+def _loaders(
+    root: str, paths: list[str], crop_size: int, batch_size: int, workers: int
+) -> list[DataLoader]:
+    """Returns the data loaders of the three readers."""
     images = ImageFolder(
         root,
         [
@@ -126,32 +92,35 @@ def measure(
             dict(type='PackImage'),
         ],
     )
-    seed_items(images)
-    with_workers: dict[str, Any] = dict(
-        num_workers=workers, persistent_workers=workers > 0
+    options: dict[str, Any] = dict(
+        batch_size=batch_size, num_workers=workers, persistent_workers=workers > 0
     )
-    options = dict(with_workers, batch_size=batch_size)
-    readers = dict(
-        mmdet_eca=DataLoader(
-            images,
-            batch_sampler=ResumableBatchSampler(
-                DefaultSampler(images, seed=0), batch_size, seed=0
-            ),
-            collate_fn=collate_images,
-            **with_workers,
-        ),
-        plain=DataLoader(PlainPipeline(paths, crop_size), **options),
-        decoding=DataLoader(Decoding(paths), **options),
-    )
-    seconds: dict[str, list[float]] = {name: [] for name in readers}
-    for _ in range(rounds + 1):  # the first one warms up
-        for name, reader in readers.items():
+    return [
+        DataLoader(images, collate_fn=collate_images, **options),
+        DataLoader(PlainPipeline(paths, crop_size), **options),
+        DataLoader(Decoding(paths), **options),
+    ]
+
+
+def _measure(loaders: list[DataLoader], rounds: int, progress: tqdm) -> np.ndarray:
+    """Returns the seconds of each reader in each round, shape (3, rounds)."""
+    seconds = np.empty((len(loaders), rounds + 1))  # the first one warms up
+    for number in range(rounds + 1):
+        for i, loader in enumerate(loaders):
             start = time.perf_counter()
-            for _ in reader:
+            for _ in loader:
                 pass
-            seconds[name].append(time.perf_counter() - start)
+            seconds[i, number] = time.perf_counter() - start
         progress.update()
-    return Rates(*(len(paths) / np.array(seconds[name][1:]) for name in Rates._fields))
+    return seconds[:, 1:]
+
+
+def _row(num_images: int, seconds: np.ndarray) -> list[str]:
+    ratios = seconds[1:] / seconds[0]
+    return [
+        *(f'{rate:.0f}' for rate in np.median(num_images / seconds, axis=1)),
+        *(f'{np.median(r):.2f} ({r.min():.2f} .. {r.max():.2f})' for r in ratios),
+    ]
 
 
 def write_jpegs(root: str, width: int, height: int, count: int) -> list[str]:
@@ -218,13 +187,3 @@ class Decoding(Dataset):
     def __getitem__(self, index: int) -> int:
         cv2.imread(self.paths[index])
         return index
-
-
-def _cells(size: str, place: str, rates: Rates) -> list[str]:
-    ratios = [rates.mmdet_eca / other for other in (rates.plain, rates.decoding)]
-    return [
-        size,
-        place,
-        *(f'{np.median(rate):.0f}' for rate in rates),
-        *(f'{np.median(r):.2f} ({r.min():.2f} .. {r.max():.2f})' for r in ratios),
-    ]

@@ -49,7 +49,7 @@ class LoadRandomResizedCrop(BaseTransform):
             CorruptImage: If the file cannot be read.
         """
         file = read_image(results['img_path'])
-        box = self.choose(file.height, file.width)
+        box = self.choose(file.header.height, file.header.width)
         results['img'] = decode_crop(file, box, self.size)
         return results
 

@@ -42,7 +42,7 @@ def check_classes(cfg: Config) -> None:
     """
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     first, *others = (
-        DATASETS.build(folder)
+        DATASETS.build(dict(folder, lazy_init=True))
         for loader in ('train', 'val')
         for folder in innermost_datasets(cfg[f'{loader}_dataloader'].dataset)
     )

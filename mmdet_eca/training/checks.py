@@ -1,6 +1,7 @@
 """Finds a user's mistakes before a run writes anything."""
 
 import copy
+import os
 import os.path as osp
 from collections.abc import Iterator
 from typing import Any
@@ -20,8 +21,17 @@ from ..errors import UserError, first_few
 from ..weights.files import read_checkpoint
 from ..weights.schemes import local_path
 from .config import dataset_metainfo, innermost_datasets, values_of
+from .mistakes import check_keys
 
 AUTHORS_PAGE = 'https://github.com/BangguWu/ECANet'
+# torchvision's first weights, by depth.
+_PLAIN = {
+    18: 'resnet18-f37072fd.pth',
+    34: 'resnet34-b627a593.pth',
+    50: 'resnet50-0676ba61.pth',
+    101: 'resnet101-63fe2227.pth',
+    152: 'resnet152-394f9c45.pth',
+}
 
 
 def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
@@ -44,20 +54,29 @@ def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
     """
     if not cfg.get('check_config', True):
         return
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    check_keys(cfg)
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
     if isinstance(cfg.get('resume'), str):  # to mmengine any text means True
         raise UserError(
             f'resume={cfg.resume!r} must be True or False: the '
             'checkpoint to resume from is load_from'
         )
+    if not isinstance(cfg.get('load_from'), str | None):
+        raise UserError(
+            f'load_from={cfg.load_from!r} must be one file; a comma in --cfg-options '
+            'makes a list: load_from="\\"A, B.pth\\""'
+        )
     _check_checkpoint(cfg.get('load_from'), 'checkpoint', 'check its path')
     if 'train' in loaders:
         _check_pretrained(cfg.model)
     model = MODELS.build(copy.deepcopy(cfg.model))
+    if 'train' in loaders and cfg.get('load_from') and not cfg.get('resume'):
+        _check_backbone_of(cfg.load_from, model)
     for loader in loaders:
         if cfg.get(f'{loader}_dataloader') is not None:
             for dataset in innermost_datasets(cfg[f'{loader}_dataloader'].dataset):
-                _check_dataset(dataset, loader, model)
+                place = _place(cfg[f'{loader}_dataloader'], f'{loader}_dataloader')
+                _check_dataset(dataset, loader, model, place)
             for ann_file in values_of(cfg.get(f'{loader}_evaluator'), 'ann_file'):
                 _check_file(
                     ann_file, 'annotation file', f'set {loader}_evaluator.ann_file'
@@ -74,11 +93,7 @@ def _check_pretrained(model: Any) -> None:
     Raises:
         UserError: If one is missing or cannot be loaded by its name.
     """
-    remedy = (
-        f'the ECA-Net authors share theirs at {AUTHORS_PAGE}; to train '
-        'without: --cfg-options model.backbone.init_cfg=None '
-        'model.backbone.frozen_stages=-1 model.backbone.norm_eval=False'
-    )
+    remedy = _other_weights(model)
     for init_cfg in values_of(model, 'init_cfg'):
         for init in init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]:
             if init is not None and init.get('type') in ('Pretrained', PretrainedInit):
@@ -93,12 +108,54 @@ def _check_pretrained(model: Any) -> None:
             _check_checkpoint(pretrained, 'pretrained weights', remedy)
 
 
+def _other_weights(model: Any) -> str:
+    """Returns from where else a backbone can start, what needs no file first."""
+    backbone = model.get('backbone') or {}
+    plain = _PLAIN.get(backbone.get('depth', 0))
+    at_once = (
+        "to start at once, from torchvision's plain weights with attention that "
+        'begins as the identity: --cfg-options model.backbone.init_cfg.checkpoint='
+        f'https://download.pytorch.org/models/{plain} model.backbone.frozen_stages=0; '
+        if plain and str(backbone.get('type')).endswith('ResNet')
+        else ''
+    )
+    return (
+        f'{at_once}to pretrain it yourself: {tool_path("pretrain_imagenet.py")}; the '
+        f'ECA-Net authors share their weights at {AUTHORS_PAGE}; without any: '
+        '--cfg-options model.backbone.init_cfg=None model.backbone.frozen_stages=-1 '
+        'model.backbone.norm_eval=False'
+    )
+
+
 def _check_checkpoint(name: str | None, what: str, remedy: str) -> None:
     if name is not None:
         path = local_path(name)
         _check_file(path, what, remedy)
         if path is not None:
             read_checkpoint(path)
+
+
+def _check_backbone_of(checkpoint: str, model: nn.Module) -> None:
+    """Checks that a detector's checkpoint is not of another backbone.
+
+    mmengine logs other shapes and trains what does not fit from scratch. For a head
+    with other classes that is what users want.
+    """
+    path = local_path(checkpoint)
+    if path is None or not osp.isfile(path):
+        return  # downloaded when the training starts
+    content = read_checkpoint(path)
+    weights = content.get('state_dict', content)
+    for name, value in model.state_dict().items():
+        found = weights.get(name)
+        if name.startswith('backbone.') and getattr(found, 'shape', value.shape) != (
+            value.shape
+        ):
+            raise UserError(
+                f'load_from={checkpoint} is of another backbone: {name} has shape '
+                f'{tuple(found.shape)} there and {tuple(value.shape)} in this config; '
+                'compare depth and type of model.backbone'
+            )
 
 
 def _check_file(path: Any, what: str, remedy: str = 'check its path') -> None:
@@ -126,7 +183,16 @@ def _check_evaluation(cfg: Config, loader: str) -> None:
         check_evaluation(loader, dataset, evaluator)
 
 
-def _check_dataset(dataset: Config, loader: str, model: nn.Module) -> None:
+def _place(config: Config, name: str) -> str:
+    """Returns the setting that holds the data set inside its wrappers."""
+    for key in ('dataset', 'datasets'):
+        if config.get(key) is not None:
+            inner = config[key] if key == 'dataset' else config[key][0]
+            return _place(inner, f'{name}.{key}' + ('.0' if key == 'datasets' else ''))
+    return name
+
+
+def _check_dataset(dataset: Config, loader: str, model: nn.Module, place: str) -> None:
     # An application that imports this package.
     from ..data import quick_check
 
@@ -136,12 +202,13 @@ def _check_dataset(dataset: Config, loader: str, model: nn.Module) -> None:
     remedy = (
         'put the data set there (COCO 2017: annotations/, train2017/ and '
         'val2017/ in data/coco/; Digits-COCO: python '
-        f'{tool_path("make_digits.py")}), or set {loader}_dataloader.dataset.data_root'
+        f'{tool_path("make_digits.py")}), or set {place}.data_root'
     )
     folders = dataset.get('data_prefix', {}).values()
+    here = '' if osp.isabs(root) else f' in {os.getcwd()}'
     for path in [dataset.get('ann_file'), *folders]:
         if path and _is_local(root + path) and not osp.exists(osp.join(root, path)):
-            raise UserError(f'{osp.join(root, path)} does not exist: {remedy}')
+            raise UserError(f'{osp.join(root, path)} does not exist{here}: {remedy}')
     if dataset.get('ann_file', '').endswith('.json'):
         ann_file = osp.join(root, dataset.ann_file)
         _check_classes(dataset, ann_file, model)

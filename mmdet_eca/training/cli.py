@@ -10,6 +10,7 @@ from mmengine.device import get_device
 from ..config_paths import find_config
 from ..errors import UserError
 from .distributed import has_accelerator
+from .mistakes import merge_options
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +68,21 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_writable(path: str, option: str) -> None:
+    """Checks that a file or folder can be written, before the work that fills it.
+
+    Raises:
+        UserError: If it lies in a folder that is read-only, or below a file.
+    """
+    folder = osp.abspath(path)
+    while not osp.exists(folder):
+        folder = osp.dirname(folder)
+    if not os.access(folder, os.W_OK) or (
+        osp.isfile(folder) and folder != osp.abspath(path)
+    ):
+        raise UserError(f'{option} {path}: {folder} cannot be written into')
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """Reads the config with what the command line changes in it.
 
@@ -74,13 +90,29 @@ def load_config(args: argparse.Namespace) -> Config:
     ``work_dirs/<name of the config>``.
 
     Raises:
-        UserError: If there is no such file.
+        UserError: If there is no such file, a key of ``--cfg-options`` is unknown, or
+            the launcher has not started this process.
     """
+    started_by = dict(
+        pytorch=('RANK', 'torchrun, as tools/dist_train.sh does'),
+        slurm=('SLURM_PROCID', 'srun, as tools/slurm_train.sh does'),
+        mpi=('OMPI_COMM_WORLD_LOCAL_RANK', 'mpirun'),
+    )
+    variable, starter = started_by.get(args.launcher, (None, None))
+    if variable and variable not in os.environ:
+        raise UserError(
+            f'--launcher {args.launcher}: {variable} is not set, since this process '
+            f'was not started by {starter}; without --launcher one process runs'
+        )
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = Config.fromfile(find_config(args.config))
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+        merge_options(cfg, args.cfg_options)
+    for loader in ('train', 'val', 'test'):
+        workers = cfg.get(f'{loader}_dataloader') or {}
+        if workers.get('num_workers') == 0:  # torch refuses what cannot persist
+            workers['persistent_workers'] = False
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

@@ -1,4 +1,4 @@
-"""Half precision in the networks of a detector alone."""
+"""Half precision in the networks of a detector alone, without a scaled loss."""
 
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -9,7 +9,31 @@ from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import BaseDetector
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from mmdet.models.roi_heads.mask_heads import FCNMaskHead
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner
 from torch import Tensor, nn
+
+
+@HOOKS.register_module()
+class MixedPrecisionHook(Hook):
+    """Lets the networks of a detector run in half precision.
+
+    That is bfloat16 on a CPU, for training too: its exponents are those of float32,
+    so the loss needs no scale. See :func:`use_mixed_precision`.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_run(self, runner: Runner) -> None:
+        """Changes the model; logs if the CPU has no bfloat16."""
+        model = runner.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        use_mixed_precision(model)
+        if next(model.parameters()).device.type == 'cpu' and not has_bfloat16():
+            runner.logger.warning('This CPU has no bfloat16: amp may be slower here.')
 
 
 def use_mixed_precision(model: BaseDetector) -> None:

@@ -109,6 +109,6 @@ def _draw_label(
 
 @lru_cache(maxsize=8)
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """The font of matplotlib's pictures: it comes with it, and has many alphabets."""
+    """Returns matplotlib's own font, which has many alphabets."""
     path = osp.join(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf')
     return ImageFont.truetype(path, size)

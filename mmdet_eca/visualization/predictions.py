@@ -28,7 +28,7 @@ def draw_predictions(
         model (BaseDetector): The detector.
         dataset (BaseDetDataset): Images of one size with annotations, test pipeline.
         out_file (str): The picture to write.
-        indices (Sequence[int]): Of the images in the data set.
+        indices (Sequence[int]): Indices of the images in the data set.
         columns (int): Pairs of pictures side by side.
         score_thr (float): Lowest score of a prediction that is drawn.
     """
@@ -51,7 +51,7 @@ def draw_predictions(
 
 
 def _as_lists(instances: InstanceData) -> dict:
-    """Objects as MMDetection's inferencer gives them; annotated ones score 1."""
+    """Returns objects as MMDetection's inferencer does; annotated ones score 1."""
     bboxes = get_box_tensor(instances.bboxes)
     scores = instances.get('scores', torch.ones(len(bboxes)))
     found = dict(

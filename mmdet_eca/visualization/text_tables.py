@@ -33,7 +33,7 @@ def text_table(
 
 
 def markdown_table(rows: Rows, left_columns: int = 1) -> str:
-    """Formats a table in GitHub's Markdown; arguments as of :func:`text_table`."""
+    """Formats a table in GitHub's Markdown, see :func:`text_table`."""
     return _align(
         GithubFlavoredMarkdownTable([list(row) for row in rows]), left_columns
     )

@@ -37,7 +37,7 @@ class _Block(NamedTuple):
     """A residual block in a state dict.
 
     Attributes:
-        prefix (str): Of the backbone, such as 'backbone.'.
+        prefix (str): Prefix of the backbone's names, such as 'backbone.'.
         name (str): Its name with that prefix, such as 'backbone.layer1.0.'.
         norm (str): Name of its last norm, without '.weight'.
         channels (int): Channels of its output.
@@ -64,7 +64,7 @@ def add_attention(path: str, out: str, attention: dict) -> str:
             of the backbones.
 
     Returns:
-        str: What was done, and the lines of a config that go with the file.
+        str: A description for the user, with the lines of a config for the file.
 
     Raises:
         UserError: If ``out`` exists, the file cannot be read, has no such backbone or

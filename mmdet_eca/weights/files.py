@@ -26,7 +26,7 @@ def read_checkpoint(path: str, map_location: MapLocation = None) -> Any:
 
     Args:
         path (str): A file that ``torch.save`` has written, or a '.safetensors' file.
-        map_location (optional): As in ``torch.load``, but the CPU by default.
+        map_location (optional): See ``torch.load``; the CPU by default.
 
     Returns:
         All that is in the file.
@@ -102,7 +102,7 @@ def to_device(weights: StateDict, map_location: MapLocation) -> StateDict:
 
     Args:
         weights (dict[str, Tensor]): The weights.
-        map_location (optional): As in ``torch.load``; what is no device means the CPU.
+        map_location (optional): See ``torch.load``; the CPU if it is no device.
     """
     device = map_location if isinstance(map_location, (str, torch.device)) else 'cpu'
     return {name: value.to(device) for name, value in weights.items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.runner import CheckpointLoader
 
-PREFIXES = ('ecanet://', 'timm://', 'mmpretrain://')
+PREFIXES = ('ecanet://', 'timm://', 'mmpretrain://', 'efficientnet-lite://')
 # Regular expressions, of which mmengine takes the last in the order of the alphabet.
 _SAFETENSORS = (r'https?://.*\.safetensors$', r'(?!\w+://).*\.safetensors$')
 

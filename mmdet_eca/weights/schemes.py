@@ -3,8 +3,8 @@
     init_cfg=dict(
         type='Pretrained', checkpoint='timm://ecaresnet50d.miil_in1k')
 
-'ecanet://', 'timm://' and 'mmpretrain://' are new, and so are '.safetensors' files. All
-other names are mmengine's own.
+'ecanet://', 'timm://', 'mmpretrain://' and 'efficientnet-lite://' are new, and so are
+'.safetensors' files. All other names are mmengine's own.
 """
 
 import os.path as osp
@@ -19,9 +19,14 @@ from ..errors import UserError
 from .convert import find_source
 from .downloads import download, download_from_hub
 from .files import MapLocation, StateDict, read_checkpoint, read_weights, to_device
-from .sources import authors_imagenet, mmpretrain, timm
+from .sources import authors_imagenet, efficientnet_lite, mmpretrain, timm
 
-SCHEMES = dict(ecanet=authors_imagenet, timm=timm, mmpretrain=mmpretrain)
+SCHEMES = {
+    'ecanet': authors_imagenet,
+    'timm': timm,
+    'mmpretrain': mmpretrain,
+    'efficientnet-lite': efficientnet_lite,
+}
 _WEB = ('http://', 'https://')
 _EXTENSIONS = ('.pth', '.pt', '.tar', '.bin', '.safetensors')
 
@@ -30,8 +35,8 @@ def load_from_project(filename: str, map_location: MapLocation = None) -> dict:
     """Loads another project's weights for mmengine, by this package's names.
 
     Args:
-        filename (str): 'ecanet://', 'timm://' or 'mmpretrain://' and a path or URL, or
-            'timm://' and a model's name.
+        filename (str): One of ``SCHEMES``, '://' and a path or URL, or 'timm://' and a
+            model's name, or 'efficientnet-lite://' and 'lite0' to 'lite4'.
         map_location (optional): A device, by default the CPU.
 
     Returns:
@@ -73,7 +78,7 @@ def local_path(filename: str) -> str | None:
     """Returns the local file that a checkpoint's name means, downloading nothing.
 
     Args:
-        filename (str): As in ``init_cfg`` or ``load_from``.
+        filename (str): A name that ``init_cfg`` or ``load_from`` takes.
 
     Returns:
         str, optional: The path; None if it is no local file, or mmengine finds it.
@@ -103,6 +108,8 @@ def local_path(filename: str) -> str | None:
         require('huggingface_hub', 'timm')
         require('safetensors.torch', 'timm')
         return None
+    if scheme == 'efficientnet-lite' and re.fullmatch(r'\w+', place):
+        return efficientnet_lite.packaged_file(place)
     if '://' in place:
         raise UserError(
             f'{filename} is neither a file, nor a URL (http://, '

@@ -32,8 +32,8 @@ def test_table_has_each_operator(tmp_path, monkeypatch):
 def test_the_memory_of_a_call_is_its_peak():
     """In a process of its own, where nothing else is freed meanwhile."""
     code = (
-        'import torch; from mmdet_eca.benchmark.operators import _peak_bytes; '
-        'print(_peak_bytes(lambda: torch.ones(2**24), torch.device("cpu")))'
+        'import torch; from mmdet_eca.benchmark.memory import call_bytes; '
+        'print(call_bytes(lambda: torch.ones(2**24), torch.device("cpu")))'
     )
     *_, last = run(sys.executable, '-W', 'ignore', '-c', code).stdout.splitlines()
     assert 60 <= int(last) / 2**20 <= 80

@@ -19,7 +19,7 @@ from mmengine.registry import DefaultScope
 from mmdet_eca import UserError
 from mmdet_eca.data import write_config
 from mmdet_eca.data.detectors import detectors
-from mmdet_eca.paper import table_5_rows
+from mmdet_eca.paper import paper_rows
 from mmdet_eca.training.checks import check_config
 from mmdet_eca.training.config import innermost_datasets, values_of
 from tests.conftest import run
@@ -93,7 +93,7 @@ def test_every_detector(detector, renamed, tmp_path):
 
 
 def test_table_5_is_among_the_detectors():
-    assert {f'{row.name}.py' for row in table_5_rows()} < set(detectors().values())
+    assert {f'{row.name}.py' for row in paper_rows([5])} < set(detectors().values())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the demo says of a finished run; `make demo` itself runs the whole."""
+"""The demo's report on a finished run; `make demo` itself runs the whole."""
 
 import json
 import os.path as osp
@@ -28,20 +28,11 @@ def finished(tmp_path):
             for task, value in (('bbox', box), ('segm', mask))
             for column in ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
         }
-        (tmp_path / 'results.json').write_text(
-            json.dumps(
-                {
-                    **dict(
-                        config=CONFIG,
-                        seed=0,
-                        minutes=8.25,
-                        metrics=metrics,
-                        checkpoint='work/epoch_4.pth',
-                    ),
-                    **changes,
-                }
-            )
-        )
+        results = dict(config=CONFIG, seed=0, minutes=8.25, metrics=metrics)
+        results.update(checkpoint='work/epoch_4.pth', **changes)
+        (tmp_path / 'results.json').write_text(json.dumps(results))
+        run = dict(config=osp.realpath(CONFIG), seed=results['seed'])
+        (tmp_path / 'run.json').write_text(json.dumps(run))
         return str(tmp_path)
 
     return write

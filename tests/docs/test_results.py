@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mmdet_eca.paper import read_records, write_digits_report
+from mmdet_eca.paper import DIGITS, KeptResults, write_seeds_report
 from tests.conftest import ROOT
 
 RESULTS = osp.join(ROOT, 'docs', 'results')
@@ -14,7 +14,7 @@ RESULTS = osp.join(ROOT, 'docs', 'results')
 @pytest.fixture(scope='module')
 def report(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp('report'))
-    return write_digits_report(folder, RESULTS, folder)
+    return write_seeds_report(DIGITS, folder, RESULTS, folder)
 
 
 def cells(page):
@@ -47,7 +47,7 @@ def test_the_summary_has_the_first_column_of_each_table(report):
 
 
 def test_every_result_was_measured_on_a_commit():
-    records = read_records(RESULTS)
+    records = KeptResults(RESULTS, DIGITS.rows()).read()
     page = read('does_attention_help.md')
     assert re.search(rf'\b{len(records)}\s+runs\b', page)
     for record in records:

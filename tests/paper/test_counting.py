@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from mmdet_eca.paper import complexity, complexity_rows, complexity_text, count
-from mmdet_eca.paper.counting import per_input, per_output
+from mmdet_eca.paper import complexity_text
+from mmdet_eca.paper.counting import count, per_input, per_output
 
 
 def test_convolutions_linear_layers_and_products_are_counted():
@@ -64,18 +64,6 @@ def test_tool_prints_every_table(reproduce_tables):
     text = complexity_text(rows)
     assert 'SE-GC2' in text and 'ResNet-200' in text
     assert 'mask_rcnn_eca_r101_fpn_1x' in text and '351.83' in text
-
-
-def test_figure_1_counts_its_rows_of_table_3(monkeypatch):
-    counted = []
-    monkeypatch.setattr(
-        complexity,
-        'classifier_rows',
-        lambda rows: counted.extend(row.name for row in rows) or [],
-    )
-    complexity_rows(figures=[1])
-    assert {'resnet50', 'se_resnet101', 'a2_resnet50', 'eca_resnet152'} <= set(counted)
-    assert not any('mobilenet' in name for name in counted)
 
 
 def test_figure_4_counts_the_weights_of_every_kernel_size(reproduce_tables):

@@ -1,18 +1,11 @@
 """#Param and GFLOPs of Tables 5 and 6."""
 
-from functools import cache
-
 import pytest
 from mmengine.config import Config
 
 from mmdet_eca import config_path
-from mmdet_eca.paper import load_paper_rows, table_5_rows
-from mmdet_eca.paper.detector_counts import count_detector, count_row
-
-
-@cache
-def columns(name):
-    return count_row(table_5_rows([name])[0])
+from mmdet_eca.paper.detector_counts import count_detector
+from mmdet_eca.paper.detector_counts import detector_columns as columns
 
 
 # #Param in millions and GFLOPs, copied from the paper.
@@ -65,14 +58,3 @@ def test_mask_head_upsamples_at_its_outputs_resolution():
     logits = 28 * 28 * 80 * (256 + 1)
     by_hand = 100 * (convolutions + upsampled + logits) / 1e9
     assert mask - faster == pytest.approx(by_hand, abs=1e-3)
-
-
-def test_an_unconfirmed_figure_is_marked():
-    (row,) = (
-        row
-        for row in load_paper_rows()
-        if (row.table, row.name) == (5, 'mask_rcnn_gc_r50_fpn_1x')
-    )
-    assert not row.unconfirmed
-    doubted = row._replace(paper=dict(row.paper, source='memory'))
-    assert doubted.unconfirmed == ['params_m', 'gflops', 'AP', 'AP50', 'AP75']

@@ -185,11 +185,3 @@ def test_means_are_over_finished_runs_of_the_row(reproduce_tables, tmp_path):
         name in text.split('## Left out')[1]
         for name in ('nan diverged', 'longer was not', 'other was not')
     )
-
-
-def test_a_row_that_does_not_exist_is_one_line(reproduce_tables):
-    with pytest.raises(SystemExit) as end:
-        reproduce_tables('run', 'retinanet_ecq_r50_fpn_1x')
-    message = str(end.value)
-    assert "'retinanet_ecq_r50_fpn_1x'" in message and '\n' not in message
-    assert 'did you mean retinanet_eca_r50_fpn_1x?' in message

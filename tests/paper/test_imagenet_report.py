@@ -14,9 +14,9 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from sklearn.metrics import top_k_accuracy_score
 
-from mmdet_eca.paper import make_plan, work_dirs, write_report
-from mmdet_eca.paper.paper_pictures import draw_figure_1, draw_figure_4
-from mmdet_eca.paper.paper_report import collect_classifiers
+from mmdet_eca.paper import make_plan, paper_trainings, work_dirs, write_report
+from mmdet_eca.paper.paper_pictures import draw_figure_4
+from mmdet_eca.paper.paper_results import collect_classifiers
 from mmdet_eca.pretraining import collate_images
 from tests.conftest import ROOT, write_images
 from tests.tools.in_process import call
@@ -125,24 +125,16 @@ def test_a_run_stopped_in_its_last_evaluation_is_resumed(short_row, trained, tmp
     lines = scalars.read_text().splitlines()
     assert 'top1' in lines[-1]
     scalars.write_text('\n'.join(lines[:-1]) + '\n')
-    (step,) = make_plan(str(tmp_path), 4, [ROW])
+    (step,) = make_plan(paper_trainings(names=[ROW]), str(tmp_path), 4)
     assert step['state'] == 'unevaluated'
     assert step['command'][-2:] == ['--resume', f'{tmp_path}/{ROW}/epoch_1.pth']
     call('pretrain-imagenet', config, *step['command'][3:])
-    assert make_plan(str(tmp_path), 4, [ROW]) == []
+    assert make_plan(paper_trainings(names=[ROW]), str(tmp_path), 4) == []
     results = [
         row_of(write_report(str(folder), str(tmp_path / 'report'), tables=[3]))
         for folder in (root, tmp_path)
     ]
     assert results[0]['top1'] == results[1]['top1']
-
-
-def test_a_short_run_under_a_rows_name_does_not_count(trained, tmp_path):
-    row = row_of(write_report(str(trained[0]), str(tmp_path), tables=[3]))
-    assert row['top1'] is None and row['runs'] == []
-    (problem,) = row['problems']
-    assert problem in (tmp_path / 'tables.md').read_text().split('## Left out')[1]
-    assert 'model.backbone.base_channels is 8' in problem
 
 
 def test_means_are_over_finished_runs_of_the_row(reproduce_tables, tmp_path):
@@ -238,13 +230,6 @@ def diamonds(axes):
     }
 
 
-def legend_is_beside(figure):
-    """Whether the legend touches no panel."""
-    (legend,) = figure.legends
-    box = legend.get_window_extent()
-    return not any(box.overlaps(axes.get_window_extent()) for axes in figure.axes)
-
-
 def test_figure_4_has_the_papers_points_and_ours(drawn):
     rows = collect_classifiers([], [], [4])
     draw_figure_4(rows, 'figure4.png')
@@ -265,26 +250,3 @@ def test_figure_4_has_the_papers_points_and_ours(drawn):
     for figure, ours in ((without, False), (with_runs, True)):
         words = [text.get_text() for text in figure.legends[0].get_texts()]
         assert ('our runs' in words) == ours
-        assert legend_is_beside(figure)
-
-
-def test_figure_1_has_circles_by_flops_and_our_diamonds(drawn):
-    rows = collect_classifiers([], [], [1])
-    for row in rows:
-        if row['name'] == 'a2_resnet50':
-            row.update(top1=78.0, params=32.9, flops=6.4)
-    draw_figure_1(rows, 'figure1.png')
-    (figure,) = drawn
-    left, right = figure.axes
-    circles = {
-        tuple(np.round(point, 2)): mark.get_sizes()[0]
-        for mark in (*left.collections, *right.collections)
-        for point in mark.get_offsets()
-        if len(mark.get_paths()[0].vertices) > 5
-    }
-    assert len(circles) == 19
-    # ResNet-50's 24.37 x 2^20 parameters and A2-Nets' 33.00 x 10^6.
-    plain, a2 = (25.55, 75.2), (33.0, 77.0)
-    assert circles[a2] / circles[plain] == pytest.approx(6.5e9 / (3.86 * 2**30))
-    assert diamonds(right) == {('#9467bd', 32.9, 78)} and diamonds(left) == set()
-    assert legend_is_beside(figure)

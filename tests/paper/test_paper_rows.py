@@ -2,35 +2,34 @@
 
 import pytest
 
-from mmdet_eca.paper import imagenet_rows, load_classifier_rows
-from mmdet_eca.paper.paper_rows import tick_rows
+from mmdet_eca.paper import paper_rows
 
-TABLE_3 = {row.name: row for row in load_classifier_rows()}
+TABLE_3 = {row.name: row for row in paper_rows([3])}
 
 
 def test_tables_are_whole():
-    assert len(tick_rows()) == 8
-    assert len(imagenet_rows([2])) == 10
-    assert sum(row.in_paper for row in TABLE_3.values()) == 19
+    assert len(paper_rows([1])) == 8
+    assert len(paper_rows([2])) == 10
+    assert sum(row.sources != ['poster'] for row in TABLE_3.values()) == 19
     assert len(TABLE_3) == 19 + 7  # of ResNet-18 and -34, on the poster
-    assert len(imagenet_rows([4])) == 7
-    assert len(imagenet_rows(figures=[4])) == 2 * 6
+    assert len(paper_rows([4])) == 7
+    assert len(paper_rows(figures=[4])) == 2 * 6
 
 
 def test_what_several_tables_print_is_the_same():
     repeated = [
-        *imagenet_rows([2]),
-        *(row for row in imagenet_rows([4]) if row.name),
-        *imagenet_rows(figures=[4]),
+        *paper_rows([2]),
+        *(row for row in paper_rows([4]) if row.name),
+        *paper_rows(figures=[4]),
     ]
     seen = [
-        (row.name, row.top1 == TABLE_3[row.name].top1)
+        (row.name, row.paper['top1'] == TABLE_3[row.name].paper['top1'])
         for row in repeated
         if row.name in TABLE_3
     ]
     assert len(seen) == 2 + 2 + 4 and all(same for _, same in seen)
-    members = {row.name: row.top1 for row in imagenet_rows([2])}
-    points = {point.name: point.top1 for point in imagenet_rows(figures=[4])}
+    members = {row.name: row.paper['top1'] for row in paper_rows([2])}
+    points = {point.name: point.paper['top1'] for point in paper_rows(figures=[4])}
     assert points['eca_k3_resnet50'] == members['eca_k3_resnet50']
 
 

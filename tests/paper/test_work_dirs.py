@@ -3,7 +3,7 @@
 import pytest
 
 from mmdet_eca import UserError
-from mmdet_eca.paper.work_dirs import find_runs, read_run
+from mmdet_eca.paper.work_dirs import find_runs, in_percent, read_run
 
 from .work_dirs import write_test, write_training
 
@@ -14,9 +14,7 @@ def test_a_whole_run_is_finished(tmp_path):
     write_training(tmp_path)
     run = read_run(str(tmp_path))
     assert (run.state, run.problem, run.epochs) == ('finished', None, 12)
-    assert run.ap('bbox') == dict(
-        AP=37.4, AP50=57.4, AP75=42.4, APS=27.4, APM=39.4, APL=47.4
-    )
+    assert in_percent(run.metrics, 'coco/bbox_mAP_75') == pytest.approx(42.4)
 
 
 def test_a_resumed_run_is_one_run(tmp_path):
@@ -24,7 +22,7 @@ def test_a_resumed_run_is_one_run(tmp_path):
     write_training(tmp_path, epochs=range(1, 7), ap=0.9)
     write_training(tmp_path, timestamp=SECOND, epochs=range(6, 13), resume=True)
     run = read_run(str(tmp_path))
-    assert run.state == 'finished' and run.ap('bbox')['AP'] == 37.4
+    assert run.state == 'finished' and run.metrics['coco/bbox_mAP'] == 0.374
     assert [row['step'] for row in run.training] == list(range(1, 25))
     assert [row['step'] for row in run.evaluations] == list(range(1, 13))
 
@@ -47,7 +45,7 @@ def test_evaluation_by_the_test_tool(tmp_path):
     write_test(tmp_path, SECOND, 0.3, checkpoint='epoch_11.pth')
     assert read_run(str(tmp_path)).state == 'unevaluated'
     write_test(tmp_path, '20240103_000000', 0.4)
-    assert read_run(str(tmp_path)).ap('bbox')['AP'] == 40
+    assert read_run(str(tmp_path)).metrics['coco/bbox_mAP'] == 0.4
     write_test(
         tmp_path,
         '20240104_000000',

@@ -1,4 +1,5 @@
 import io
+import os
 
 import cv2
 import numpy as np
@@ -6,9 +7,11 @@ import pytest
 from PIL import Image
 
 from mmdet_eca import UserError
+from mmdet_eca.pretraining import image_decoding
 from mmdet_eca.pretraining.image_decoding import (
     Box,
     CorruptImage,
+    decode,
     decode_crop,
     read_image,
     resize,
@@ -56,17 +59,20 @@ def differences(pixels, image):
 
 @pytest.mark.parametrize('scale', [0.5, 1, 1.3, 2, 3, 4, 5, 6])
 def test_crop_is_cut_out_and_resized_as_by_the_papers_recipe(detailed, tmp_path, scale):
-    """Pillow's, as torchvision calls it: to one grey level, and where a crop
-    shrinks far from resizing without antialiasing."""
+    """Pillow's, as torchvision calls it: to one grey level where the file is decoded
+    at its size, and everywhere far from resizing without antialiasing."""
     path = save(tmp_path / 'a.jpg', detailed, quality=90)
-    box = Box(37, 50, int(224 * scale), int(200 * scale))
+    box = Box(36, 50, int(224 * scale), int(200 * scale))
     crop = decode_crop(read_image(path), box, 224)
     with Image.open(path) as image:
         cut = image.crop(
             (box.left, box.top, box.left + box.width, box.top + box.height)
         )
     error = differences(crop, cut.resize((224, 224), Image.BILINEAR))
-    assert error.max() <= 1 and error.mean() < 0.02
+    if int(200 * scale) < 4 * 224:
+        assert error.max() <= 1 and error.mean() < 0.02
+    else:
+        assert error.max() <= 4 and error.mean() < 1
     if scale >= 2:
         aliased = cv2.resize(np.asarray(cut)[..., ::-1], (224, 224))
         assert np.abs(crop.astype(int) - aliased).mean() > 1
@@ -117,73 +123,14 @@ def test_tiny_crops_are_resized_too(shape):
     assert error.max() <= 1
 
 
-@pytest.mark.parametrize('subsampling', [0, 1, 2])
-@pytest.mark.parametrize('shape', [(300, 400), (41, 33), (200, 16)])
-def test_crop_of_the_first_rows_is_that_of_all(tmp_path, capfd, subsampling, shape):
-    """To the last bit, for any crop, and libjpeg warns of nothing."""
-    rng = np.random.default_rng(0)
-    noise = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
-    file = read_image(save(tmp_path / 'a.jpg', noise, subsampling=subsampling))
-    assert file.height_at is not None
-    for _ in range(40):
-        height, width = (int(rng.integers(1, side)) for side in shape)
-        box = Box(
-            int(rng.integers(shape[0] - height)),
-            int(rng.integers(shape[1] - width)),
-            height,
-            width,
-        )
-        np.testing.assert_array_equal(
-            decode_crop(file, box, 16),
-            decode_crop(file._replace(height_at=None), box, 16),
-        )
-    assert capfd.readouterr().err == ''
-
-
-def test_rows_below_the_crop_are_not_decoded(picture, tmp_path, monkeypatch):
-    file = read_image(save(tmp_path / 'a.jpg', picture))
-    decode, shapes = cv2.imdecode, []
-
-    def remember(data, mode):
-        image = decode(data, mode)
-        shapes.append(image.shape)
-        return image
-
-    monkeypatch.setattr(cv2, 'imdecode', remember)
-    decode_crop(file, Box(10, 0, 50, 60), 32)
-    decode_crop(file, Box(0, 0, 300, 400), 200)
-    assert shapes == [(62, 400, 3), (300, 400, 3)]
-
-
-@pytest.mark.parametrize(
-    'options',
-    [
-        dict(progressive=True),
-        dict(restart_marker_rows=1),
-        dict(comment=b'MPF\0: more pictures'),
-    ],
-)
-def test_other_jpegs_are_decoded_whole(picture, tmp_path, capfd, options):
-    file = read_image(save(tmp_path / 'a.jpg', picture, **options))
-    assert file.height_at is None
-    crop = decode_crop(file, Box(0, 0, 100, 400), 32)
-    assert np.abs(crop.astype(float) - cv2.resize(picture[:100], (32, 32))).mean() < 12
-    assert capfd.readouterr().err == ''
-
-
-def test_decoder_that_refuses_rows_gets_the_whole(picture, tmp_path, monkeypatch):
-    file = read_image(save(tmp_path / 'a.jpg', picture))
-    box = Box(0, 0, 100, 400)
-    expected = decode_crop(file, box, 32)
-    decode = cv2.imdecode
-    monkeypatch.setattr(
-        cv2,
-        'imdecode',
-        lambda data, mode: (
-            decode(data, mode) if data[-2:].tobytes() == b'\xff\xd9' else None
-        ),
-    )
-    np.testing.assert_array_equal(decode_crop(file, box, 32), expected)
+@pytest.mark.parametrize('options', [{}, dict(subsampling=0), dict(progressive=True)])
+def test_crop_is_the_same_without_simplejpeg(detailed, tmp_path, options, monkeypatch):
+    path = save(tmp_path / 'a.jpg', detailed, **options)
+    boxes = [Box(33, 77, 200, 300), Box(20, 30, 1010, 1217), Box(0, 0, 1400, 1500)]
+    crops = [decode_crop(read_image(path), box, 224) for box in boxes]
+    monkeypatch.setattr(image_decoding, 'simplejpeg', None)
+    for box, crop in zip(boxes, crops):
+        np.testing.assert_array_equal(decode_crop(read_image(path), box, 224), crop)
 
 
 @pytest.mark.parametrize(
@@ -210,62 +157,56 @@ def test_orientation_in_exif_is_left_alone(picture, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
     file = read_image(save(tmp_path / 'a.jpg', picture, exif=exif))
-    assert (file.height, file.width) == (300, 400)
+    assert (file.header.height, file.header.width) == (300, 400)
     crop = decode_crop(file, Box(0, 0, 300, 400), 32)
     assert np.abs(crop.astype(float) - cv2.resize(picture, (32, 32))).mean() < 8
 
 
-@pytest.mark.parametrize('kept', [0.3, 0.6, 0.9, 0.999])
-@pytest.mark.parametrize('progressive', [False, True])
-def test_truncated_jpeg_is_corrupt(picture, tmp_path, kept, progressive):
-    path = save(tmp_path / 'a.jpg', picture, progressive=progressive)
-    with open(path, 'r+b') as file:
-        file.truncate(int(kept * len(file.read())))
-    with pytest.raises(CorruptImage, match='truncated'):
-        read_image(path)
-
-
-def test_truncation_is_seen_past_a_thumbnail_with_an_end(picture, tmp_path):
-    thumbnail = io.BytesIO()
-    Image.fromarray(picture[:60, :80]).save(thumbnail, 'jpeg')
-    path = tmp_path / 'a.jpg'
-    save(
-        path,
-        picture,
-        exif=b'Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0' + thumbnail.getvalue(),
-    )
-    whole = path.read_bytes()
-    read_image(path)
-    path.write_bytes(whole + 5000 * b'\0')  # something behind the end
-    read_image(path)
-    path.write_bytes(whole[:-100])
-    with pytest.raises(CorruptImage, match='truncated'):
-        read_image(path)
-
-
+@pytest.mark.parametrize('with_simplejpeg', [True, False])
 @pytest.mark.parametrize(
-    ('content', 'reason'),
-    [
-        (b'Not found, see the other page.', 'not an image'),
-        (b'', 'empty'),
-        (b'\x89PNG\r\n\x1a\n' + 40 * b'\0', '.'),
-    ],
+    ('format', 'options'), [('jpeg', {}), ('jpeg', dict(progressive=True)), ('png', {})]
 )
-def test_what_is_no_image_is_corrupt(tmp_path, content, reason):
+def test_truncated_image_is_corrupt(
+    detailed, tmp_path, monkeypatch, with_simplejpeg, format, options
+):
+    """Its thumbnail has an end; libjpeg would fill the rest with grey and warn."""
+    if not with_simplejpeg:
+        monkeypatch.setattr(image_decoding, 'simplejpeg', None)
+    thumbnail = io.BytesIO()
+    Image.fromarray(detailed[:60, :80]).save(thumbnail, 'jpeg')
+    exif = b'Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0' + thumbnail.getvalue()
     path = tmp_path / 'a.jpg'
-    path.write_bytes(content)
-    with pytest.raises(CorruptImage, match=reason):
-        read_image(path)
+    save(path, detailed[:300, :400], format=format, exif=exif, **options)
+    whole = path.read_bytes()
+    path.write_bytes(whole + 5000 * b'\0')  # something behind the end
+    decode(read_image(str(path)))
+    for kept in (0.3, 0.9, 0.999):
+        path.write_bytes(whole[: int(kept * len(whole))])
+        with pytest.raises(CorruptImage, match='does not decode'):
+            decode(read_image(str(path)))
 
 
-def test_half_a_png_is_corrupt(tmp_path):
-    rng = np.random.default_rng(0)
-    path = tmp_path / 'a.png'
-    save(path, rng.integers(0, 256, (60, 60, 3), dtype=np.uint8))
-    path.write_bytes(path.read_bytes()[:5000])
-    file = read_image(path)
-    with pytest.raises(CorruptImage, match='does not decode'):
-        decode_crop(file, Box(0, 0, 60, 60), 16)
+def test_what_is_no_image_is_corrupt(tmp_path):
+    path = tmp_path / 'a.jpg'
+    for content in (b'Not found, see the other page.', b'', b'\x89PNG\r\n\x1a\n\0'):
+        path.write_bytes(content)
+        with pytest.raises(CorruptImage):
+            read_image(str(path))
+    path.unlink()
+    os.mkfifo(path)
+    for place in (path, tmp_path, tmp_path / 'none'):
+        with pytest.raises(CorruptImage, match='no such file'):
+            read_image(str(place))
+
+
+def test_an_image_of_too_many_pixels_is_corrupt(picture, tmp_path):
+    save(tmp_path / 'a.jpg', picture)
+    data = bytearray((tmp_path / 'a.jpg').read_bytes())
+    frame = data.index(b'\xff\xc0')
+    data[frame + 5 : frame + 9] = 4 * b'\xff'  # height and width
+    (tmp_path / 'a.jpg').write_bytes(data)
+    with pytest.raises(CorruptImage, match='exceeds limit'):
+        read_image(str(tmp_path / 'a.jpg'))
 
 
 def test_random_crops_have_the_area_and_aspect_ratio_of_the_paper():

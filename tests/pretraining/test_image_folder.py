@@ -31,7 +31,7 @@ def test_images_and_labels_in_order_of_their_names(root):
     (root / '.cache').mkdir()
     folder = ImageFolder(str(root), VAL)
     assert folder.metainfo == dict(classes=('a', 'b', 'c'))
-    assert [folder.path(i) for i in (0, 3, 4, 11)] == [
+    assert [folder.get_data_info(i)['img_path'] for i in (0, 3, 4, 11)] == [
         f'{root}/a/0.jpg',
         f'{root}/a/3.jpg',
         f'{root}/b/0.jpg',
@@ -153,7 +153,7 @@ def test_wrapped_images_are_augmented_as_those_of_the_folder(
         seed_items(folder)
         (direct,) = folder.__getitems__([SeededIndex(i, (1, 3, place))])
         np.testing.assert_array_equal(image, direct['inputs'])
-        assert label == direct['data_samples'] == folder.labels[i]
+        assert label == direct['data_samples'] == folder.get_data_info(i)['gt_label']
     assert len({image.numpy().tobytes() for image in images}) == len(wrapped)
 
 

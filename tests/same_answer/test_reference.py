@@ -20,7 +20,6 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from torch import nn
 
 from mmdet_eca import config_path
 
@@ -112,15 +111,6 @@ def test_the_answer_is_the_stored_one():
     stored = json.loads(STORED.read_text())
     assert len(stored['scores']) == 30
     assert largest_difference(answer(build(), image()), stored) < 1
-
-
-def test_a_small_mistake_shows():
-    model = build()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eps = 2e-5
-    stored = json.loads(STORED.read_text())
-    assert largest_difference(answer(model, image()), stored) > 1
 
 
 if __name__ == '__main__':

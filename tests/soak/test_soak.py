@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.conftest import ONE_THREAD, run
-from tests.soak.trial import ENDS
+from tests.soak.trial import ENDS, KINDS
 
 # In a process that has no threads: trainings are forked from it.
 CODE = """
@@ -23,24 +23,16 @@ def line(**words):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('ranks', [1, 2])
-@pytest.mark.parametrize('kind', ['epochs', 'iterations', 'worker'])
+@pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('end', ENDS)
 def test_nothing_is_lost(kind, end, ranks, tmp_path):
     words = dict(seed=7, folder=f'{tmp_path}/trial', kind=kind, end=end, ranks=ranks)
-    found = line(**words, coco=None)
-    assert found['lost'] == [] and found['kills']
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('ranks', [1, 2])
-def test_nothing_of_a_detector_is_lost(ranks, coco, tmp_path):
-    words = dict(kind='detector', end='SIGKILL', ranks=ranks, coco=coco)
-    found = line(seed=7, folder=f'{tmp_path}/trial', **words)
+    found = line(**words)
     assert found['lost'] == [] and found['kills']
 
 
 def test_a_loss_is_seen(tmp_path):
     """In mmengine's loop a resumed training is another one."""
-    words = dict(kind='epochs', end='SIGKILL', ranks=1, coco=None, exact_resume=False)
+    words = dict(kind='epochs', end='SIGKILL', ranks=1, exact_resume=False)
     found = line(seed=7, folder=f'{tmp_path}/trial', **words)
     assert found['kills'] and any('loss' in text for text in found['lost'])

@@ -4,7 +4,6 @@ import glob
 import os
 import os.path as osp
 import random
-import re
 import shutil
 import signal
 import sys
@@ -12,48 +11,67 @@ import time
 
 import torch
 from mmengine.config import config as mmengine_config
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 
 from mmdet_eca.commands import main
-from tests.soak.training import KINDS, write_config
 from tests.tools.test_train import free_port
+from tests.training.resuming.toy import EVALUATION, toy_config
 
-ENDS = ('SIGKILL', 'SIGKILL one', 'SIGTERM', 'SIGTERM one', 'SIGUSR1', 'disk full')
+KINDS = ('epochs', 'iterations', 'worker')
+ENDS = ('SIGKILL', 'SIGKILL one', 'SIGTERM', 'SIGTERM one', 'SIGUSR1')
+ITERATIONS = 12
 MOST_KILLS, MOST_STARTS = 6, 30
+TO_END = 90  # seconds: of a start, or of what is left of it after a kill
 # Each checkpoint has the config, which takes yapf longer than an iteration.
 mmengine_config.FormatCode = lambda text, **style: (text, True)
-TO_END = 90  # seconds: of a start, or of what is left of it after a kill
 
 
-def run(seed, folder, coco, references, kind=None, end=None, ranks=None, **settings):
+@HOOKS.register_module()
+class Witness(Hook):
+    """Writes a line for each iteration and evaluation, at once, into a file a rank."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def _note(self, runner, *words):
+        with open(f'{self.folder}/witness_{runner.rank}', 'a') as file:
+            file.write(' '.join(map(str, words)) + '\n')
+
+    def before_train(self, runner):
+        self._note(runner, 'begin', runner.iter)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self._note(runner, 'loss', runner.iter, outputs['loss'].item().hex())
+
+    def after_val_epoch(self, runner, metrics=None):
+        self._note(runner, 'mean', runner.iter, float(metrics['mean']).hex())
+
+
+def run(seed, folder, references, kind=None, end=None, ranks=None, **settings):
     """Runs a trial; returns its line. Its folder is kept if something is lost.
 
     Args:
         seed: What everything that is not given is drawn from.
         folder: Where it trains.
-        coco: A folder as COCO's.
         references: What the uninterrupted trainings gave, by kind and ranks.
         kind, end, ranks: One of KINDS, one of ENDS, number of processes.
         settings: Of the config.
     """
     rng = random.Random(seed)
-    kind = kind or rng.choices(KINDS, (4, 4, 1, 1))[0]
-    end = end or rng.choice(ENDS)
+    kind, end = kind or rng.choice(KINDS), end or rng.choice(ENDS)
     ranks = ranks or rng.choice((1, 2))
     if (kind, ranks) not in references:
-        reference = Training(f'{folder}_whole', kind, ranks, coco)
+        reference = Training(f'{folder}_whole', kind, ranks)
         reference.start()
         begin = time.monotonic()
         if reference.wait() != {0}:
             raise RuntimeError(f'without a kill: {reference.text()}')
-        seconds = time.monotonic() - begin
-        references[kind, ranks] = reference.result(), seconds
+        references[kind, ranks] = reference.result(), time.monotonic() - begin
         shutil.rmtree(reference.folder)
     wanted, seconds = references[kind, ranks]
-    total = sum(name.startswith('0 loss') for name in wanted)
-    full = 0.3 if end == 'disk full' else 0.0
-    training = Training(folder, kind, ranks, coco, full=full, **settings)
-    kills, starts, lost = 0, 0, []
-    most = rng.randint(1, MOST_KILLS)
+    training = Training(folder, kind, ranks, **settings)
+    kills, starts, most = 0, 0, rng.randint(1, MOST_KILLS)
     statuses = {None}
     while statuses != {0} and starts < MOST_STARTS:
         starts += 1
@@ -62,11 +80,11 @@ def run(seed, folder, coco, references, kind=None, end=None, ranks=None, **setti
         killed = kills < most and training.kill(end, rng, seconds)
         kills += killed
         statuses = training.wait()
-        lost += training.check_start(before, end if killed else None, statuses, total)
+        training.check_start(before, end if killed else None, statuses)
+    lost = training.lost
     if statuses != {0}:
         lost.append(f'not through after {starts} starts')
     found = training.result()
-    lost += training.lost
     lost += [name for name in wanted if found.get(name) != wanted[name]]
     if training.left():
         lost.append('a process or an unfinished file is left')
@@ -86,18 +104,50 @@ def run(seed, folder, coco, references, kind=None, end=None, ranks=None, **setti
 class Training:
     """A training in forked processes, each of them in a session of its own."""
 
-    def __init__(self, folder, kind, ranks, coco, **settings):
+    def __init__(self, folder, kind, ranks, **settings):
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         self.folder, self.work = folder, osp.join(folder, 'work')
-        self.config = write_config(folder, kind, coco=coco, **settings)
+        by_epoch = kind != 'iterations'
+        per_epoch = 7 if ranks == 1 else 4
+        loops = (
+            dict(max_epochs=3)
+            if by_epoch
+            else dict(max_iters=ITERATIONS, val_interval=4)
+        )
+        self.iterations = 3 * per_epoch if by_epoch else ITERATIONS
+        cfg = toy_config(
+            self.work,
+            randomness=dict(seed=3),
+            loader=dict(batch_size=1, num_workers=int(kind == 'worker')),
+            train_cfg=dict(by_epoch=by_epoch, **loops),
+            checkpoint=dict(
+                minutes=0,
+                by_epoch=by_epoch,
+                interval=1 if by_epoch else 5,
+                max_keep_ckpts=1,
+                save_best='mean',
+                rule='greater',
+            ),
+            custom_hooks=[
+                dict(type='EMAHook', momentum=0.1),
+                dict(type='Witness', folder=folder),
+            ],
+            param_scheduler=dict(
+                type='CosineAnnealingLR', T_max=ITERATIONS, by_epoch=False
+            ),
+            **EVALUATION,
+        )
+        cfg.merge_from_dict(settings)
+        self.config = osp.join(folder, 'config.py')
+        cfg.dump(self.config)
         self.ranks = range(ranks)
         self.pids, self.sessions, self.lost = [], [], []
 
     def start(self):
         """Forks its processes, with --resume."""
         port = str(free_port())
-        self.lines = {rank: len(self.events(rank)) for rank in self.ranks}
+        self.lines = len(self.events())
         sys.stdout.flush()
         self.pids = []
         for rank in self.ranks:
@@ -143,27 +193,21 @@ class Training:
         Returns:
             Whether a process was still there to get it.
         """
-        number = getattr(signal, end.partition(' ')[0], signal.SIGKILL)
         targets = [rng.choice(self.pids)] if end.endswith('one') else self.pids
-        writing = rng.random() < 0.5
-        left = rng.randint(1, 12)
+        writing, left = rng.random() < 0.5, rng.randint(1, 12)
         until = time.monotonic() + (TO_END if writing else rng.uniform(0, seconds))
         unfinished, was_there = osp.join(self.work, 'checkpoint.tmp'), False
         while time.monotonic() < until and left:
             there = osp.exists(unfinished)
             left -= writing and there and not was_there
             was_there = there
-            if any(self._has_ended(pid) for pid in self.pids):
+            options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            if any(os.waitid(os.P_PID, pid, options) for pid in self.pids):
                 return False
             time.sleep(0.0005)
         for pid in targets:
-            os.kill(pid, number)
+            os.kill(pid, getattr(signal, end.partition(' ')[0]))
         return True
-
-    def _has_ended(self, pid):
-        return (
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        )
 
     def wait(self):
         """Waits for all, as torchrun does; returns how they have ended."""
@@ -190,7 +234,7 @@ class Training:
 
     def events(self, rank=0):
         """What the witness has written: words."""
-        path = f'{self.folder}/witness/{rank}'
+        path = f'{self.folder}/witness_{rank}'
         if not osp.exists(path):
             return []
         with open(path) as file:
@@ -210,37 +254,34 @@ class Training:
                 return torch.load(path)['meta']['iter']
         return 0
 
-    def check_start(self, before, end, statuses, total):
-        """What one start has lost, as texts.
+    def check_start(self, before, end, statuses):
+        """Notes what one start has lost.
 
         Args:
             before: The iteration of the newest checkpoint before it.
             end: How it was killed, if it was.
             statuses: How its processes have ended.
-            total: The iterations of the training.
         """
-        lost = []
         for path in glob.glob(osp.join(self.work, '*.pth')):
             try:
                 torch.load(path)
             except Exception as error:  # of any kind
-                lost.append(f'{path} is broken: {error}')
-        events = self.events()[self.lines[0] :]
+                self.lost.append(f'{path} is broken: {error}')
+        events = self.events()[self.lines :]
         begin = [int(words[1]) for words in events if words[0] == 'begin']
         if begin and begin[0] < before:
-            lost.append(f'continued from {begin[0]}, and {before} had been written')
+            self.lost.append(f'continued from {begin[0]}, and {before} was written')
         if end is None and statuses != {0}:
-            lost.append(f'ended with {statuses} by itself: {self.text()[-300:]}')
+            self.lost.append(f'ended with {statuses} by itself: {self.text()[-300:]}')
         done = [int(words[1]) + 1 for words in events if words[0] == 'loss']
-        if end in ('SIGTERM', 'SIGTERM one', 'SIGUSR1') and done and done[-1] < total:
+        asked = end is not None and not end.startswith('SIGKILL')
+        if asked and done and done[-1] < self.iterations:
             if 75 not in statuses and statuses != {0}:
-                lost.append(f'ended with {statuses} at a signal')
+                self.lost.append(f'ended with {statuses} at a signal')
             if done[-1] > self.newest():
-                lost.append(f'{done[-1]} iterations, checkpoint of {self.newest()}')
-        text = self.text()  # logging has tracebacks of a full disk
-        if text.count('Traceback') > text.count('--- Logging error ---'):
-            lost.append(f'traceback: {text[-300:]}')
-        return lost
+                self.lost.append(f'{done[-1]} done, checkpoint of {self.newest()}')
+        if 'Traceback' in self.text():
+            self.lost.append(f'traceback: {self.text()[-300:]}')
 
     def result(self):
         """Losses and figures by rank and iteration, and the last checkpoint."""
@@ -251,11 +292,8 @@ class Training:
             if words[0] != 'begin'
         }
         paths = glob.glob(osp.join(self.work, '[ei]*.pth'))
-        if paths:
-            last = max(
-                paths, key=lambda path: int(re.sub(r'\D', '', osp.basename(path)))
-            )
-            checkpoint = torch.load(last)
+        if paths:  # only the last one is kept
+            checkpoint = torch.load(max(paths, key=os.path.getmtime))
             for part in (
                 'state_dict',
                 'ema_state_dict',

@@ -269,7 +269,7 @@ def test_a_corrupt_image_stops_the_training(images, tmp_path):
     line = mistake('pretrain-imagenet', *command(data, tmp_path / 'work'))
     assert re.search(
         r'corrupt images, 0 allowed: .*data/train/(3/7|4/8).jpg: '
-        '(not an image|a truncated JPEG)',
+        '(not an image|.*truncated)',
         line,
     )
 
@@ -295,11 +295,8 @@ def test_corrupt_images_are_skipped_up_to_the_limit(images, tmp_path):
         'default_hooks.corrupt_images.limit=2',
         'train_cfg.max_epochs=2',
     )
-    found = re.findall(r'corrupt image (\d), skipped: \S+?(\d/\d.jpg): (.+)', output)
-    assert sorted(row[1:] for row in found) == [
-        ('3/7.jpg', 'not an image'),
-        ('4/8.jpg', 'a truncated JPEG'),
-    ]
+    found = re.findall(r'corrupt image (\d), skipped: \S+?(\d/\d.jpg): ', output)
+    assert sorted(row[1] for row in found) == ['3/7.jpg', '4/8.jpg']
     assert [row[0] for row in found] == ['1', '2']  # once, not once an epoch
     assert 'Epoch(val) [2]' in output
 

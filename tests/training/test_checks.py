@@ -65,22 +65,6 @@ def test_missing_data_folder(cfg):
     assert 'tools/make_digits.py' in message and 'COCO 2017' in message
 
 
-def test_missing_image_folder(cfg, digits, tmp_path):
-    folder = shutil.copytree(digits, tmp_path / 'digits')
-    shutil.rmtree(folder / 'val')
-    use(cfg, str(folder))
-    assert error_of(cfg).startswith(f'{folder}/val/ does not exist')
-    check_config(cfg, ('train',))  # which does not need it
-
-
-def test_annotation_file_of_another_kind(cfg, digits, tmp_path):
-    folder = shutil.copytree(digits, tmp_path / 'digits')
-    use(cfg, str(folder))
-    for text in ('', '[]', '{"categories": [1'):
-        (folder / 'annotations/instances_train.json').write_text(text)
-        assert 'instances_train.json' in error_of(cfg)
-
-
 def test_fewer_classes_in_the_heads(cfg):
     cfg.model.roi_head.mask_head.num_classes = 80
     message = error_of(cfg)
@@ -236,11 +220,6 @@ def test_weights_that_are_downloaded_pass(cfg, checkpoint):
     check_config(cfg, TRAIN)
 
 
-def test_init_cfg_without_a_checkpoint(cfg):
-    cfg.model.backbone.init_cfg = dict(type='Pretrained')
-    assert "{'type': 'Pretrained'}" in error_of(cfg)
-
-
 def test_resume_is_no_path(cfg):
     cfg.resume = 'work_dirs/epoch_1.pth'
     assert "resume='work_dirs/epoch_1.pth'" in error_of(cfg)
@@ -250,16 +229,6 @@ def test_missing_annotations_of_the_evaluation(cfg):
     cfg.val_evaluator.ann_file = 'none.json'
     assert re.search(r'none\.json .*val_evaluator\.ann_file', error_of(cfg))
     check_config(cfg, ('train',))
-
-
-@pytest.mark.parametrize(
-    ('setting', 'message'),
-    [(dict(kernel_size=4), 'kernel_size'), (dict(depth=49), 'depth')],
-)
-def test_arguments_of_the_backbone(cfg, setting, message):
-    cfg.model.backbone.update(setting)
-    assert message in error_of(cfg)
-    assert not os.path.exists('work_dirs/mask_rcnn_eca_r50_digits')
 
 
 @pytest.fixture

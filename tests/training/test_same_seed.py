@@ -1,15 +1,12 @@
 """The same seed gives the same weights, bit by bit, in one process on the CPU."""
 
 import os
-import sys
 from argparse import ArgumentParser
 
 import pytest
 import torch
 
 from mmdet_eca.training.cli import add_train_arguments, load_train_config
-from tests.conftest import run
-from tests.tools.test_train import DIGITS, digits_options
 from tests.training.resuming.runs import logged, train
 
 CONFIG = 'digits/mask_rcnn_eca_r50_digits'
@@ -63,15 +60,3 @@ def test_deterministic_brings_a_seed(options, seed):
     words += ['--cfg-options', *options] if options else []
     cfg = load_train_config(parser.parse_args(words))
     assert cfg.randomness == dict(seed=seed, deterministic=True)
-
-
-@pytest.mark.slow
-def test_twice_in_processes_of_their_own(digits, tmp_path):
-    """With --deterministic and without a seed."""
-    settings = [
-        word for word in digits_options(digits) if not word.startswith('randomness')
-    ]
-    for name in ('one', 'other'):
-        words = [DIGITS, '--deterministic', '--work-dir', tmp_path / name]
-        run(sys.executable, 'tools/train.py', *words, *settings)
-    assert_same_weights(tmp_path / 'one', tmp_path / 'other')

@@ -106,7 +106,7 @@ def test_mmengines_loaders_stay_its_own():
         'print(*sorted(after.keys() - before.keys()))'
     )
     new = run(sys.executable, '-c', code).stdout.split()
-    schemes = ['ecanet://', 'mmpretrain://', 'timm://']
+    schemes = ['ecanet://', 'efficientnet-lite://', 'mmpretrain://', 'timm://']
     assert [name for name in new if 'safetensors' not in name] == schemes
 
 

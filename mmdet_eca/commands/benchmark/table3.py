@@ -3,7 +3,7 @@
 import argparse
 
 from ...benchmark import PaperSpeed, Setting, benchmark_table3
-from ...paper import load_classifier_rows
+from ...paper import paper_rows
 from .options import add_common
 
 # The backbones of Table 3, in the paper's words.
@@ -41,9 +41,13 @@ def _table3(args: argparse.Namespace) -> str:
     backbones = [DEPTHS[depth] for depth in args.depths]
     papers = [
         PaperSpeed(
-            row.name, row.backbone, row.train_fps, row.inference_fps, row.operations
+            row.name,
+            row.backbone,
+            row.paper.get('train_fps'),
+            row.paper.get('inference_fps'),
+            row.operations,
         )
-        for row in load_classifier_rows()
+        for row in paper_rows([3])
         if row.backbone in backbones
     ]
     setting = Setting(

@@ -1,4 +1,4 @@
-"""What every attention at the end of a residual branch has in common."""
+"""The base class of attention at the end of a residual branch."""
 
 import logging
 from collections.abc import Sequence

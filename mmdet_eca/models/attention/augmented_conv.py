@@ -37,14 +37,14 @@ class AugmentedConv2d(nn.Module):
     Args:
         in_channels (int): Number of channels of the input.
         out_channels (int): Number of channels F of the output.
-        stride (int): Of the convolution and of the attention's maps.
+        stride (int): Stride of the convolution and of the attention's maps.
         heads (int): Number of heads; divides dk and dv.
         k (float): Share of the channels that the keys have.
         v (float): Share of the channels that come from attention.
         map_size (int | tuple[int]): Height and width of the largest output map that
             has an offset table of its own.
         max_positions (int): Positions of a map that attention sees as they are.
-        dilation (int): Of the convolution.
+        dilation (int): Dilation of the convolution.
         bias (bool): Whether the convolutions add biases.
 
     Raises:

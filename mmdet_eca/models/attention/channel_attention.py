@@ -8,7 +8,7 @@ class ChannelAttention(AttentionLayer):
     """Rescales every channel by a gate computed from the channels' means.
 
     ``y = x * sigmoid(f(GAP(x)))``, Equation (1) of ECA-Net (CVPR 2020). The
-    members of the family differ in f and define :meth:`gate`, nothing else.
+    subclasses differ in f and define :meth:`gate`, nothing else.
 
     Args:
         in_channels (int): Number of channels C of the input.

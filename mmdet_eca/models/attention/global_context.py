@@ -67,7 +67,7 @@ class GlobalContext(AttentionLayer):
         return x + self.channel_add_conv(context[..., None])
 
     def gate_before_conv(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """What it adds to ``weight x + bias``, shape (N, C).
+        """Returns the context that is added to ``weight x + bias``, shape (N, C).
 
         What ``bias`` adds to all logits alike does not change their softmax. Nor does
         the mask's own; but every parameter needs a gradient in distributed training.

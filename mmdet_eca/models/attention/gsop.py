@@ -27,7 +27,7 @@ class GSoP(AttentionLayer):
     Args:
         in_channels (int): Number of channels C of the input.
         width (int): Channels of z; the authors have 128.
-        stride (int): Of the 1x1 convolution; the authors have 2 in c2 and 1 in the
+        stride (int): Stride of the 1x1 convolution; the authors' is 2 in c2, 1 in the
             other stages.
 
     Raises:

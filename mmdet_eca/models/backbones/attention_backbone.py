@@ -1,4 +1,4 @@
-"""What the backbones with channel attention have in common."""
+"""The base class of all backbones with channel attention."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -159,7 +159,7 @@ def choose_blocks(
     """Numbers of the blocks of a stage that an argument chooses.
 
     Args:
-        name (str): Of the argument.
+        name (str): The argument's name.
         blocks (str | Sequence[Sequence[int]]): 'all', 'last', or the numbers of every
             stage's blocks, from 0.
         stage (int): Number of the stage, from 0.

@@ -20,7 +20,7 @@ from .attention_backbone import (
 class AttentionInvertedResidual(AttentionBlock, InvertedResidual):
     """mmdet's InvertedResidual with channel attention on its last convolution.
 
-    It is what mmdet's MobileNetV2 uses of it.
+    It has no SE of its own.
 
     Args:
         attention (dict, optional): Config of the channel attention.
@@ -44,7 +44,7 @@ class AttentionInvertedResidual(AttentionBlock, InvertedResidual):
         out = self.linear_conv(self.depthwise_conv(out))
         if self.attention is not None:
             out = self.attention(out)
-        return x + out if self.with_res_shortcut else out
+        return x + self.drop_path(out) if self.with_res_shortcut else out
 
 
 @MODELS.register_module()

@@ -1,6 +1,6 @@
 """Strict loading of the attention in a checkpoint.
 
-mmengine logs parameters that do not fit and goes on; an ECA backbone would then
+mmengine logs parameters that do not fit and continues; an ECA backbone would then
 run with untrained attention and lose accuracy in silence. Plain weights lose nothing:
 the attention then starts as the identity.
 """
@@ -111,12 +111,14 @@ def _start_as_identity(
 
 def _log(backbone: Any, message: str, names: Iterable[str], state: str) -> None:
     """Logs the message, and which of the named layers stay in this state."""
-    stages = {name.split('.')[0] for name in names}
-    frozen = [
-        f'layer{number}'
-        for number in range(1, backbone.frozen_stages + 1)
-        if f'layer{number}' in stages
-    ]
+    stages = {_stage(name) for name in names}
+    # mmdet's EfficientNet counts its stem as one.
+    numbered = (
+        [f'layers.{number}' for number in range(backbone.frozen_stages)]
+        if hasattr(backbone, 'layers') and isinstance(backbone.layers, nn.ModuleList)
+        else [f'layer{number + 1}' for number in range(backbone.frozen_stages)]
+    )
+    frozen = [stage for stage in numbered if stage in stages]
     if frozen:
         message += (
             f'; that of {" and ".join(frozen)} stays {state}: its stage is '
@@ -166,13 +168,19 @@ def attention_names(state_dict: dict[str, Tensor], prefix: str) -> set[str]:
         prefix (str): How the names of the backbone's begin, '' or 'backbone.'.
     """
     kinds = '|'.join(layer._abbr_ for layer in attention_types().values())
-    # layerL.B.eca in a block, layerL.a2_B or layerL.nonlocal_block between two blocks,
-    # and AA-Net's second convolution.
+    # layerL.B.eca or layers.L.B.eca in a block, layerL.a2_B or layerL.nonlocal_block
+    # between two blocks, and AA-Net's second convolution.
     attention = re.compile(
-        rf'{re.escape(prefix)}layer\d+\.'
+        rf'{re.escape(prefix)}layer(s\.)?\d+\.'
         rf'(\d+\.({kinds})|a2_\d+|nonlocal_block|\d+\.conv2\.qkv)\.'
     )
     return {name for name in state_dict if attention.match(name)}
+
+
+def _stage(name: str) -> str:
+    """Returns 'layer3' of 'layer3.0.eca', 'layers.3' of 'layers.3.0.eca'."""
+    first, second, *_ = name.split('.')
+    return f'{first}.{second}' if first == 'layers' else first
 
 
 def _check_kernel_sizes(
@@ -182,7 +190,7 @@ def _check_kernel_sizes(
     found, wanted = defaultdict(set), {}
     for name, layer in layers.items():
         if hasattr(layer, 'kernel_size'):
-            stage = name.removeprefix(prefix).split('.')[0]
+            stage = _stage(name.removeprefix(prefix))
             for weight, _ in layer.named_parameters():  # the kernel, (..., k)
                 found[stage].add(state_dict[f'{name}.{weight}'].shape[-1])
             wanted[stage] = layer.kernel_size

@@ -74,7 +74,7 @@ def map_sizes(
 
     Args:
         image_size (int | tuple[int]): Height and width of the images.
-        strides (Sequence[int]): Of the stages.
+        strides (Sequence[int]): Stride of each stage.
         **kwargs: The backbone's other arguments.
 
     Raises:

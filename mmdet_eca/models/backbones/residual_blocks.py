@@ -55,8 +55,8 @@ class ResidualBlock(AttentionBlock):
         """Runs the block from its last convolution on.
 
         Args:
-            out (Tensor): What the last convolution is given, shape (N, K, H, W).
-            x (Tensor): What the block is given.
+            out (Tensor): The last convolution's input, shape (N, K, H, W).
+            x (Tensor): The block's input.
 
         Returns:
             Tensor: Shape (N, C, H', W').

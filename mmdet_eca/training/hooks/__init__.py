@@ -1,8 +1,8 @@
 """Hooks that a detector's config may name."""
 
+from ..mixed_precision import MixedPrecisionHook
 from .channels_last_hook import ChannelsLastHook, to_channels_last
 from .divergence_hook import DivergenceHook
-from .mixed_precision_hook import MixedPrecisionHook
 
 __all__ = [
     'ChannelsLastHook',

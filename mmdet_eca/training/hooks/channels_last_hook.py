@@ -8,7 +8,6 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd
 
 from ...ops import ChannelsLastRoIAlign
 
@@ -56,21 +55,17 @@ def to_channels_last(model: nn.Module) -> nn.Module:
             module.__class__ = ChannelsLastRoIAlign
         elif type(module).__module__.startswith('mmcv.ops.'):
             module.to(memory_format=torch.contiguous_format)
-            if _contiguous_inputs not in module._forward_pre_hooks.values():
-                module.register_forward_pre_hook(_contiguous_inputs, with_kwargs=True)
-        elif (
-            isinstance(module, BaseDenseHead)
-            and _contiguous_outputs not in module._forward_hooks.values()
-        ):
+            module.register_forward_pre_hook(_contiguous_inputs, with_kwargs=True)
+        elif isinstance(module, BaseDenseHead):
             module.register_forward_hook(_contiguous_outputs)
     return model
 
 
 def _is_plain_convolution(module: nn.Module) -> bool:
     # mmcv's wrappers differ from torch's convolutions for empty inputs only.
-    return isinstance(module, _ConvNd) and type(module).__module__.startswith(
-        ('torch.nn.', 'mmcv.cnn.bricks.wrappers')
-    )
+    return isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and type(
+        module
+    ).__module__.startswith(('torch.nn.', 'mmcv.cnn.bricks.wrappers'))
 
 
 def _contiguous_inputs(

@@ -5,6 +5,7 @@ and dropout in a resumed run are those of the uninterrupted one. How far the run
 stands in the message hub, and so in every checkpoint, whoever writes it.
 """
 
+from bisect import bisect
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +16,7 @@ from mmengine.runner.base_loop import BaseLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ..seeding import seed_process
-from .batches import make_seeded, seed_items
+from .batches import make_seeded, seed_items, seed_process
 
 PROGRESS = 'epoch_progress'  # iterations done in the epoch, and in a whole one
 EVALUATED = 'evaluated'  # the epoch or iteration that was evaluated last
@@ -138,7 +138,8 @@ def _evaluate(loop: ResumableEpochLoop | ResumableIterLoop, now: int, end: int) 
         now (int): The epoch or iteration that has ended.
         end (int): The last one.
     """
-    loop._decide_current_val_interval()
+    intervals = loop.dynamic_intervals
+    loop.val_interval = intervals[bisect(loop.dynamic_milestones, now + 1) - 1]
     hub = loop.runner.message_hub
     if (
         loop.runner.val_loop is not None

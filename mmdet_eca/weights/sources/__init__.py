@@ -16,6 +16,7 @@ from types import ModuleType
 from . import (
     authors_imagenet,
     cbam,
+    efficientnet_lite,
     gsop,
     mmdet2,
     mmdet3,
@@ -31,6 +32,7 @@ SOURCES: list[ModuleType] = [
     mmpretrain,
     cbam,
     gsop,
+    efficientnet_lite,
     torchvision,
     mmdet2,
     mmdet3,
@@ -46,6 +48,7 @@ def register_source(source: ModuleType) -> None:
 __all__ = [
     'SOURCES',
     'authors_imagenet',
+    'efficientnet_lite',
     'major_version',
     'mmpretrain',
     'register_source',

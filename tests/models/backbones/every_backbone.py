@@ -37,6 +37,7 @@ IN_EVERY_BLOCK = {
     'AttentionMobileNetV2 SE': dict(
         attention=dict(type='SqueezeExcitation', ratio=8), widen_factor=0.25
     ),
+    'ECAEfficientNetLite': dict(arch='lite0'),
     'CBAMResNet': dict(depth=18, **SMALL),
     'GEResNet': dict(depth=18, variant='theta', image_size=64, **SMALL),
     'GEResNet extent': dict(depth=18, variant='theta+', extent=8, **SMALL),
@@ -73,7 +74,9 @@ def build(name, **more):
 def build_short(name):
     """Of every kind of block one or two, the tail folded in the first stage
     alone, for what takes seconds a block."""
-    if 'MobileNet' in name:
+    if 'EfficientNet' in name:
+        backbone = build(name, out_indices=(1, 2))
+    elif 'MobileNet' in name:
         backbone = build(name, out_indices=(1, 2))
         del backbone.layers[3:]
     else:

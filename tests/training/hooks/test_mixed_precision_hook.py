@@ -8,7 +8,7 @@ import torch
 from mmdet.models.losses import CrossEntropyLoss
 from torch import nn
 
-from mmdet_eca.training.hooks import mixed_precision_hook
+from mmdet_eca.training import mixed_precision
 from tests.conftest import ROOT
 from tests.tools.in_process import call, log
 
@@ -55,7 +55,7 @@ def seen(monkeypatch):
 
 
 def test_training_and_test(config, seen, tmp_path, monkeypatch):
-    monkeypatch.setattr(mixed_precision_hook, 'has_bfloat16', lambda: False)
+    monkeypatch.setattr(mixed_precision, 'has_bfloat16', lambda: False)
     call('train', config, '--amp', '--work-dir', tmp_path)
     assert seen == dict(convolution={torch.bfloat16}, loss={torch.float32})
     assert 'This CPU has no bfloat16' in log(tmp_path)

@@ -15,9 +15,7 @@ LOADERS = {
     'batches of similar shape': dict(
         batch_sampler=dict(type='AspectRatioBatchSampler', drop_last=True)
     ),
-    'no batch sampler': dict(batch_sampler=None),
     'last batch dropped': dict(drop_last=True),
-    'one worker': dict(num_workers=1),
     'workers that stay': dict(num_workers=2, persistent_workers=True),
     'few batches': dict(num_batch_per_epoch=3),
     'repeated': dict(dataset=dict(type='RepeatDataset', times=2, dataset=NUMBERS)),

@@ -8,7 +8,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
 from tests.training.resuming.runs import Killed
-from tests.training.resuming.toy import NUMBERS, ToyWatch, toy_train
+from tests.training.resuming.toy import EVALUATION, ToyWatch, toy_train
 
 
 @METRICS.register_module()
@@ -37,14 +37,7 @@ def train(work_dir, stop=None, checkpoint=None, **settings):
     toy_train(
         work_dir,
         checkpoint=dict(save_best='mAP', **(checkpoint or {})),
-        val_cfg=dict(type='ValLoop'),
-        val_evaluator=dict(type='ToyScore', stop=stop),
-        val_dataloader=dict(
-            batch_size=4,
-            num_workers=0,
-            dataset=NUMBERS,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-        ),
+        **{**EVALUATION, 'val_evaluator': dict(type='ToyScore', stop=stop)},
         **settings,
     )
 

@@ -3,16 +3,11 @@
 import multiprocessing
 import os
 import signal
-import sys
-import time
-from functools import partial
 
 import pytest
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from torch.utils.data import DataLoader
 
-from mmdet_eca.training.resuming.interruption import outlive_signals
 from tests.training.resuming.toy import ToyWatch, toy_losses, toy_train
 
 SEED = dict(seed=3)
@@ -34,8 +29,9 @@ class ToySignal(Hook):
             os.kill(os.getpid(), self.number)
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
-@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize(
+    ('number', 'workers'), [(signal.SIGTERM, 2), (signal.SIGUSR1, 0)]
+)
 def test_a_signal_costs_nothing(number, workers, tmp_path):
     settings = dict(
         loader=dict(num_workers=workers, persistent_workers=workers > 0),
@@ -78,43 +74,3 @@ def test_what_torchrun_restarts_continues_by_itself(tmp_path, monkeypatch):
     ToyWatch.losses = {}
     toy_train(tmp_path, **settings)
     assert min(ToyWatch.losses) == 2
-
-
-def _wait_for_death(parent, worker):
-    while os.getppid() == parent:
-        time.sleep(0.01)
-
-
-def _start_a_slow_worker(pids):
-    """Is killed before its worker asks torch who its parent is."""
-    loader = DataLoader([0, 1], num_workers=1)
-    loader.worker_init_fn = partial(_wait_for_death, os.getpid())
-    outlive_signals(loader)
-    batches = iter(loader)
-    pids.send([worker.pid for worker in batches._workers])
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@pytest.mark.skipif(sys.platform != 'linux', reason='reads /proc')
-def test_a_worker_ends_with_a_parent_that_is_killed_at_once():
-    receiver, sender = multiprocessing.Pipe(duplex=False)
-    context = multiprocessing.get_context('fork')
-    process = context.Process(target=_start_a_slow_worker, args=(sender,))
-    process.start()
-    (worker,) = receiver.recv()
-    process.join()
-    end = time.monotonic() + 30
-    while running := _is_running(worker):
-        if time.monotonic() > end:
-            os.kill(worker, signal.SIGKILL)
-            break
-        time.sleep(0.05)
-    assert not running
-
-
-def _is_running(pid):
-    try:
-        with open(f'/proc/{pid}/stat') as file:
-            return file.read().rpartition(')')[2].split()[0] != 'Z'
-    except OSError:
-        return False

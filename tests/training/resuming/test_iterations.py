@@ -1,6 +1,5 @@
 """Trainings over iterations: mmengine's, and not changed by an interruption."""
 
-import signal
 from types import SimpleNamespace
 
 import pytest
@@ -11,8 +10,13 @@ from mmengine.runner import loops as mmengine_loops
 
 from mmdet_eca import UserError
 from tests.training.resuming.test_evaluation import ToyScore
-from tests.training.resuming.test_interruption import ToySignal
-from tests.training.resuming.toy import NUMBERS, ToyNoise, ToyWatch, toy_train
+from tests.training.resuming.toy import (
+    EVALUATION,
+    NUMBERS,
+    ToyNoise,
+    ToyWatch,
+    toy_train,
+)
 
 INFINITE = dict(sampler=dict(type='InfiniteSampler', shuffle=True))
 SIMILAR = dict(batch_sampler=dict(type='AspectRatioBatchSampler', drop_last=False))
@@ -20,11 +24,8 @@ LOADERS = {
     'without end': INFINITE,
     'begun anew': {},
     'without end, batches of similar shape': {**INFINITE, **SIMILAR},
-    'begun anew, batches of similar shape': SIMILAR,
     'last batch dropped': dict(drop_last=True),
-    'in order': dict(sampler=dict(type='InfiniteSampler', shuffle=False)),
     'workers': dict(INFINITE, num_workers=2, persistent_workers=True),
-    'workers, begun anew': dict(num_workers=1),
     'few batches': dict(num_batch_per_epoch=2),
 }
 
@@ -59,14 +60,7 @@ def train(work_dir, loader, stop=None, loop=None, **changes):
         train_cfg=dict(max_iters=10, val_interval=4, **(loop or dict(by_epoch=False))),
         checkpoint={'by_epoch': False, 'interval': 4, **changes.pop('checkpoint', {})},
         param_scheduler=dict(type='CosineAnnealingLR', T_max=10, by_epoch=False),
-        val_cfg=dict(type='ValLoop'),
         val_evaluator=dict(type='ToyScore', stop=changes.pop('stop_evaluation', None)),
-        val_dataloader=dict(
-            batch_size=4,
-            num_workers=0,
-            dataset=NUMBERS,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-        ),
         custom_hooks=[
             dict(type='ToyOrder'),
             dict(type='ToyWatch', stop=stop),
@@ -74,7 +68,7 @@ def train(work_dir, loader, stop=None, loop=None, **changes):
         ],
         randomness=dict(seed=3),
     )
-    toy_train(work_dir, loader=loader, **{**settings, **changes})
+    toy_train(work_dir, loader=loader, **{**EVALUATION, **settings, **changes})
 
 
 @pytest.mark.parametrize('name', LOADERS)
@@ -108,6 +102,16 @@ def test_the_images_are_those_of_mmengine(name, tmp_path, monkeypatch):
     assert ToyOrder.seen == theirs and evaluated.items() <= theirs.items()
 
 
+def test_the_interval_of_the_evaluations_changes_when_mmengines_does(tmp_path):
+    seen = []
+    for loop in (dict(type='ToyIterLoop'), dict(by_epoch=False)):
+        ToyOrder.seen, ToyScore.epochs = {}, []
+        loop = dict(loop, dynamic_intervals=[(6, 1)])
+        train(tmp_path / str(len(seen)), {}, loop=loop)
+        seen.append(ToyOrder.seen)
+    assert seen[0] == seen[1] and 'evaluated at 5' in seen[0]
+
+
 def test_what_is_done_is_not_read_again(tmp_path, monkeypatch):
     read = []
     monkeypatch.setattr(
@@ -139,25 +143,6 @@ def test_an_image_that_comes_again_is_drawn_anew(tmp_path):
     loader = dict(INFINITE, batch_size=5, dataset=dict(NUMBERS, size=1))
     train(tmp_path, loader, hooks=[dict(type='ToyInputs')])
     assert len(set(seen)) == len(seen) == 50
-
-
-def test_a_signal_costs_nothing(tmp_path):
-    train(tmp_path / 'whole', INFINITE)
-    whole = ToyWatch.losses
-    ToyWatch.losses, ToyScore.epochs = {}, []
-    hook = dict(type=ToySignal, iteration=5, number=signal.SIGTERM)
-    with pytest.raises(SystemExit) as end:
-        train(tmp_path / 'interrupted', INFINITE, hooks=[hook])
-    assert end.value.code == 75 and list(ToyWatch.losses) == list(range(6))
-    train(tmp_path / 'interrupted', INFINITE, resume=True)
-    assert ToyWatch.losses == whole
-
-
-def test_an_evaluation_that_was_killed_is_made_up_for(tmp_path):
-    train(tmp_path, INFINITE, stop_evaluation=2)
-    assert ToyScore.epochs == [1] and max(ToyWatch.losses) == 7
-    train(tmp_path, INFINITE, resume=True)
-    assert ToyScore.epochs == [1, 2, 3] and max(ToyWatch.losses) == 9
 
 
 def test_an_evaluation_that_was_killed_costs_no_iteration(tmp_path):

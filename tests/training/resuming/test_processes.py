@@ -17,21 +17,19 @@ from mmengine.registry import HOOKS
 from tests.conftest import ONE_THREAD, ROOT, run
 from tests.tools.test_train import free_port
 from tests.training.resuming.runs import logged
-from tests.training.resuming.toy import NUMBERS, toy_config
+from tests.training.resuming.toy import EVALUATION, toy_config
+
+MODULES = [f'tests.training.resuming.{name}' for name in ('toy', 'test_processes')]
 
 
 @HOOKS.register_module()
 class ToyAccident(Hook):
-    """Kills a process, the first time that torchrun has started it."""
-
-    def __init__(self, rank, iteration):
-        self.rank = rank
-        self.iteration = iteration
+    """Kills the second process, the first time that torchrun has started it."""
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if (
-            runner.rank == self.rank
-            and runner.iter == self.iteration
+            runner.rank == 1
+            and runner.iter == 5
             and os.environ['TORCHELASTIC_RESTART_COUNT'] == '0'
         ):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -43,7 +41,8 @@ class ToyPause(Hook):
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter == 5:
-            open(f'{runner.work_dir}/started', 'w').close()
+            if runner.rank == 0:  # the one that writes checkpoints
+                open(f'{runner.work_dir}/started', 'w').close()
             time.sleep(5)
 
 
@@ -71,9 +70,7 @@ def command(work_dir, *hooks, **settings):
         **settings,
     )
     config.default_hooks.logger = dict(type='LoggerHook', interval=1)
-    names = ('engine.resuming.toy', 'engine.resuming.test_processes', 'soak.training')
-    modules = [f'tests.{name}' for name in names]
-    config.custom_imports = dict(imports=modules)
+    config.custom_imports = dict(imports=MODULES)
     config.dump(work_dir / 'config.py')
     return f'{ROOT}/tools/dist_train.sh', work_dir / 'config.py', 2
 
@@ -98,9 +95,8 @@ def assert_same(folder, whole):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('rank', [0, 1])
-def test_torchrun_starts_a_killed_one_again(rank, whole, tmp_path):
-    hook = dict(type='ToyAccident', rank=rank, iteration=5)
+def test_torchrun_starts_a_killed_one_again(whole, tmp_path):
+    hook = dict(type='ToyAccident')
     folder = tmp_path / 'killed'
     done = run(*command(folder, hook), **variables(MAX_RESTARTS='1'))
     assert 'resumed epoch: 1, iter: 5' in done.stdout
@@ -109,7 +105,7 @@ def test_torchrun_starts_a_killed_one_again(rank, whole, tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_process_is_named_within_a_minute(tmp_path):
-    hook = dict(type='ToyAccident', rank=1, iteration=5)
+    hook = dict(type='ToyAccident')
     begin = time.monotonic()
     done = run(*command(tmp_path / 'killed', hook), check=False, **variables())
     assert 'error: rank 1 was killed by SIGKILL' in done.stderr
@@ -136,11 +132,10 @@ def started(folder, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_to_the_launcher(number, whole, tmp_path):
+def test_a_signal_to_the_launcher(whole, tmp_path):
     folder = tmp_path / 'interrupted'
     with started(folder, tmp_path) as (launcher, output):
-        launcher.send_signal(number)
+        launcher.send_signal(signal.SIGUSR1)
         assert launcher.wait(timeout=60) == 75
         assert 'ends with status 75 at SIGTERM' in output.read_text()
     assert_same(folder, whole)
@@ -183,41 +178,9 @@ class ToySignalToOne(Hook):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.slow
-def test_a_signal_to_one_process_ends_both(whole, tmp_path):
-    """After the same iteration, and with a checkpoint of it."""
-    folder = tmp_path / 'interrupted'
-    words = command(folder, dict(type='ToySignalToOne'))
-    done = run(*words, check=False, **variables())
-    assert done.returncode == 75, done.stderr
-    assert 'Traceback' not in done.stdout + done.stderr
-    (path,) = folder.glob('within_epoch_iter_*.pth')
-    last = torch.load(path)['meta']['iter']
-    assert 6 <= last <= 8 and max(logged(folder)) == last
-    config = Config.fromfile(folder / 'config.py')
-    config.custom_hooks = []
-    config.dump(folder / 'config.py')
-    run(*words, '--resume', **variables())
-    assert_same(folder, whole)
-
-
-@pytest.mark.slow
-def test_a_signal_to_one_process_in_an_evaluation(whole, tmp_path):
-    """The others do not wait for it, and nothing is lost."""
-    evaluation = dict(
-        model=dict(type='SoakModel'),
-        val_cfg=dict(type='ValLoop'),
-        val_evaluator=dict(type='SoakScore'),
-        val_dataloader=dict(
-            batch_size=8,
-            num_workers=0,
-            dataset=NUMBERS,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-        ),
-    )
-    folder = tmp_path / 'interrupted'
-    hook = dict(type='ToyEvaluationSignal')
-    words = command(folder, hook, **evaluation)
+def interrupted(folder, hook, **settings):
+    """A run that a hook ends; returns the arguments that train without it."""
+    words = command(folder, hook, **settings)
     done = run(*words, check=False, **variables())
     assert done.returncode == 75, done.stderr
     assert 'ends with status 75 at SIGTERM' in done.stdout + done.stderr
@@ -225,5 +188,25 @@ def test_a_signal_to_one_process_in_an_evaluation(whole, tmp_path):
     config = Config.fromfile(folder / 'config.py')
     config.custom_hooks = []
     config.dump(folder / 'config.py')
+    return words
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_ends_both(whole, tmp_path):
+    """After the same iteration, and with a checkpoint of it."""
+    folder = tmp_path / 'interrupted'
+    words = interrupted(folder, dict(type='ToySignalToOne'))
+    (path,) = folder.glob('within_epoch_iter_*.pth')
+    last = torch.load(path)['meta']['iter']
+    assert 6 <= last <= 8 and max(logged(folder)) == last
+    run(*words, '--resume', **variables())
+    assert_same(folder, whole)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_in_an_evaluation(whole, tmp_path):
+    """The others do not wait for it, and nothing is lost."""
+    folder = tmp_path / 'interrupted'
+    words = interrupted(folder, dict(type='ToyEvaluationSignal'), **EVALUATION)
     run(*words, '--resume', **variables())
     assert_same(folder, whole)

@@ -10,10 +10,11 @@ import torch
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
+from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.structures import BaseDataElement
 from mmengine.visualization import Visualizer
 from torch import nn
@@ -67,17 +68,31 @@ class ToyPack:
 
 @MODELS.register_module()
 class ToyModel(BaseModel):
-    """Its loss depends on its weights, on what it is given, and on dropout."""
+    """Its loss depends on its weights, on what it is given, and on dropout; what it
+    predicts has nothing random."""
 
     def __init__(self):
         super().__init__()
         self.linear = nn.Linear(4, 4)
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
-        outputs = nn.functional.dropout(self.linear(torch.stack(inputs) / 10), 0.3)
-        if mode != 'loss':
-            return [outputs]
+        inputs = torch.stack(inputs) / 10
+        if mode == 'predict':
+            values = self.linear(inputs[:, :1].expand(-1, 4)).sum(1)
+            return [dict(value=value.item()) for value in values]
+        outputs = nn.functional.dropout(self.linear(inputs), 0.3)
         return dict(loss_cls=outputs.square().mean(), loss_bbox=outputs.abs().mean())
+
+
+@METRICS.register_module()
+class ToyMean(BaseMetric):
+    """The mean of what :class:`ToyModel` predicts."""
+
+    def process(self, data_batch, data_samples):
+        self.results += [sample['value'] for sample in data_samples]
+
+    def compute_metrics(self, results):
+        return dict(mean=sum(results) / len(results))
 
 
 @MODELS.register_module()
@@ -120,6 +135,16 @@ class ToyWatch(Hook):
 
 PIPELINE = [dict(type='ToyNoise'), dict(type='ToyPack')]
 NUMBERS = dict(type='ToyNumbers', pipeline=PIPELINE)
+EVALUATION = dict(
+    val_cfg=dict(type='ValLoop'),
+    val_evaluator=dict(type='ToyMean'),
+    val_dataloader=dict(
+        batch_size=2,
+        num_workers=0,
+        dataset=NUMBERS,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+    ),
+)
 
 
 def toy_config(work_dir, **changes):

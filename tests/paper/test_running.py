@@ -15,10 +15,9 @@ import time
 import pytest
 
 from mmdet_eca import UserError
-from mmdet_eca.paper import digits_rows, read_records, run_digits
-from mmdet_eca.paper.digits_rows import data_commands
+from mmdet_eca.paper import DIGITS, KeptResults, run_rows, select_rows
 
-from .digits_work_dirs import detector_metrics, write_run
+from .work_dirs import detector_metrics, write_run
 
 ECA, BACKBONE = 'mask_rcnn_eca_r50_digits', 'eca_resnet50_digits'
 REAL_PYTHON = sys.executable
@@ -69,9 +68,18 @@ def runs(tmp_path, monkeypatch):
 
     def call(*names, jobs=2, seeds=(0, 1)):
         with open('output.txt', 'a') as output:
-            return run_digits('work', 'results', jobs, names, seeds, output)
+            return run('work', names, seeds, jobs, output)
 
     return call
+
+
+def kept():
+    return KeptResults('results', DIGITS.rows())
+
+
+def run(work_dirs, names, seeds, jobs, output=None):
+    rows = select_rows(DIGITS.rows(), names)
+    return run_rows(rows, work_dirs, None, seeds, kept(), jobs, output)
 
 
 def command_lines():
@@ -89,7 +97,7 @@ def started(tmp_path):
 def test_everything_is_run_once_and_kept(tmp_path, runs):
     steps = runs(ECA, PLAIN)
     assert len(steps) == 8 and {step['state'] for step in steps} == {'finished'}
-    records = {(record.name, record.seed): record for record in read_records('results')}
+    records = {(record.name, record.seed): record for record in kept().read()}
     assert len(records) == 8
     assert records[ECA, 1].metrics == detector_metrics(0.5, 0.4)
     assert records[ECA, 1].begun == '20261128_120000'
@@ -115,21 +123,13 @@ def test_everything_is_run_once_and_kept(tmp_path, runs):
 
 
 def test_scenes_have_their_own_data():
-    rows = digits_rows([BACKBONE, 'mask_rcnn_se_r50_scenes', 'se_resnet50_scenes'])
-    assert [' '.join(words[2:]) for words in data_commands(rows)] == [
+    names = [BACKBONE, 'mask_rcnn_se_r50_scenes', 'se_resnet50_scenes']
+    commands = [row.data_commands for row in select_rows(DIGITS.rows(), names)]
+    assert [' '.join(words[2:]) for one in commands[:2] for words in one] == [
         '--out data/digits',
         '--out data/digits_scenes --scenes',
         '--out data/digits_scenes_1000 --num-train 1 --num-val 1000 --scenes',
     ]
-
-
-def test_one_run_at_a_time_has_all_threads(tmp_path, runs):
-    runs(BACKBONE, jobs=1, seeds=[2])
-    assert started(tmp_path) == [f'begin {BACKBONE} 2 ', f'end {BACKBONE} 2 ']
-    made = (tmp_path / 'made').read_text()
-    assert made == '--out data/digits\n'  # no images for detectors
-    log = tmp_path / 'work' / 'digits' / BACKBONE / 'seed_2' / 'output.txt'
-    assert log.read_text() == 'a line of output\n'
 
 
 def test_a_failure_keeps_only_those_that_need_it_from_running(tmp_path, runs):
@@ -142,8 +142,8 @@ def test_a_failure_keeps_only_those_that_need_it_from_running(tmp_path, runs):
         f'{ECA}, seed 0: waits for the weights of {BACKBONE}, seed 0',
     ):
         assert failed in str(error.value)
-    kept = [record.name for record in read_records('results')]
-    assert kept == [PLAIN, PLAIN_BACKBONE]
+    names = [record.name for record in kept().read()]
+    assert names == [PLAIN, PLAIN_BACKBONE]
     (tmp_path / 'fail').unlink()
     assert len(runs(ECA, PLAIN, seeds=[0])) == 2
 
@@ -156,25 +156,17 @@ def test_a_tool_that_leaves_nothing_is_not_started_again_and_again(tmp_path, run
     assert started(tmp_path) == [f'begin {BACKBONE} 0 1', f'end {BACKBONE} 0 1']
 
 
-def test_results_of_an_interrupted_call_are_kept_by_the_next(tmp_path, runs):
-    runs(BACKBONE, seeds=[0])
-    (tmp_path / 'results' / 'table_2.json').unlink()
-    assert runs(BACKBONE, seeds=[0]) == []
-    assert [record.name for record in read_records('results')] == [BACKBONE]
-    assert len(started(tmp_path)) == 2
-
-
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_no_process_is_left_by_an_interruption(tmp_path, runs, number):
     (tmp_path / 'hang').write_text(f'{BACKBONE} 0\n{PLAIN_BACKBONE} 0\n')
     code = (
-        'import signal, sys; from mmdet_eca.paper import run_digits\n'
+        'import signal, sys; from tests.paper.test_running import run\n'
         # Which a shell's background jobs ignore.
         'signal.signal(signal.SIGINT, signal.default_int_handler)\n'
         f'sys.executable = {str(tmp_path / "python")!r}\n'
         'from mmdet_eca import UserError\n'
         'try:\n'
-        f'    run_digits("work", "results", 2, {[ECA, PLAIN]}, [0])\n'
+        f'    run("work", {[ECA, PLAIN]}, [0], 2)\n'
         'except UserError as error:\n'
         '    sys.exit(str(error))\n'
     )
@@ -206,8 +198,3 @@ def test_nothing_starts_on_other_data(tmp_path, runs):
     with pytest.raises(UserError, match='the data set is not as the runs need it'):
         runs(BACKBONE)
     assert started(tmp_path) == []
-
-
-def test_wrong_number_of_jobs(runs):
-    with pytest.raises(UserError, match='--jobs must be at least 1, got 0'):
-        runs(jobs=0)

@@ -1,4 +1,4 @@
-"""What the plan lists, and that its commands train."""
+"""Plans runs with several seeds; the commands of the plan train."""
 
 import shlex
 import shutil
@@ -8,18 +8,27 @@ import pytest
 
 from mmdet_eca import UserError
 from mmdet_eca.digits import make_digits
-from mmdet_eca.paper import digits_rows, make_digits_plan, plan_text, read_records
-from mmdet_eca.paper.digits_results import keep_results
+from mmdet_eca.paper import DIGITS, KeptResults, make_plan, plan_text, select_rows
 
 from ..tools.in_process import call
-from .digits_work_dirs import detector_metrics, write_run, write_test
+from .work_dirs import detector_metrics, write_digits_test, write_run
 
 ECA, BACKBONE = 'mask_rcnn_eca_r50_digits', 'eca_resnet50_digits'
 
 
 def plan(tmp_path, *names, seeds=(0,)):
-    work_dirs, results = str(tmp_path / 'work'), str(tmp_path / 'results')
-    return make_digits_plan(work_dirs, results, names, seeds)
+    rows = select_rows(DIGITS.rows(), names)
+    return make_plan(rows, str(tmp_path / 'work'), None, seeds, kept(tmp_path))
+
+
+def kept(tmp_path):
+    return KeptResults(str(tmp_path / 'results'), DIGITS.rows())
+
+
+def keep(tmp_path):
+    """Keeps the results of the work directories; gives all that are kept."""
+    kept(tmp_path).keep_finished(str(tmp_path / 'work'))
+    return kept(tmp_path).read()
 
 
 def states(steps):
@@ -28,7 +37,7 @@ def states(steps):
 
 def test_everything_is_missing_at_first(tmp_path):
     steps = plan(tmp_path, seeds=None)
-    rows = {row.name: row for row in digits_rows()}
+    rows = {row.name: row for row in DIGITS.rows()}
     done = set()
     for step in steps:
         # Whatever a run starts from comes before it.
@@ -60,8 +69,7 @@ def test_what_is_kept_is_not_missing(tmp_path):
     for seed in (0, 1):
         folder = tmp_path / 'work' / 'digits' / BACKBONE / f'seed_{seed}'
         write_run(folder, BACKBONE, dict(top1=80, top5=95))
-    keep_results(str(tmp_path / 'work'), str(tmp_path / 'results'))
-    assert [record.seed for record in read_records(str(tmp_path / 'results'))] == [0, 1]
+    assert [record.seed for record in keep(tmp_path)] == [0, 1]
     assert plan(tmp_path, BACKBONE, seeds=(0, 1)) == []
     assert states(plan(tmp_path, BACKBONE, seeds=(1, 2))) == [(BACKBONE, 2, 'missing')]
     # On another machine: its results are here, its weights are not.
@@ -73,14 +81,6 @@ def test_what_is_kept_is_not_missing(tmp_path):
     ]
 
 
-def test_unfinished_runs_are_resumed(tmp_path):
-    folder = tmp_path / 'work' / 'digits' / BACKBONE / 'seed_0'
-    write_run(folder, BACKBONE, {}, epochs=2)
-    (step,) = plan(tmp_path, BACKBONE)
-    assert step['state'] == 'unfinished' and '--resume' in step['command']
-    assert step['problem'].startswith(f'{folder} is unfinished: 2 of ')
-
-
 def test_a_run_whose_weights_are_gone(tmp_path):
     folder = tmp_path / 'work' / 'digits' / BACKBONE / 'seed_0'
     write_run(folder, BACKBONE, dict(top1=80, top5=95))
@@ -88,24 +88,6 @@ def test_a_run_whose_weights_are_gone(tmp_path):
     first, _ = plan(tmp_path, ECA)
     assert (first['state'], first['command']) == ('unusable', None)
     assert 'has no weights any more: remove it' in plan_text([first])
-
-
-def test_a_detector_in_scenes_is_tested_in_scenes(tmp_path):
-    name = 'mask_rcnn_se_r50_scenes'
-    folder = tmp_path / 'work' / 'digits' / name / 'seed_0'
-    write_run(folder, name, detector_metrics(0.5, 0.4))
-    shutil.rmtree(folder / '20261128_123000')
-    data = 'data/digits_scenes_1000/'
-    (step,) = plan(tmp_path, name)
-    assert step['command'][-2:] == [
-        f'test_dataloader.dataset.data_root={data}',
-        f'test_evaluator.ann_file={data}annotations/instances_val.json',
-    ]
-    metrics = detector_metrics(0.3, 0.2)
-    write_test(folder, name, metrics, '20261128_140000')  # on others
-    assert len(plan(tmp_path, name)) == 1
-    write_test(folder, name, metrics, '20261128_150000', data)
-    assert plan(tmp_path, name) == []
 
 
 @pytest.mark.parametrize('lost', [True, False])
@@ -122,18 +104,18 @@ def test_a_detector_is_tested_on_many_images(lost, tmp_path):
     assert step['state'] == 'unevaluated'
     assert step['command'][1].endswith('test.py')
     assert step['command'][3] == f'{folder}/epoch_4.pth'
-    keep_results(str(tmp_path / 'work'), str(tmp_path / 'results'))
-    assert read_records(str(tmp_path / 'results')) == []
+    assert keep(tmp_path) == []
 
     metrics = detector_metrics(0.3, 0.2)
-    write_test(folder, 'mask_rcnn_r50_digits', metrics, '20261128_140000')
+    write_digits_test(folder, 'mask_rcnn_r50_digits', metrics, '20261128_140000')
     # One on other images afterwards hides it.
     for data, count in ((None, 1), ('data/digits/', 0)):
         if data:
-            write_test(folder, 'mask_rcnn_r50_digits', metrics, '20261128_150000', data)
+            write_digits_test(
+                folder, 'mask_rcnn_r50_digits', metrics, '20261128_150000', data
+            )
             shutil.rmtree(tmp_path / 'results')
-        keep_results(str(tmp_path / 'work'), str(tmp_path / 'results'))
-        records = read_records(str(tmp_path / 'results'))
+        records = keep(tmp_path)
         assert [record.metrics for record in records] == count * [metrics]
         assert records == [] or records[0].begun == '20261128_120000'
 
@@ -192,16 +174,15 @@ def test_the_commands_train_on_what_was_trained_before(tmp_path, digits, monkeyp
             (step,) = plan(tmp_path, name)
             assert step['state'] == 'unevaluated'
             run(step)  # on the images that its options name
-    keep_results(str(tmp_path / 'work'), str(tmp_path / 'results'))
-    records = read_records(str(tmp_path / 'results'))
+    records = keep(tmp_path)
     assert [(record.name, record.seed) for record in records] == [
         ('mask_rcnn_r50_digits', 0),
         ('resnet50_digits', 0),
     ]
     assert {record.epochs for record in records} == {1}
     for record in records:
-        kept = set(record.metrics)
-        assert kept == set(*(r.metrics for r in digits_rows([record.name])))
+        (row,) = select_rows(DIGITS.rows(), [record.name])
+        assert set(record.metrics) == set(row.metrics)
     log = min((tmp_path / 'work').glob('digits/mask_rcnn_se*/seed_0/*/*.log'))
     assert 'starts as the identity' in log.read_text()
 
