@@ -14,7 +14,7 @@ from torch.distributed import DistNetworkError, run
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-INTERRUPTED = 75  # what a training ends with at a signal, see docs/commands.md
+INTERRUPTED = 75  # what a training ends with at a signal, see docs/train.md
 
 
 def main():

@@ -1,4 +1,4 @@
-# Mask R-CNN with ECA on the digits in scenes, see docs/digits.md.
+# Mask R-CNN with ECA on the digits in scenes, see docs/paper_tables.md.
 _base_ = './mask_rcnn_eca_r50_digits.py'
 
 _data_root = 'data/digits_scenes/'

@@ -39,7 +39,7 @@ class Report:
         return '\n'.join([*lines, f'in all: {", ".join(counts)}'])
 
     def to_json(self) -> str:
-        """Returns the same for programs; ``docs/check_coco.md`` lists the keys."""
+        """Returns the same for programs; ``docs/your_data.md`` lists the keys."""
         content = dict(
             errors=self.count('error'),
             warnings=self.count('warning'),

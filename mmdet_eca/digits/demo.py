@@ -19,7 +19,7 @@ from .dataset import make_digits
 
 PRETRAINING_CONFIG = 'digits/eca_resnet50_digits.py'
 COCO_CONFIG = 'configs/mask_rcnn_eca_r50_fpn_1x.py'
-# AP that every working installation reaches; docs/digits.md has the usual figures.
+# AP that every working installation reaches; docs/paper_tables.md has usual figures.
 MIN_AP = {'bbox': 0.35, 'segm': 0.30}
 NAMES = {'bbox': 'box', 'segm': 'mask'}
 COLUMNS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')

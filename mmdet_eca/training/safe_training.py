@@ -18,7 +18,7 @@ def use_safe_training(cfg: Config) -> None:
     """Names this package's training loop and hooks in a config.
 
     The config that the run leaves in its work directory has them too, so that
-    MMDetection's tools/train.py does the same with it. docs/commands.md has the table
+    MMDetection's tools/train.py does the same with it. docs/train.md has the table
     of what each switch (``exact_resume=False`` and so on in the config) turns off.
     Classes of the user's stay.
 

@@ -295,7 +295,7 @@ def test_every_kind_is_tested():
 
 
 def test_the_page_lists_every_kind():
-    with open(f'{ROOT}/docs/check_coco.md', encoding='utf-8') as file:
+    with open(f'{ROOT}/docs/your_data.md', encoding='utf-8') as file:
         rows = [line for line in file if line.startswith('| `')]
     rows = [row for row in rows if row.split('`')[1] in KINDS]
     assert rows == [

@@ -1,4 +1,4 @@
-"""Runs the code of all pages as it stands, in a fresh copy of the repository.
+"""Runs the code of all pages in a fresh copy of the repository.
 
     python -m tests.docs [PAGE ...]
 

@@ -1,10 +1,10 @@
 """The pages of the documentation, and the blocks of code in them."""
 
-import glob
 import os.path as osp
 import re
 from dataclasses import dataclass
 
+import yaml
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
@@ -24,12 +24,12 @@ class Block:
     """A fenced block of code.
 
     Attributes:
-        place (str): Page and line, 'docs/digits.md:3'.
+        place (str): Page and line, 'docs/install.md:3'.
         language (str): 'bash' for commands, 'python' for a config or a program;
-            any other is read only.
-        text (str): What is in it.
+            others are not run.
+        text (str): Its content.
         reason (str, optional): Why it cannot be run without data, hardware, the
-            network or much time, by the comment before it.
+            network or much time, from the comment before it.
     """
 
     place: str
@@ -39,21 +39,38 @@ class Block:
 
     @property
     def runs(self) -> bool:
-        """Whether it is run as it stands."""
+        """Whether ``python -m tests.docs`` runs it."""
         return self.language in ('bash', 'python') and self.reason is None
 
     @property
     def is_config(self) -> bool:
-        """Whether it sets what a config of mmengine sets."""
+        """Whether it is a config of mmengine."""
         return self.language == 'python' and bool(
             re.search(r'^(_base_|custom_imports) =', self.text, re.MULTILINE)
         )
 
 
 def pages() -> list[str]:
-    """Paths of all pages but the API's, which have no code of their own."""
-    names = [osp.basename(path) for path in glob.glob(osp.join(ROOT, 'docs', '*.md'))]
-    return ['README.md', 'CONTRIBUTING.md', *(f'docs/{name}' for name in sorted(names))]
+    """Lists README, CONTRIBUTING and the pages of mkdocs.yml's ``nav``.
+
+    The API has no code of its own, and the records have what was run once.
+    """
+    return ['README.md', 'CONTRIBUTING.md', *nav()]
+
+
+def nav() -> list[str]:
+    """Lists the pages of mkdocs.yml's ``nav`` but the API's and the records."""
+    listed: list[str] = []
+
+    def add(part: str | list | dict) -> None:
+        if isinstance(part, str):
+            listed.append(part)
+        else:
+            for inner in part.values() if isinstance(part, dict) else part:
+                add(inner)
+
+    add(yaml.safe_load(read('mkdocs.yml'))['nav'])
+    return [f'docs/{name}' for name in listed if '/' not in name]
 
 
 def read(page: str) -> str:
@@ -62,7 +79,7 @@ def read(page: str) -> str:
 
 
 def read_blocks(page: str) -> list[Block]:
-    """The blocks of a page, in their order."""
+    """Returns the blocks of a page, in their order."""
     text = read(page)
     return [
         Block(
@@ -76,7 +93,7 @@ def read_blocks(page: str) -> list[Block]:
 
 
 def build_config(block: Block) -> nn.Module:
-    """Builds what a config describes: its model, or the backbone that it shows."""
+    """Builds a config's model, or its backbone if it has no model."""
     cfg = Config.fromstring(block.text, '.py')
     with DefaultScope.overwrite_default_scope('mmdet'):
         return MODELS.build(cfg.get('model') or cfg.backbone)

@@ -1,4 +1,4 @@
-"""What README and the pages of ``docs/`` say of the code, without running it.
+"""Checks the links, commands and configs of README and ``docs/`` without running them.
 
 ``make check-docs`` runs their commands.
 """
@@ -15,7 +15,7 @@ import pytest
 
 from mmdet_eca.paper import paper_rows
 from tests.conftest import ROOT
-from tests.docs.pages import build_config, pages, read, read_blocks
+from tests.docs.pages import build_config, nav, pages, read, read_blocks
 
 BLOCKS = [block for page in pages() for block in read_blocks(page)]
 COMMANDS = [block for block in BLOCKS if block.language == 'bash']
@@ -120,6 +120,14 @@ def test_configs_build_the_backbone_that_they_name(block):
     backbone = getattr(model, 'backbone', model)
     named = re.search(r"type='(?:mmdet\.)?(\w+ResNet)'", block.text)
     assert named is None or type(backbone).__name__ == named[1]
+
+
+@pytest.mark.parametrize('table', ['README.md', 'docs/index.md'])
+def test_tables_of_pages_list_the_pages_of_the_site(table):
+    rows = [line for line in read(table).splitlines() if line.startswith('| ')]
+    links = [link for row in rows for link in re.findall(r'\]\(([\w/]+\.md)', row)]
+    folder = osp.dirname(table)
+    assert {osp.join(folder, link) for link in links} == {*nav()} - {'docs/index.md'}
 
 
 def test_readme_has_the_papers_figures_with_their_configs():

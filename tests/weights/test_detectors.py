@@ -59,7 +59,7 @@ def test_a_converted_detector_detects_the_same(detector, tmp_path):
 
 
 def test_a_converted_detector_is_evaluated(coco, tmp_path, capsys):
-    """The commands of docs/legacy.md, on a folder laid out as COCO's."""
+    """The commands of docs/paper_tables.md, on a folder laid out as COCO's."""
     config = small_config('mask_rcnn', tmp_path)
     old = as_in_1x(with_numbers(build(config)).state_dict())
     out = tmp_path / 'out.pth'

@@ -1,4 +1,4 @@
-"""The head of docs/attention_places.md, typed as it stands there."""
+"""The head of docs/your_detector.md, exactly as the page has it."""
 
 import pytest
 import torch
@@ -12,8 +12,8 @@ SMALL = dict(num_classes=3, in_channels=16, feat_channels=16, stacked_convs=1)
 
 @pytest.fixture
 def head():
-    """Of that class, as it starts."""
-    (block,) = (b for b in read_blocks('docs/attention_places.md') if 'Head)' in b.text)
+    """A head of the class on the page, as it starts."""
+    (block,) = (b for b in read_blocks('docs/your_detector.md') if 'Head)' in b.text)
     exec(compile(block.text, block.place, 'exec'), {'__name__': 'example'})
     head = MODELS.build(dict(type='AttentionRetinaHead', **SMALL))
     head.init_weights()
