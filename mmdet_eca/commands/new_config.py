@@ -34,6 +34,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help='number of GPUs to train on, 0 for the CPU (default: those here)',
     )
+    parser.add_argument('--epochs', type=int, help='number of epochs (default: 12)')
+    parser.add_argument(
+        '--scale',
+        type=int,
+        help='shorter side that images are resized to, in pixels (default: by the '
+        'sizes of images and objects; COCO: 800)',
+    )
+    parser.add_argument(
+        '--batch-size', type=int, help='images on each GPU (default: 2; 1 on the CPU)'
+    )
+    parser.add_argument(
+        '--depth', type=int, help='depth of the ResNet: 18, 34, 50, 101 or 152'
+    )
+    parser.add_argument(
+        '--from-scratch', action='store_true', help='start from random weights'
+    )
     parser.add_argument(
         '--out', default='my_config.py', help='config to write (default: my_config.py)'
     )
@@ -49,5 +65,10 @@ def run(args: argparse.Namespace) -> None:
             detector=args.detector,
             load_from=args.load_from,
             gpus=args.gpus,
+            epochs=args.epochs,
+            scale=args.scale,
+            batch_size=args.batch_size,
+            depth=args.depth,
+            from_scratch=args.from_scratch,
         )
     )

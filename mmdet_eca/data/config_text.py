@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..config_paths import config_path
+from ..training.cli import set_epochs
 from .coco_file import CocoFile
 from .scale import BASE, Scale, resize_pipeline
 from .schedule import Schedule
@@ -51,7 +52,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file={val_file})
 test_evaluator = val_evaluator
 optim_wrapper = dict(optimizer=dict(lr={lr}))
-auto_scale_lr = dict(enable=True, base_batch_size={total})
+{length}auto_scale_lr = dict(enable=True, base_batch_size={total})
 """
 
 
@@ -63,6 +64,7 @@ def config_text(
     scale: Scale,
     schedule: Schedule,
     weights: tuple[dict, str],
+    epochs: int | None = None,
 ) -> str:
     """Returns the config of a detector for a data set, which mmengine reads.
 
@@ -75,12 +77,12 @@ def config_text(
         schedule (Schedule): The batch and what depends on it.
         weights (tuple[dict, str]): Settings that say where training starts from, and a
             sentence on them.
+        epochs (int, optional): Number of epochs, by default the base's.
     """
     cfg = Config.fromfile(config_path(base))
     settings, weights_comment = weights
     model: dict = _set_num_classes(cfg.to_dict()['model'], len(data.classes)) or {}
-    if backbone := settings.get('backbone'):
-        model = dict(backbone=backbone, **model)
+    model = {**settings.get('model', {}), **model}
     metainfo: dict[str, Any] = dict(classes=data.classes)
     if len(data.classes) > _COLOURS:
         metainfo['palette'] = None
@@ -97,6 +99,17 @@ def config_text(
         # Else these images would be left out.
         train_more += f', filter_cfg={dict(filter_cfg, min_size=1)}'
     load_from = settings.get('load_from')
+    length = ''
+    if epochs is not None:
+        set_epochs(cfg, epochs)
+        schedulers = [
+            {key: value for key, value in scheduler.items() if key != '_scope_'}
+            for scheduler in cfg.param_scheduler
+        ]
+        length = (
+            f'train_cfg = dict(max_epochs={epochs})\n'
+            f'param_scheduler = {_value(schedulers, 18)}\n'
+        )
     repeated = (
         f' An epoch shows each image {schedule.times} times, so that it has enough '
         'steps.'
@@ -112,6 +125,7 @@ def config_text(
         model=_value(model, 8),
         load_from=f'load_from = {_value(load_from)}\n' if load_from else '',
         scale_comment=_comment(str(scale)),
+        length=length,
         pipelines=pipelines,
         schedule_comment=_comment(
             f'For {schedule.devices}: batches of {schedule.total}, where {base} has '

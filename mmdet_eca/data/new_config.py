@@ -15,6 +15,7 @@ from ..errors import UserError
 from ..training.outputs import check_new_file
 from ..weights.files import whole_file
 from ..weights.schemes import local_path
+from ..weights.sources import torchvision
 from .anchors import test_pipeline
 from .check_data import find_evaluation_problem
 from .coco_file import CocoFile, read_coco_file, write_lists
@@ -38,6 +39,11 @@ def write_config(
     detector: str | None = None,
     load_from: str | None = None,
     gpus: int | None = None,
+    epochs: int | None = None,
+    scale: int | None = None,
+    batch_size: int | None = None,
+    depth: int | None = None,
+    from_scratch: bool = False,
 ) -> str:
     """Writes a config that trains a detector on a data set in COCO's format.
 
@@ -57,6 +63,12 @@ def write_config(
             address; by default the backbone starts from ImageNet.
         gpus (int, optional): Number of GPUs to train on, 0 for the CPU; by default
             those that there are.
+        epochs (int, optional): Number of epochs; by default 12.
+        scale (int, optional): Shorter side that images are resized to, in pixels; by
+            default by the sizes of images and objects.
+        batch_size (int, optional): Images on each GPU, or on the CPU.
+        depth (int, optional): Depth of the backbone: 18, 34, 50, 101 or 152.
+        from_scratch (bool): Start from random weights, with nothing frozen.
 
     Returns:
         str: What the data are, what was decided, and how to start the training.
@@ -69,6 +81,13 @@ def write_config(
         raise UserError(f'--out must end in .py, got {out}')
     if gpus is not None and gpus < 0:
         raise UserError(f'--gpus must be 0 or more, got {gpus}')
+    for option, value in (
+        ('epochs', epochs),
+        ('scale', scale),
+        ('batch-size', batch_size),
+    ):
+        if value is not None and value < 1:
+            raise UserError(f'--{option} must be 1 or more, got {value}')
     out = osp.expanduser(out)
     parts = [f'{osp.splitext(out)[0]}_{name}.json' for name in ('train', 'val')]
     for path in [out] if val else [out, *parts]:
@@ -84,6 +103,7 @@ def write_config(
     ]
     base = find_detector(detector, train)
     cfg = Config.fromfile(config_path(base))
+    weights = _weights(cfg, load_from, depth, from_scratch)
     for data in sets:
         check_objects(data)
     if others:
@@ -107,17 +127,18 @@ def write_config(
                 f'a random tenth of {annotations!r} for validation. Frames of one '
                 'video must not be in both: split such data yourself.'
             )
-        scale = propose_scale(train)
-        if scale.is_small:
+        proposed = propose_scale(train, scale)
+        if proposed.is_small:
             warnings.append(
                 f'{train.path}: a quarter of the objects is smaller than '
-                f'{scale.small:.0f} x {scale.small:.0f} pixels at {scale.box}: cut the '
-                'images into tiles for training'
+                f'{proposed.small:.0f} x {proposed.small:.0f} pixels at '
+                f'{proposed.box}: cut the images into tiles for training'
             )
         gpus = torch.cuda.device_count() if gpus is None else gpus
-        schedule = plan_schedule(cfg, len(train.file_names), gpus)
-        weights = _weights(cfg, load_from)
-        text = config_text(base, train, val_set, comment, scale, schedule, weights)
+        schedule = plan_schedule(cfg, len(train.file_names), gpus, batch_size)
+        text = config_text(
+            base, train, val_set, comment, proposed, schedule, weights, epochs
+        )
         with open(unfinished, 'w', encoding='utf-8') as file:
             file.write(text)
     kind = 'masks' if train.has_masks else 'boxes only'
@@ -129,7 +150,7 @@ def write_config(
         f'{train.path}: {train}',
         f'{val_set.path}: {val_set}, for validation',
         f'detector: {short_name(base)}{chosen}',
-        f'scale: {scale.box}. {scale}',
+        f'scale: {proposed.box}. {proposed}',
         f'batch: {schedule.total} on {schedule.devices}, learning rate {schedule.lr:g}',
         *(f'warning: {warning}' for warning in warnings),
         f'{out} is written. Train: {start}',
@@ -185,29 +206,68 @@ def _split(
     return sets[0], sets[1]
 
 
-def _weights(cfg: Config, load_from: str | None) -> tuple[dict, str]:
-    """Settings that say where the training starts from, and a sentence on them."""
+def _weights(
+    cfg: Config, load_from: str | None, depth: int | None, from_scratch: bool
+) -> tuple[dict, str]:
+    """Settings of the model and where it starts from, and a sentence on them."""
     backbone = cfg.model.backbone
-    attends = {} if backbone.type == 'ResNet' else dict(frozen_stages=0)
+    attends = backbone.type != 'ResNet'
+    changed: dict = {}
+    model = dict(backbone=changed)
+    if depth not in (None, backbone.depth):
+        model['neck'] = _change_depth(cfg, changed, depth)
+    if from_scratch:
+        if load_from is not None:
+            raise UserError('--from-scratch and --load-from exclude each other')
+        changed.update(init_cfg=None, frozen_stages=-1, norm_eval=False)
+        return dict(model=model), 'From random weights: that takes many epochs.'
+    if attends:
+        changed.update(frozen_stages=0)
     identity = ' The attention starts as the identity.' if attends else ''
     if load_from is not None:
         path = local_path(load_from)
         if path is not None and not osp.isfile(osp.expanduser(path)):
             raise UserError(f'checkpoint {path} does not exist: check --load-from')
+        changed.update(init_cfg=None)
         return (
-            dict(backbone=dict(attends, init_cfg=None), load_from=load_from),
+            dict(model=model, load_from=load_from),
             'All weights that fit are of load_from; layers that count classes are new.'
             + (' Attention that it lacks starts as the identity.' if attends else ''),
         )
     if backbone.init_cfg is None:  # of a base that starts from a whole detector
+        if depth not in (None, backbone.depth):
+            raise UserError(
+                f'--depth {depth}: this detector starts from {cfg.load_from}; give '
+                '--detector mask_rcnn_eca_r50, or --load-from'
+            )
         return {}, f'All weights that fit start from {cfg.load_from}.'
     path = local_path(backbone.init_cfg.checkpoint)
-    if path is None or osp.isfile(path):
+    if 'depth' not in changed and (path is None or osp.isfile(path)):
         return {}, f'The backbone starts from {backbone.init_cfg.checkpoint!r}.'
-    plain = Config.fromfile(config_path(f'_base_/r{backbone.depth}.py')).backbone
-    init_cfg = plain.init_cfg.to_dict()
-    sentence = (
-        f"torchvision's ImageNet weights are downloaded once, since {path} is not "
-        f'there.{identity}'
+    plain = torchvision.address(depth or backbone.depth)
+    changed.update(init_cfg=dict(type='Pretrained', checkpoint=plain))
+    why = '' if 'depth' in changed else f', since {path} is not there'
+    return (
+        dict(model=model),
+        f"torchvision's ImageNet weights are downloaded once{why}.{identity}",
     )
-    return dict(backbone=dict(attends, init_cfg=init_cfg)), sentence
+
+
+def _change_depth(cfg: Config, changed: dict, depth: int | None) -> dict:
+    """Changes a backbone's settings, and returns those of the neck after it.
+
+    Raises:
+        UserError: If the backbone is no ResNet, or there is no such depth.
+    """
+    backbone = cfg.model.backbone
+    if not str(backbone.type).endswith('ResNet') or not torchvision.address(depth):
+        raise UserError(
+            f'--depth {depth}: the backbone is {backbone.type}; a ResNet, ECAResNet or '
+            'SEResNet takes 18, 34, 50, 101 or 152'
+        )
+    changed.update(depth=depth)
+    if 'kernel_size' in backbone:  # the authors' of another depth
+        changed.update(kernel_size=None)
+    # Basic blocks have a quarter of the channels.
+    basic = 4 if depth in (18, 34) else 1
+    return dict(in_channels=[count // basic for count in cfg.model.neck.in_channels])

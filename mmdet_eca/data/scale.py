@@ -55,7 +55,7 @@ class Scale:
         )
 
 
-def propose_scale(data: CocoFile) -> Scale:
+def propose_scale(data: CocoFile, short: int | None = None) -> Scale:
     """Proposes the scale for a data set.
 
     Images are enlarged as 1333x800 enlarges COCO's, 5/3 times, and more if a quarter of
@@ -65,6 +65,7 @@ def propose_scale(data: CocoFile) -> Scale:
 
     Args:
         data (CocoFile): The training data.
+        short (int, optional): The scale that the user asks for.
     """
     # Of the box of 1333:800 around each image, the shorter side.
     sides = np.maximum(data.sizes.min(1), data.sizes.max(1) * BASE[1] / BASE[0])
@@ -72,7 +73,9 @@ def propose_scale(data: CocoFile) -> Scale:
     quarter = float(np.percentile(relative, 25))
     needed = SMALLEST_ANCHOR / quarter
     side = float(np.median(sides))
-    if needed > BASE[1]:
+    if short is not None:
+        reason = 'As asked for.'
+    elif needed > BASE[1]:
         short = min(_round_up(needed), LARGEST)
         reason = 'Larger than for COCO, since the objects are small.'
     elif max(needed, ENLARGED * side) > BASE[1] - DIVISOR:

@@ -31,7 +31,9 @@ class Schedule(NamedTuple):
     devices: str
 
 
-def plan_schedule(cfg: Config, images: int, gpus: int) -> Schedule:
+def plan_schedule(
+    cfg: Config, images: int, gpus: int, batch_size: int | None = None
+) -> Schedule:
     """Plans the training of a detector.
 
     The learning rate follows the size of the batch by the linear rule. A data set of
@@ -42,8 +44,11 @@ def plan_schedule(cfg: Config, images: int, gpus: int) -> Schedule:
         cfg (Config): The detector's base config.
         images (int): Number of training images.
         gpus (int): Number of GPUs, 0 for the CPU.
+        batch_size (int, optional): Images on each; by default the base's, 1 on the
+            CPU.
     """
-    batch_size = cfg.train_dataloader.batch_size if gpus else 1
+    if batch_size is None:
+        batch_size = cfg.train_dataloader.batch_size if gpus else 1
     total = batch_size * max(gpus, 1)
     # Which of the cores this process may use is not known on macOS and Windows.
     known = hasattr(os, 'sched_getaffinity')

@@ -20,18 +20,11 @@ from ..config_paths import tool_path
 from ..errors import UserError, first_few
 from ..weights.files import read_checkpoint
 from ..weights.schemes import local_path
+from ..weights.sources import torchvision
 from .config import dataset_metainfo, innermost_datasets, values_of
 from .mistakes import check_keys
 
 AUTHORS_PAGE = 'https://github.com/BangguWu/ECANet'
-# torchvision's first weights, by depth.
-_PLAIN = {
-    18: 'resnet18-f37072fd.pth',
-    34: 'resnet34-b627a593.pth',
-    50: 'resnet50-0676ba61.pth',
-    101: 'resnet101-63fe2227.pth',
-    152: 'resnet152-394f9c45.pth',
-}
 
 
 def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
@@ -111,11 +104,11 @@ def _check_pretrained(model: Any) -> None:
 def _other_weights(model: Any) -> str:
     """Returns from where else a backbone can start, what needs no file first."""
     backbone = model.get('backbone') or {}
-    plain = _PLAIN.get(backbone.get('depth', 0))
+    plain = torchvision.address(backbone.get('depth'))
     at_once = (
         "to start at once, from torchvision's plain weights with attention that "
         'begins as the identity: --cfg-options model.backbone.init_cfg.checkpoint='
-        f'https://download.pytorch.org/models/{plain} model.backbone.frozen_stages=0; '
+        f'{plain} model.backbone.frozen_stages=0; '
         if plain and str(backbone.get('type')).endswith('ResNet')
         else ''
     )

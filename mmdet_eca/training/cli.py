@@ -42,6 +42,14 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='train config file')
     add_run_arguments(parser)
     parser.add_argument(
+        '--epochs', type=int, help='train so many; the learning rate falls accordingly'
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        help='images on each GPU; the learning rate changes with the total',
+    )
+    parser.add_argument(
         '--amp',
         action='store_true',
         help='train with automatic mixed precision: float16 on a GPU, bfloat16 on a '
@@ -128,6 +136,13 @@ def load_train_config(args: argparse.Namespace) -> Config:
         UserError: If there is no such file, or an option does not fit.
     """
     cfg = load_config(args)
+    if args.epochs is not None:
+        set_epochs(cfg, args.epochs)
+    if args.batch_size is not None:
+        if args.batch_size < 1:
+            raise UserError(f'--batch-size must be 1 or more, got {args.batch_size}')
+        cfg.train_dataloader.batch_size = args.batch_size
+        args.auto_scale_lr = True
     if args.amp:
         if has_accelerator():
             cfg.optim_wrapper.type = 'AmpOptimWrapper'
@@ -149,6 +164,38 @@ def load_train_config(args: argparse.Namespace) -> Config:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     return cfg
+
+
+def set_epochs(cfg: Config, epochs: int) -> None:
+    """Changes the length of a training, and its learning rates' schedule with it.
+
+    Warm-ups that count iterations stay.
+
+    Args:
+        cfg (Config): A config of a training over epochs, changed in place.
+        epochs (int): Number of epochs.
+
+    Raises:
+        UserError: If it is not positive, or the training counts iterations.
+    """
+    before = cfg.train_cfg.get('max_epochs')
+    if epochs < 1 or not before:
+        raise UserError(
+            f'--epochs {epochs}: it must be 1 or more, and train_cfg must have '
+            f'max_epochs; it is {dict(cfg.train_cfg)}'
+        )
+    cfg.train_cfg.max_epochs = epochs
+    schedulers = cfg.get('param_scheduler') or []
+    for scheduler in [schedulers] if isinstance(schedulers, dict) else schedulers:
+        if scheduler.get('by_epoch', True):
+            for key in {'begin', 'end', 'T_max', 'milestones'} & set(scheduler):
+                scheduler[key] = _scaled(scheduler[key], epochs / before)
+
+
+def _scaled(value: int | list[int], factor: float) -> int | list[int]:
+    if isinstance(value, (list, tuple)):
+        return [round(part * factor) for part in value]
+    return round(value * factor)
 
 
 def use_half_precision(cfg: Config) -> None:

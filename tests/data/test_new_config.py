@@ -193,6 +193,52 @@ def test_trains_and_evaluates(renamed, tmp_path):
     assert meta['dataset_meta']['classes'] == NAMES
 
 
+def test_length_scale_batch_and_depth_are_asked_for(digits, tmp_path):
+    out = str(tmp_path / 'mine.py')
+    sizes = dict(epochs=6, scale=160, batch_size=4, depth=18, from_scratch=True)
+    write_config(**arguments(digits), out=out, gpus=0, **sizes)
+    cfg = Config.fromfile(out)
+    assert cfg.train_cfg.max_epochs == 6
+    warm_up, steps = cfg.param_scheduler
+    assert warm_up.end == 500
+    assert (steps.milestones, steps.end) == ([4, 6], 6)  # 8 and 11 of 12
+    (dataset,) = innermost_datasets(cfg.train_dataloader.dataset)
+    assert [step.scale for step in dataset.pipeline if 'scale' in step] == [(267, 160)]
+    assert cfg.train_dataloader.batch_size == 4
+    assert cfg.optim_wrapper.optimizer.lr == 0.01 * 4 / 8
+    backbone = cfg.model.backbone
+    assert (backbone.depth, backbone.init_cfg, backbone.norm_eval) == (18, None, False)
+    with torch.device('meta'), DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(cfg.model)
+    maps = [layer.conv.in_channels for layer in model.neck.lateral_convs]
+    assert maps == [64, 128, 256, 512]
+
+
+def test_a_depth_has_the_weights_of_that_depth(digits, tmp_path):
+    out = str(tmp_path / 'mine.py')
+    write_config(**arguments(digits), out=out, depth=34)
+    backbone = Config.fromfile(out).model.backbone
+    assert backbone.init_cfg.checkpoint.endswith('/resnet34-b627a593.pth')
+    assert (backbone.kernel_size, backbone.frozen_stages) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ('option', 'named'),
+    [
+        (dict(epochs=0), '--epochs'),
+        (dict(batch_size=-1), '--batch-size'),
+        (dict(scale=0), '--scale'),
+        (dict(depth=19), 'depth 19'),
+        (dict(depth=18, detector='mask_rcnn_eca_r50_fpn_finetune_coco'), 'depth 18'),
+        (dict(from_scratch=True, load_from='a.pth'), '--from-scratch'),
+    ],
+)
+def test_what_cannot_be_asked_for(option, named, digits, tmp_path):
+    with pytest.raises(UserError, match=named):
+        write_config(**arguments(digits), out=str(tmp_path / 'mine.py'), **option)
+    assert not os.listdir(tmp_path)
+
+
 def test_without_validation_a_tenth_is_set_aside(digits, tmp_path):
     """The same at each call: no image in both, and no object lost."""
     given = arguments(digits)

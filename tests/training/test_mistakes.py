@@ -1,5 +1,6 @@
 """Mistakes in configs and options end in one line that names them."""
 
+import argparse
 import copy
 import errno
 import os
@@ -12,6 +13,7 @@ from mmengine.config import Config
 
 from mmdet_eca import UserError, config_path
 from mmdet_eca.training.checks import check_config
+from mmdet_eca.training.cli import add_train_arguments, load_train_config
 from mmdet_eca.training.mistakes import check_keys, explained_mistakes, merge_options
 from tests.conftest import run
 
@@ -145,3 +147,16 @@ def test_weights_of_another_backbone_are_refused_and_other_heads_are_not(cfg, tm
     cfg.load_from = str(tmp_path / 'heads.pth')
     with pytest.raises(UserError, match='does not exist'):  # the data
         check_config(cfg, ('train',))
+
+
+def test_epochs_and_batch_size_are_options_of_train(tmp_path):
+    parser = argparse.ArgumentParser()
+    add_train_arguments(parser)
+    words = [config_path('mask_rcnn_eca_r50_fpn_1x.py'), '--epochs', '24']
+    cfg = load_train_config(parser.parse_args([*words, '--batch-size', '4']))
+    assert cfg.train_cfg.max_epochs == 24
+    assert cfg.param_scheduler[0].end == 500  # iterations
+    assert cfg.param_scheduler[1].milestones == [16, 22]
+    assert cfg.train_dataloader.batch_size == 4 and cfg.auto_scale_lr.enable
+    with pytest.raises(UserError, match='--epochs 0'):
+        load_train_config(parser.parse_args([words[0], '--epochs', '0']))

@@ -4,6 +4,20 @@ from ..files import StateDict
 from ..resnet import check_resnet
 
 NAME = "torchvision's ImageNet weights"
+# The first ones of each depth; the second ones need another recipe for detection.
+_FILES = {
+    18: 'resnet18-f37072fd.pth',
+    34: 'resnet34-b627a593.pth',
+    50: 'resnet50-0676ba61.pth',
+    101: 'resnet101-63fe2227.pth',
+    152: 'resnet152-394f9c45.pth',
+}
+
+
+def address(depth: int | None) -> str | None:
+    """Returns the URL of a ResNet's first weights; None if there are none."""
+    file = _FILES.get(depth or 0)
+    return file and f'https://download.pytorch.org/models/{file}'
 
 
 def matches(state_dict: StateDict, meta: dict) -> bool:
