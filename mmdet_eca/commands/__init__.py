@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
 
+from mmengine.logging import MMLogger
+
 from .. import __version__
 from ..errors import one_line_errors
 from ..training.accidents import explained_accidents
@@ -106,6 +108,10 @@ def _run_command(
     )
     # mmengine's, while it looks for the folder of a config.
     warnings.filterwarnings('ignore', message='pkg_resources', category=UserWarning)
+    # mmengine's, whenever a function such as a collation is not in mmdet's registry.
+    MMLogger.get_current_instance().addFilter(
+        lambda record: not record.getMessage().startswith('Failed to search registry')
+    )
     follow_launcher()
     # mmengine lets torch.hub run the code in what it downloads.
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
