@@ -43,7 +43,8 @@ def make_batch(model: nn.Module, images: Tensor) -> Batch:
         images (Tensor): Shape (N, 3, H, W).
     """
     if isinstance(model, BaseDetector):
-        return Batch(images, make_samples(images))
+        counts = [m.num_classes for m in model.modules() if hasattr(m, 'num_classes')]
+        return Batch(images, make_samples(images, min(counts, default=1)))
     head: Any = getattr(model, 'fc', None)  # a classifier's
     if head is not None:
         labels = torch.randint(head.out_features, (len(images),))
@@ -51,11 +52,12 @@ def make_batch(model: nn.Module, images: Tensor) -> Batch:
     return Batch(images)
 
 
-def make_samples(images: Tensor) -> list:
+def make_samples(images: Tensor, num_classes: int = 10) -> list:
     """Eight random objects with masks in every image.
 
     Args:
         images (Tensor): Shape (N, 3, H, W).
+        num_classes (int): Number of classes of the objects.
 
     Returns:
         list[DetDataSample]: A sample an image.
@@ -65,6 +67,7 @@ def make_samples(images: Tensor) -> list:
         n, (channels, *size), num_items=[8] * n, with_mask=True, device=images.device
     )['data_samples']
     for sample in samples:
+        sample.gt_instances.labels %= num_classes
         sample.set_metainfo(dict(batch_input_shape=tuple(size), pad_shape=tuple(size)))
     return samples
 

@@ -1,5 +1,6 @@
 """The findings in a data set."""
 
+import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -7,6 +8,9 @@ from ..errors import UserError
 from .kinds import ERROR, KINDS, SEVERITIES
 
 _EXAMPLES = 3
+# The verbs of KINDS, for one.
+_SINGULAR = dict(have='has', are='is', lack='lacks', end='ends', were='was')
+_VERB = re.compile(rf'\b({"|".join(_SINGULAR)})\b')
 
 
 @dataclass
@@ -35,8 +39,11 @@ class Finding:
         examples = ', '.join(self.examples)
         if len(self.ids) > _EXAMPLES >= len(self.examples):
             examples += ', ...'
+        text = kind.text
+        if len(self.ids) == 1:
+            text = _VERB.sub(lambda verb: _SINGULAR[verb[0]], text, count=1)
         return (
-            f'{len(self.ids):,} of {self.of:,} {kind.subject} {kind.text}{self.detail} '
+            f'{len(self.ids):,} of {self.of:,} {kind.subject} {text}{self.detail} '
             f'({examples}): {kind.remedy}'
         )
 

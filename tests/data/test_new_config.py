@@ -361,7 +361,7 @@ def test_boxes_only(digits, tmp_path):
         ),
         (
             lambda folder: os.remove(folder / 'val/000002.jpg'),
-            '1 of 4 images are not in the folder (000002.jpg)',
+            '1 of 4 images is not in the folder (000002.jpg)',
         ),
         (lambda folder: shutil.rmtree(folder / 'train'), 'train does not exist'),
         (
@@ -378,7 +378,7 @@ def test_boxes_only(digits, tmp_path):
             lambda folder: change(
                 folder, 'train', lambda c: c['categories'][3].update(name='4')
             ),
-            '1 of 10 categories have the name of another (4)',
+            '1 of 10 categories has the name of another (4)',
         ),
         (lambda folder: change(folder, 'val', drop_masks), 'needs masks'),
     ],

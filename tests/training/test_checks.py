@@ -269,9 +269,9 @@ def test_images_that_are_missing_or_cut_off_stop_a_run(cfg, editable):
     folder, _ = editable
     name = sorted(os.listdir(folder / 'val'))[2]
     os.truncate(folder / 'val' / name, 2000)
-    assert f'1 of 4 images end too early ({name}: ' in error_of(cfg)
+    assert f'1 of 4 images ends too early ({name}: ' in error_of(cfg)
     os.remove(folder / 'val' / name)
-    assert f'1 of 4 images are not in the folder ({name})' in error_of(cfg)
+    assert f'1 of 4 images is not in the folder ({name})' in error_of(cfg)
     check_config(cfg, ('train',))
 
 
