@@ -100,15 +100,20 @@ def predict(
             source.write(osp.join(out, PICTURES), picture.index, drawn)
         return picture.index, found, height, width
 
+    interrupted = False
     try:
         with tqdm(total=len(source), unit=source.unit) as progress:
             for done in _run(inferencer, source, batch_size, slicer, finish):
                 results.add(*done)
                 progress.update()
+    except KeyboardInterrupt:
+        interrupted = True
     finally:
         source.close()
     results.write(out)
     number = _count(len(results.images), source.unit)
+    if interrupted:
+        raise UserError(f'interrupted; the results of {number} are in {out}')
     if source.failures:
         reason = source.explain(len(results.images))
         raise UserError(f'{reason}; the results of {number} are in {out}')
@@ -165,8 +170,8 @@ def _run(
         ThreadPoolExecutor(source.workers) as writers,
     ):
         depth = 4 * source.workers
-        pictures = source.existing(_ahead(readers, prepare, source.indices(), depth))
-        detected = _detect(inferencer, pictures, batch_size)
+        pictures = _ahead(readers, prepare, source.indices(), depth)
+        detected = _detect(inferencer, source.existing(pictures), batch_size)
         yield from _ahead(writers, finish, detected, depth)
 
 
@@ -178,12 +183,18 @@ def _ahead(
     ``Executor.map`` takes all of them at once.
     """
     pending: deque = deque()
-    for item in inputs:
-        pending.append(pool.submit(function, item))
-        if len(pending) > depth:
-            yield pending.popleft().result()
+    interruption = None
+    try:
+        for item in inputs:
+            pending.append(pool.submit(function, item))
+            if len(pending) > depth:
+                yield pending.popleft().result()
+    except KeyboardInterrupt as error:  # what has begun is finished, and no more
+        interruption = error
     while pending:
         yield pending.popleft().result()
+    if interruption is not None:
+        raise interruption
 
 
 def _detect(

@@ -11,6 +11,7 @@ from pycocotools.cocoeval import COCOeval
 
 from mmdet_eca import UserError
 from mmdet_eca.inference import predict
+from mmdet_eca.inference.inferencer import Inferencer
 from tests.inference.blobs import draw, write_detector
 from tests.tools.in_process import call, mistake
 
@@ -122,6 +123,23 @@ def test_images_of_the_test_set_have_its_ids_and_pycocotools_evaluates_them(fold
     evaluation.summarize()
     assert evaluation.stats[0] == 1
     COCO(str(out / 'images.json')).loadRes(str(out / 'predictions.json'))
+
+
+def test_ctrl_c_keeps_what_is_done(folder, monkeypatch):
+    detect, seen = Inferencer.detect, []
+
+    def interrupted(self, batch):
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(batch)
+        return detect(self, batch)
+
+    monkeypatch.setattr(Inferencer, 'detect', interrupted)
+    out = folder / 'out'
+    line = mistake('predict', *write_detector(folder), folder / 'images', '--out', out)
+    assert 'interrupted' in line and str(out) in line
+    done = boxes_by_name(out)
+    assert done == {name: expected()[name] for name in ('a.png', 'b.png')}
 
 
 def test_unreadable_files_are_named_and_the_others_done(folder):
