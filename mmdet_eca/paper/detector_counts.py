@@ -9,8 +9,6 @@ from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 from tqdm import tqdm
 
 from ..config_paths import config_path
@@ -47,9 +45,9 @@ def _at_output_resolution(conv: Any, x: Tensor, output: Tensor) -> int:
 # was counted at the resolution of its output then; mmcv now takes its input's.
 CONVENTIONS = (
     POOLING,
-    (_ConvNd, _bias),
+    ((nn.Conv2d, nn.ConvTranspose2d), _bias),
     (nn.ConvTranspose2d, _at_output_resolution),
-    ((_BatchNorm, nn.GroupNorm, nn.LayerNorm), per_input(2)),
+    ((nn.BatchNorm2d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm), per_input(2)),
     (nn.ReLU, per_output(1)),
     (nn.MaxPool2d, per_input(1)),
 )
