@@ -18,13 +18,13 @@ from . import (
     cbam,
     efficientnet_lite,
     gsop,
+    mmdet1,
     mmdet2,
     mmdet3,
     mmpretrain,
     timm,
     torchvision,
 )
-from .mmdet3 import major_version
 
 SOURCES: list[ModuleType] = [
     authors_imagenet,
@@ -36,6 +36,7 @@ SOURCES: list[ModuleType] = [
     torchvision,
     mmdet2,
     mmdet3,
+    mmdet1,
 ]
 
 
@@ -49,7 +50,6 @@ __all__ = [
     'SOURCES',
     'authors_imagenet',
     'efficientnet_lite',
-    'major_version',
     'mmpretrain',
     'register_source',
     'timm',

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 
 import torch
 
-from ..errors import UserError
-from ..models.loading import check_fit
-from ..weights.files import StateDict
-from ..weights.resnet import check_resnet
-from ..weights.sources import major_version
+from ...errors import UserError
+from ...models.loading import check_fit
+from ..files import StateDict
+from ..resnet import check_resnet
+from .mmdet3 import major_version
 
 NAME = "an MMDetection 1.x detector, as the ECA-Net authors' are"
 
