@@ -168,10 +168,10 @@ def _forward(
         m = z.sum((2, 3), dtype=dtype) / z[0, 0].numel() - mean
     scale, shift = _affine(variance, eps, weight, bias)
     a, b = _factors(gate, m, scale, shift, *weights)
-    y = torch.empty_like(z)
-    for to, of_z, of_identity, of_a, of_b in _parts(y, z, identity, a, b - a * mean):
-        out = torch.addcmul(_map(of_b), _map(of_a), of_z)
-        to.copy_(out.add_(of_identity).relu_())
+    y = _in_parts(
+        lambda z, identity, a, b: _affine_map(b, a, z).add_(identity).relu_(),
+        *(z, identity, a, b - a * mean),
+    )
     return y, m, mean, variance
 
 
@@ -201,12 +201,15 @@ def _backward(
     gate, on_batch, eps, _ = settings
     # Before the ReLU, and so of the shortcut: g = dy where y > 0. Of the factors:
     # dB = sum g and dA = sum g (z - mu) over the positions, in float32 at least.
-    g = torch.empty_like(z)
     sums, products = [], []
-    for to, of_grad, of_y, of_z in _parts(g, grad, y, z):
-        to.copy_(torch.ops.aten.threshold_backward(of_grad, of_y, 0))
-        sums.append(to.sum((2, 3), dtype=m.dtype))
-        products.append(((of_z - _map(mean)) * to).sum((2, 3)))
+
+    def rectify(z: Tensor, y: Tensor, grad: Tensor) -> Tensor:
+        g = torch.ops.aten.threshold_backward(grad, y, 0)
+        sums.append(g.sum((2, 3), dtype=m.dtype))
+        products.append(((z - _map(mean)) * g).sum((2, 3)))
+        return g
+
+    g = _in_parts(rectify, z, y, grad)
     scale, shift = _affine(variance, eps, weight, bias)
     (a, _), back = vjp(functools.partial(_factors, gate), m, scale, shift, *weights)
     d_m, d_scale, d_shift, *d_weights = back((torch.cat(products), torch.cat(sums)))
@@ -223,10 +226,12 @@ def _backward(
         number = z[:, 0].numel()
         slope = -scale * r * r * d_scale / number
         constant = constant - scale * d_shift / number
-    grad_z = torch.empty_like(z)
-    for to, of_g, of_z, of_a, of_constant in _parts(grad_z, g, z, a, constant):
-        out = torch.addcmul(_map(of_constant), _map(of_a), of_g)
-        to.copy_(out if slope is None else out.addcmul_(_map(slope), of_z - _map(mean)))
+
+    def affine(z: Tensor, g: Tensor, a: Tensor, constant: Tensor) -> Tensor:
+        out = _affine_map(constant, a, g)
+        return out if slope is None else out + _map(slope) * (z - _map(mean))
+
+    grad_z = _in_parts(affine, z, g, a, constant)
     return (
         grad_z,
         g,
@@ -234,6 +239,13 @@ def _backward(
         None if bias is None else d_shift,
         *d_weights,
     )
+
+
+def _affine_map(b: Tensor, a: Tensor, x: Tensor) -> Tensor:
+    """``b + a x``, with b and a of the shape (N, C)."""
+    if is_compiling():
+        return _map(b) + _map(a) * x
+    return torch.addcmul(_map(b), _map(a), x)
 
 
 def _map(values: Tensor) -> Tensor:
@@ -265,17 +277,27 @@ def _moments(z: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     return centred.mul_(centred).mean((2, 3)), means, rest
 
 
-def _parts(*maps: Tensor) -> Iterable[tuple[Tensor, ...]]:
-    """Splits a batch on the CPU into parts that fit into the cache.
+def _in_parts(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
+    """``function(*maps)`` in the data type of the first map.
 
-    What is done there to one part after the other reads the memory once.
+    On the CPU for one part of the batch after the other, which fits into the cache, so
+    that the memory is read once.
 
     Args:
+        function (Callable): Of maps, to a map.
         *maps (Tensor): The first of shape (N, C, H, W), the others (N, C, ...).
     """
-    if is_compiling() or maps[0].device.type != 'cpu' or not len(maps[0]):
-        return [maps]
-    images = max(1, _CACHED // maps[0][0].numel())
+    if is_compiling() or maps[0].device.type != 'cpu':
+        return function(*maps).to(maps[0].dtype)
+    out = torch.empty_like(maps[0])
+    for to, *of in _parts(out, *maps):
+        to.copy_(function(*of))
+    return out
+
+
+def _parts(*maps: Tensor) -> Iterable[tuple[Tensor, ...]]:
+    """Splits a batch into parts that fit into the cache."""
+    images = max(1, _CACHED // max(1, maps[0][:1].numel()))
     return zip(*(m.split(images) for m in maps))
 
 
