@@ -111,7 +111,10 @@ class ECALayer(_LocalAttention):
     def gate(self, pooled: Tensor) -> Tensor:
         """``sigmoid(C1D_k(pooled))`` of channel means of shape (N, C)."""
         if is_compiling():  # torch.compile fuses the sum, and no convolution
-            return _weigh_neighbors(pooled, self.conv.weight[0]).sigmoid()
+            # For every image, so that the gradients of the k weights are summed over
+            # the channels together.
+            weight = self.conv.weight.expand(len(pooled), 1, -1)
+            return _weigh_neighbors(pooled, weight).sigmoid()
         return self.conv(pooled.unsqueeze(1)).squeeze(1).sigmoid()
 
 
@@ -140,16 +143,16 @@ class ECANonShared(_LocalAttention):
 
     def gate(self, pooled: Tensor) -> Tensor:
         """``sigmoid(sum_j weight[c, j] pooled[c - k // 2 + j])``, (N, C)."""
-        return _weigh_neighbors(pooled, self.weight).sigmoid()
+        return _weigh_neighbors(pooled, self.weight[None]).sigmoid()
 
 
 def _weigh_neighbors(pooled: Tensor, weight: Tensor) -> Tensor:
-    """``sum_j weight[c, j] pooled[c - k // 2 + j]`` of (N, C) and (C or 1, k)."""
-    channels, k = pooled.shape[1], weight.shape[1]
+    """``sum_j weight[c, j] pooled[c - k // 2 + j]``, weight (N or 1, C or 1, k)."""
+    channels, k = pooled.shape[1], weight.shape[2]
     padded = F.pad(pooled, (k // 2, k // 2))
     # Cast, since autocast leaves products of elements alone.
     weight = weight.to(pooled)
-    products = (padded[:, j : j + channels] * weight[:, j] for j in range(k))
+    products = (padded[:, j : j + channels] * weight[..., j] for j in range(k))
     return reduce(torch.add, products)
 
 
