@@ -18,9 +18,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensorMode  # as torch's manual has it
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from ..models.backbones.folded_blocks import FORMS
 from ..ops import fused_norm_gate_add_relu
@@ -34,7 +33,7 @@ from .steps import Batch, Step
 # where the channels come first, of a gate without matrix products and of one with two.
 KERNELS = {1: ((3, 7), (6, 7)), 2: ((5, 12), (9, 12))}
 FROM_SCRATCH = '@backbone.norm_eval=False@backbone.frozen_stages=-1'
-_FUSED = sys.modules[fused_norm_gate_add_relu.__module__]
+_FUSED: Any = sys.modules[fused_norm_gate_add_relu.__module__]
 _aten = torch.ops.aten
 
 
@@ -155,7 +154,13 @@ class _Counter(TorchDispatchMode):
 
 
 def _tensors(values: Any) -> list[Tensor]:
-    return [value for value in tree_leaves(values) if isinstance(value, Tensor)]
+    if isinstance(values, Tensor):
+        return [values]
+    if isinstance(values, dict):
+        return _tensors(list(values.values()))
+    if isinstance(values, (tuple, list)):
+        return [tensor for value in values for tensor in _tensors(value)]
+    return []
 
 
 @contextmanager

@@ -144,21 +144,14 @@ def _factors(
     return w * scale, w * shift
 
 
-def _forward(
-    settings: tuple,
-    buffers: tuple,
-    z: Tensor,
-    identity: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    *weights: Tensor,
-) -> tuple[Tensor, ...]:
+def _forward(settings: tuple, buffers: tuple, *inputs: Any) -> tuple[Tensor, ...]:
     """Returns y, and what the backward pass needs: m, mu and var."""
     gate, on_batch, eps, momentum = settings
+    z, identity, weight, bias, *weights = inputs
     dtype = torch.promote_types(z.dtype, torch.float32)
-    number = z[:, 0].numel()
     if on_batch:
         mean, m, variance = _statistics(z, dtype)
+        number = z[:, 0].numel()
         unbiased = variance * (number / (number - 1))
         for buffer, value in zip(buffers, (mean, unbiased)):
             if buffer is not None:
@@ -168,11 +161,12 @@ def _forward(
         m = z.sum((2, 3), dtype=dtype) / z[0, 0].numel() - mean
     scale, shift = _affine(variance, eps, weight, bias)
     a, b = _factors(gate, m, scale, shift, *weights)
-    y = _in_parts(
-        lambda z, identity, a, b: _affine_map(b, a, z).add_(identity).relu_(),
-        *(z, identity, a, b - a * mean),
-    )
-    return y, m, mean, variance
+
+    def end(z: Tensor, identity: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        out = (z - _map(mean)).mul_(_map(a)).add_(_map(b))
+        return out.add_(identity).relu_()
+
+    return _in_parts(end, z, identity, a, b), m, mean, variance
 
 
 def _affine(
@@ -185,20 +179,10 @@ def _affine(
     return scale, torch.zeros_like(scale) if bias is None else bias.to(scale.dtype)
 
 
-def _backward(
-    settings: tuple,
-    grad: Tensor,
-    y: Tensor,
-    z: Tensor,
-    m: Tensor,
-    mean: Tensor,
-    variance: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    *weights: Tensor,
-) -> tuple[Tensor | None, ...]:
+def _backward(settings: tuple, *saved: Any) -> tuple[Tensor | None, ...]:
     """Returns the gradients of z, the shortcut, gamma, beta and the layer's weights."""
     gate, on_batch, eps, _ = settings
+    grad, y, z, m, mean, variance, weight, bias, *weights = saved
     # Before the ReLU, and so of the shortcut: g = dy where y > 0. Of the factors:
     # dB = sum g and dA = sum g (z - mu) over the positions, in float32 at least.
     sums, products = [], []
@@ -211,7 +195,9 @@ def _backward(
 
     g = _in_parts(rectify, z, y, grad)
     scale, shift = _affine(variance, eps, weight, bias)
-    (a, _), back = vjp(functools.partial(_factors, gate), m, scale, shift, *weights)
+    factors = functools.partial(_factors, gate)
+    of_factors: Any = vjp(factors, m, scale, shift, *weights)
+    (a, _), back = of_factors
     d_m, d_scale, d_shift, *d_weights = back((torch.cat(products), torch.cat(sums)))
     # s = gamma r, so that d gamma = r ds, and b = beta.
     r = (variance + eps).rsqrt()
@@ -228,7 +214,7 @@ def _backward(
         constant = constant - scale * d_shift / number
 
     def affine(z: Tensor, g: Tensor, a: Tensor, constant: Tensor) -> Tensor:
-        out = _affine_map(constant, a, g)
+        out = (g * _map(a)).add_(_map(constant))
         return out if slope is None else out + _map(slope) * (z - _map(mean))
 
     grad_z = _in_parts(affine, z, g, a, constant)
@@ -239,13 +225,6 @@ def _backward(
         None if bias is None else d_shift,
         *d_weights,
     )
-
-
-def _affine_map(b: Tensor, a: Tensor, x: Tensor) -> Tensor:
-    """``b + a x``, with b and a of the shape (N, C)."""
-    if is_compiling():
-        return _map(b) + _map(a) * x
-    return torch.addcmul(_map(b), _map(a), x)
 
 
 def _map(values: Tensor) -> Tensor:
@@ -260,7 +239,7 @@ def _statistics(z: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
         rest = None
     else:  # where var_mean takes ten times as long
         moments = [_moments(part, dtype) for (part,) in _parts(z)]
-        variances, means, rest = map(torch.cat, zip(*moments))
+        variances, means, rest = (torch.cat(of) for of in zip(*moments))
     mean = means.mean(0)
     m = means - mean
     if rest is not None:
@@ -278,14 +257,9 @@ def _moments(z: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _in_parts(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
-    """``function(*maps)`` in the data type of the first map.
+    """``function(*maps)``, a map, in the data type of the first.
 
-    On the CPU for one part of the batch after the other, which fits into the cache, so
-    that the memory is read once.
-
-    Args:
-        function (Callable): Of maps, to a map.
-        *maps (Tensor): The first of shape (N, C, H, W), the others (N, C, ...).
+    On the CPU part by part of the batch, so that the memory is read once.
     """
     if is_compiling() or maps[0].device.type != 'cpu':
         return function(*maps).to(maps[0].dtype)

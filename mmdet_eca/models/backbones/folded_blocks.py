@@ -131,7 +131,7 @@ class _Folded(ResidualBlock):
     ) -> Tensor:
         conv, norm = getattr(self, self.last_conv), getattr(self, self.last_norm)
         gate: AttentionLayer | None = attention
-        weights = [*attention.parameters()]
+        weights: list[Tensor] = [*attention.parameters()]
         if attention.is_additive:
             weight, bias = fold_norm(conv, norm)
             gate = None
