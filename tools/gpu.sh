@@ -72,9 +72,10 @@ mkdir -p "$OUT"
 step operators 90 "$OUT/operators.txt" -m pytest -q -m gpu tests/operators
 step tests 150 "$OUT/tests.txt" -m pytest -q -m gpu tests --ignore=tests/operators
 benchmark fine-tuning 60 model --backbone-only "$PLAIN" "$ECA@backbone.folded=False" \
-    "$ECA" "$ECA@channels_last"
+    "$ECA@backbone.folded=True" "$ECA" "$ECA@channels_last"
 benchmark fine-tuning-amp 60 model --backbone-only "$PLAIN@amp" \
-    "$ECA@backbone.folded=False@amp" "$ECA@amp" "$ECA@channels_last@amp_bfloat16"
+    "$ECA@backbone.folded=False@amp" "$ECA@backbone.folded=True@amp" "$ECA@amp" \
+    "$ECA@channels_last@amp_bfloat16"
 benchmark mmcv-operators 30 operators
 benchmark detector 60 model "$PLAIN" "$ECA@backbone.folded=False" "$ECA" "$ECA@amp"
 benchmark table3 60 table3 --batch-size 64

@@ -1,6 +1,7 @@
 """Time and memory of detectors, classifiers and operators, side by side in one run."""
 
 from .classifiers import PaperSpeed
+from .count import count_model
 from .model import benchmark_model
 from .operators import benchmark_operators
 from .table3 import Setting, benchmark_table3
@@ -11,4 +12,5 @@ __all__ = [
     'benchmark_model',
     'benchmark_operators',
     'benchmark_table3',
+    'count_model',
 ]

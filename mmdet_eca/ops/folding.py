@@ -6,6 +6,7 @@ weights are folded anew in every call, so they are never out of date.
 """
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
@@ -22,7 +23,10 @@ def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
     if not is_foldable(conv, norm, x):
         return norm(conv(x))
     assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-    return conv._conv_forward(x, *fold_norm(conv, norm))
+    weight, bias = fold_norm(conv, norm)
+    return F.conv2d(
+        x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups
+    )
 
 
 def run_folded(modules: nn.Sequential, x: Tensor) -> Tensor:
@@ -48,6 +52,7 @@ def is_foldable(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
     """
     if (
         type(conv) is not nn.Conv2d
+        or conv.padding_mode != 'zeros'
         or type(norm) is not nn.BatchNorm2d
         or norm.training
         or norm.running_var is None

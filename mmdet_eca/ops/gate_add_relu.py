@@ -98,14 +98,7 @@ class _GateAddReLU(torch.autograd.Function):
 def _conv_backward(
     grad: Tensor, x: Tensor, weights: Tensor, wanted: tuple[bool, bool, bool]
 ) -> tuple[Tensor | None, ...]:
-    """Gradients of ``weights[n] x[n] + biases[n]``, in one of two forms.
-
-    On the CPU, one convolution an image. Products of the whole batch took 0.76
-    to 1.01 of its time for the stages of ResNet-50 (two images of 800x1344,
-    float32, one core of an AMD EPYC, torch 2.13) and 1.04 of it in a backbone's
-    backward pass, but more where the BLAS is slower than oneDNN. On CUDA, the
-    products: three kernels for any number of images. There nothing has been
-    measured.
+    """Gradients of ``weights[n] x[n] + biases[n]``: a convolution for every image.
 
     Args:
         grad (Tensor): Gradient of the result, shape (N, C, H, W).
@@ -117,17 +110,9 @@ def _conv_backward(
         tuple[Tensor]: Of x (N, K, H, W), of the weights (N, C, K) and of the biases
         (N, C); None where it is not wanted.
     """
-    form = convolutions if x.device.type == 'cpu' and len(x) else products
-    return form(grad, x, weights, wanted)
-
-
-def convolutions(
-    grad: Tensor, x: Tensor, weights: Tensor, wanted: tuple[bool, bool, bool]
-) -> tuple[Tensor | None, ...]:
-    """The gradients by the backward pass of a convolution for every image.
-
-    There has to be an image.
-    """
+    if not len(x):
+        empty = torch.zeros_like(x), torch.zeros_like(weights), grad.sum((2, 3))
+        return tuple(t if want else None for t, want in zip(empty, wanted))
     images = [
         torch.ops.aten.convolution_backward(
             grad[n : n + 1],
@@ -150,22 +135,3 @@ def convolutions(
         torch.stack(for_weights).flatten(2) if wanted[1] else None,
         torch.stack(for_biases) if wanted[2] else None,
     )
-
-
-def products(
-    grad: Tensor, x: Tensor, weights: Tensor, wanted: tuple[bool, bool, bool]
-) -> tuple[Tensor | None, ...]:
-    """The gradients by batched matrix products, one for each gradient."""
-    pixels = grad.flatten(2)
-    grad_x = grad_weights = None
-    if wanted[0]:
-        # The product's own layout is that of its rows: x's positions come first
-        # where its channels are last in memory.
-        if x.stride(1) != 1:
-            grad_x = torch.bmm(weights.mT, pixels)
-        else:
-            grad_x = torch.bmm(pixels.mT, weights).mT
-        grad_x = grad_x.view_as(x)
-    if wanted[1]:
-        grad_weights = torch.bmm(pixels, x.flatten(2).mT)
-    return grad_x, grad_weights, grad.sum((2, 3)) if wanted[2] else None

@@ -1,22 +1,15 @@
-import itertools
-import sys
-from functools import partial
-
 import pytest
 import torch
 
 from mmdet_eca.ops import fused_gate_add_relu
-from mmdet_eca.ops.gate_add_relu import convolutions, products
 from tests.conftest import every_amp
 
 pytestmark = pytest.mark.usefixtures('device')
-MODULE = sys.modules[fused_gate_add_relu.__module__]
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 layouts = pytest.mark.parametrize(
     'layout', LAYOUTS, ids=['channels_first', 'channels_last']
 )
-forms = pytest.mark.parametrize('form', [convolutions, products])
 
 
 def step_by_step(*inputs):
@@ -64,19 +57,15 @@ def test_output_is_that_of_the_formula(shape, layout, requires_grad):
 
 
 @layouts
-@forms
 @pytest.mark.parametrize('n', [1, 3])
-def test_gradients_in_float64(n, form, layout, monkeypatch):
-    monkeypatch.setattr(MODULE, '_conv_backward', form)
+def test_gradients_in_float64(n, layout):
     inputs = operands(n, layout=layout)
     assert torch.autograd.gradcheck(fused_gate_add_relu, inputs)
 
 
 @layouts
 @pytest.mark.parametrize('learning', [(0,), (1,), (2,), (3,), (4,), (3, 4), (0, 2)])
-@forms
-def test_only_what_learns_gets_a_gradient(learning, form, layout, monkeypatch):
-    monkeypatch.setattr(MODULE, '_conv_backward', form)
+def test_only_what_learns_gets_a_gradient(learning, layout):
     inputs = operands(layout=layout, requires_grad=False)
     for index in learning:
         inputs[index].requires_grad_()
@@ -100,14 +89,12 @@ def test_layouts_may_be_mixed(layout):
 
 
 @layouts
-@forms
 @every_amp
 @pytest.mark.parametrize('cast', [False, True])
-def test_autocast(cast, dtype, form, layout, device, monkeypatch):
+def test_autocast(cast, dtype, layout, device):
     """Of an input that an operation before has cast, and of one that is left.
     Every device rounds the output and the gradients to the data type, and sums in
     float32: the tolerances are some units of that type on all."""
-    monkeypatch.setattr(MODULE, '_conv_backward', form)
     inputs = operands(2, 16, 32, 8, 8, layout, torch.float32)
     with torch.no_grad():
         # Rounding must not decide whether ReLU lets a gradient pass.
@@ -145,42 +132,13 @@ def test_second_derivatives_are_refused():
 
 
 @layouts
-@forms
-def test_compiles_to_one_graph(layout, form, monkeypatch):
-    if form is products and torch.__version__.startswith('2.6'):
-        pytest.skip('torch 2.6 compiles no backward pass that asks for a layout')
-    monkeypatch.setattr(MODULE, '_conv_backward', form)
+def test_compiles_to_one_graph(layout):
     torch.compiler.reset()
     inputs = operands(layout=layout)
     compiled = torch.compile(fused_gate_add_relu, fullgraph=True, backend='aot_eager')
     grads = torch.autograd.grad(compiled(*inputs).square().sum(), inputs)
     expected = torch.autograd.grad(step_by_step(*inputs).square().sum(), inputs)
     torch.testing.assert_close(grads, expected)
-
-
-@layouts
-@forms
-@pytest.mark.parametrize('wanted', list(itertools.product((False, True), repeat=3)))
-@pytest.mark.parametrize('shape', [(2, 3, 5, 4, 3), (1, 4, 2, 1, 6), (3, 2, 4, 1, 1)])
-def test_forms_of_the_backward_pass(shape, wanted, form, layout):
-    """Each of the formula, in the layout of the input."""
-    n, k, c, h, w = shape
-    options = dict(dtype=torch.float64)
-    grad = torch.randn(n, c, h, w, **options).contiguous(memory_format=layout)
-    x = torch.randn(n, k, h, w, **options).contiguous(memory_format=layout)
-    weights = torch.randn(n, c, k, **options)
-    expected = (
-        torch.einsum('nck,nchw->nkhw', weights, grad),
-        torch.einsum('nchw,nkhw->nck', grad, x),
-        torch.einsum('nchw->nc', grad),
-    )
-    found = form(grad, x, weights, wanted)
-    for value, formula, is_wanted in zip(found, expected, wanted):
-        assert (value is not None) == is_wanted
-        if is_wanted:
-            torch.testing.assert_close(value, formula, rtol=1e-12, atol=1e-14)
-    if wanted[0]:
-        assert found[0].is_contiguous(memory_format=layout)
 
 
 @layouts
@@ -195,23 +153,3 @@ def test_an_empty_batch_has_gradients_of_zero(learning, layout):
     for index in learning:
         assert inputs[index].grad.shape == inputs[index].shape
         assert inputs[index].grad.eq(0).all()
-
-
-@pytest.mark.parametrize(
-    ('place', 'n', 'form'),
-    [('cpu', 2, 'convolutions'), ('cpu', 0, 'products'), ('meta', 2, 'products')],
-)
-def test_the_form_is_the_devices(place, n, form, monkeypatch):
-    called = []
-
-    def record(name, function, *args):
-        called.append(name)
-        return function(*args)
-
-    for name in ('convolutions', 'products'):
-        monkeypatch.setattr(MODULE, name, partial(record, name, getattr(MODULE, name)))
-    with torch.device(place):
-        inputs = operands(n)
-        fused_gate_add_relu(*inputs).sum().backward()
-    assert called == [form]
-    assert [t.grad.shape for t in inputs] == [t.shape for t in inputs]

@@ -1,4 +1,4 @@
-"""The tail of a block whose norm runs on the batch's statistics, beside its steps."""
+"""The end of a block from its last norm on, beside its steps."""
 
 import copy
 import sys
@@ -8,26 +8,54 @@ import pytest
 import torch
 from torch import nn
 
-from mmdet_eca import ECALayer, SqueezeExcitation
-from mmdet_eca.ops import fused_norm_gate_add_relu, uses_batch_statistics
+from mmdet_eca import (
+    ECALayer,
+    ECANonShared,
+    GatherExcite,
+    SEGroup,
+    SEVar1,
+    SEVar2,
+    SEVar3,
+    SqueezeExcitation,
+)
+from mmdet_eca.ops import can_fuse_norm, fused_norm_gate_add_relu
 from tests.conftest import every_amp
 from tests.ops.test_gate_add_relu import LAYOUTS, layouts
 
 pytestmark = pytest.mark.usefixtures('device')
+MODULE = sys.modules[fused_norm_gate_add_relu.__module__]
+on_both_statistics = pytest.mark.parametrize(
+    'training', [True, False], ids=['batch', 'stored']
+)
+KINDS = [
+    ECALayer,
+    ECANonShared,
+    partial(SqueezeExcitation, ratio=4),
+    SEVar1,
+    SEVar2,
+    SEVar3,
+    partial(SEGroup, groups=2),
+    GatherExcite,
+]
 SHAPES = [(3, 8, 5, 7), (1, 8, 3, 2), (5, 8, 1, 1)]
 
 
 def tail(norm, attention, x, identity):
     weights = [*attention.parameters()]
-    return fused_norm_gate_add_relu(x, norm, attention.gate, weights, identity)
+    return fused_norm_gate_add_relu(x, norm, attention, weights, identity)
 
 
 def step_by_step(norm, attention, x, identity):
     return (identity + attention(norm(x))).relu()
 
 
-def norm_and_attention(kind=ECALayer, dtype=torch.float64, channels=8, **arguments):
-    norm = nn.BatchNorm2d(channels, **arguments).to(dtype)
+def norm_and_attention(
+    kind=ECALayer, dtype=torch.float64, channels=8, training=True, **arguments
+):
+    norm = nn.BatchNorm2d(channels, **arguments).to(dtype).train(training)
+    if not training:
+        nn.init.uniform_(norm.running_mean, -1, 1)
+        nn.init.uniform_(norm.running_var, 0.5, 1)
     if norm.affine:
         nn.init.uniform_(norm.weight, 0.5, 1)
         nn.init.uniform_(norm.bias, -0.2, 0.2)
@@ -57,22 +85,24 @@ def assert_same(modules, x, identity):
     for value, formula in zip(found, expected):
         assert (value is None) == (formula is None)
         if value is not None:
-            torch.testing.assert_close(value, formula, rtol=1e-11, atol=1e-12)
+            torch.testing.assert_close(value, formula, rtol=1e-10, atol=1e-12)
     return found
 
 
 @layouts
-@pytest.mark.parametrize('kind', [ECALayer, partial(SqueezeExcitation, ratio=4)])
+@on_both_statistics
+@pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('shape', SHAPES)
-def test_output_gradients_and_statistics(shape, kind, layout):
-    modules = norm_and_attention(kind)
+def test_output_gradients_and_statistics(shape, kind, training, layout):
+    modules = norm_and_attention(kind, training=training)
     found = assert_same(modules, maps(shape, layout, shift=3.0), maps(shape, layout))
     assert found[0].is_contiguous(memory_format=layout)
 
 
+@on_both_statistics
 @layouts
-def test_gradients_are_those_of_differences(layout):
-    modules = norm_and_attention(channels=3)
+def test_gradients_are_those_of_differences(training, layout):
+    modules = norm_and_attention(channels=3, training=training)
     x, identity = maps((2, 3, 2, 3), layout), maps((2, 3, 2, 3), layout)
     learning = [x, identity, *modules[0].parameters(), *modules[1].parameters()]
     assert torch.autograd.gradcheck(
@@ -87,6 +117,7 @@ def test_gradients_are_those_of_differences(layout):
         dict(momentum=None),
         dict(momentum=0.3, eps=0.1),
         dict(track_running_stats=False),
+        dict(training=False, affine=False),
     ],
     ids=str,
 )
@@ -127,10 +158,26 @@ def test_layouts_may_be_mixed(layout):
 
 @layouts
 def test_more_images_than_are_multiplied_at_a_time(layout, monkeypatch):
-    module = sys.modules[fused_norm_gate_add_relu.__module__]
-    monkeypatch.setattr(module, '_CACHED', 2 * 8 * 5 * 7)
+    monkeypatch.setattr(MODULE, '_CACHED', 2 * 8 * 5 * 7)
     shape = (5, 8, 5, 7)
     assert_same(norm_and_attention(), maps(shape, layout), maps(shape, layout))
+
+
+@on_both_statistics
+@layouts
+def test_what_is_added_has_a_gradient(training, layout):
+    norm, _ = norm_and_attention(training=training)
+    x, identity = maps(SHAPES[0], layout), maps(SHAPES[0], layout)
+    summand = torch.randn(SHAPES[0][:2], dtype=x.dtype, requires_grad=True)
+    learning = [x, identity, summand, *norm.parameters()]
+    outs = (
+        fused_norm_gate_add_relu(x, norm, None, [summand], identity),
+        (identity + norm(x) + summand[:, :, None, None]).relu(),
+    )
+    torch.testing.assert_close(*outs, rtol=1e-12, atol=1e-12)
+    grad = torch.randn_like(x)
+    grads = [torch.autograd.grad(out, learning, grad) for out in outs]
+    torch.testing.assert_close(*grads, rtol=1e-10, atol=1e-12)
 
 
 @layouts
@@ -225,7 +272,7 @@ def test_second_derivatives_are_refused():
     ('norm', 'shape', 'uses'),
     [
         (nn.BatchNorm2d(8), (2, 8, 3, 3), True),
-        (nn.BatchNorm2d(8).eval(), (2, 8, 3, 3), False),
+        (nn.BatchNorm2d(8).eval(), (2, 8, 3, 3), True),
         (nn.BatchNorm2d(8), (1, 8, 1, 1), False),  # torch's error: one value a channel
         (nn.BatchNorm2d(8), (0, 8, 3, 3), False),
         (nn.SyncBatchNorm(8), (2, 8, 3, 3), False),
@@ -233,4 +280,90 @@ def test_second_derivatives_are_refused():
     ],
 )
 def test_other_norms_run_step_by_step(norm, shape, uses):
-    assert uses_batch_statistics(norm, torch.empty(shape)) == uses
+    assert can_fuse_norm(norm, torch.empty(shape)) == uses
+
+
+@on_both_statistics
+@every_amp
+def test_half_precision_is_as_exact_as_its_steps(dtype, training, device):
+    """Beside float64, of maps whose mean is ten times their deviation, and a gradient
+    with a mean: the sums of the norm's weight nearly cancel out."""
+    modules = norm_and_attention(dtype=torch.float32, channels=16, training=training)
+    shape = (4, 16, 16, 16)
+    x = maps(shape, dtype=torch.float32, shift=10.0).detach().to(dtype)
+    identity = maps(shape, dtype=torch.float32).detach().to(dtype)
+    identity += 40 * (torch.rand(shape) > 0.3) - 20  # far from where ReLU decides
+    grad = (torch.randn(shape) + 0.5).to(dtype)
+    inputs = [t.requires_grad_() for t in (x, identity)]
+    truth = outcome(
+        step_by_step,
+        [copy.deepcopy(m).double() for m in modules],
+        *(t.detach().double().requires_grad_() for t in inputs),
+        grad.double(),
+    )
+    with torch.autocast(device.type, dtype):
+        ours, steps = (
+            outcome(form, modules, *inputs, grad) for form in (tail, step_by_step)
+        )
+    for value, other, true in zip(ours, steps, truth):
+        if value.is_floating_point() and value.dim() > 0:
+            error, allowed = ((t.double() - true).norm() for t in (value, other))
+            assert error <= 1.1 * allowed + 1e-3 * torch.finfo(dtype).eps * true.norm()
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """Has the operation compiled on the CPU, too; returns how often it was."""
+    graphs = []
+    compile_ = torch.compile
+
+    def recorded(function, backend='inductor', **options):
+        graphs.append(function)
+        return compile_(function, backend=backend, **options)
+
+    torch.compiler.reset()
+    MODULE._compiled.cache_clear()
+    monkeypatch.setattr(MODULE, 'COMPILED_ON', ['cpu', 'cuda'])
+    monkeypatch.setattr(torch, 'compile', recorded)
+    yield recorded, graphs
+    MODULE._compiled.cache_clear()
+
+
+@on_both_statistics
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_gate_compiles_to_one_graph(kind, training, compiled, monkeypatch):
+    """Whose operators torch runs: what inductor makes of them, the next test shows."""
+    recorded, graphs = compiled
+    monkeypatch.setattr(torch, 'compile', partial(recorded, backend='aot_eager'))
+    modules = norm_and_attention(kind, training=training)
+    for shape in SHAPES[:1]:
+        assert_same(modules, maps(shape), maps(shape))
+    assert len(graphs) == 2  # forward and backward
+
+
+@on_both_statistics
+def test_inductors_kernels_take_any_size(training, compiled):
+    try:
+        torch.compile(lambda x: x + 1)(torch.ones(3))
+    except Exception as error:
+        pytest.skip(f'torch.compile does not run here: {str(error).splitlines()[0]}')
+    modules, layout = norm_and_attention(training=training), LAYOUTS[training]
+    for shape, stance in (
+        ((2, 8, 6, 5), 'default'),
+        ((2, 8, 7, 4), 'fail_on_recompile'),
+        ((5, 8, 33, 17), 'fail_on_recompile'),
+    ):
+        with torch.compiler.set_stance(stance):
+            assert_same(modules, maps(shape, layout, shift=3.0), maps(shape, layout))
+
+
+def test_where_nothing_compiles_it_runs_by_operations(compiled, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError('no compiler is found')
+
+    monkeypatch.setattr(torch, 'compile', fail)
+    modules = norm_and_attention()
+    with pytest.warns(UserWarning, match='no compiler is found') as warned:
+        assert_same(modules, maps(SHAPES[0]), maps(SHAPES[0]))
+    assert_same(modules, maps(SHAPES[0]), maps(SHAPES[0]))
+    assert len(warned) == 1

@@ -3,7 +3,7 @@
 import argparse
 import warnings
 
-from ...benchmark import benchmark_model, benchmark_operators
+from ...benchmark import benchmark_model, benchmark_operators, count_model
 from ...pretraining import benchmark_data
 from .options import add_common, add_device, add_out, add_rows
 from .table3 import add_table3
@@ -40,16 +40,26 @@ def _add_model(commands: argparse._SubParsersAction) -> None:
         help='fail if the last row saves more than this part of the first '
         "row's activations",
     )
+    parser.add_argument(
+        '--count',
+        action='store_true',
+        help='count operations and bytes of the backbones as they run on a GPU, '
+        'without one, instead of measuring',
+    )
     parser.set_defaults(
-        measure=lambda args: benchmark_model(
-            args.rows,
-            args.backbone_only,
-            args.batch_size,
-            tuple(args.size),
-            args.rounds,
-            args.out,
-            args.max_saved,
-            args.device,
+        measure=lambda args: (
+            count_model(args.rows, args.batch_size, tuple(args.size), args.out)
+            if args.count
+            else benchmark_model(
+                args.rows,
+                args.backbone_only,
+                args.batch_size,
+                tuple(args.size),
+                args.rounds,
+                args.out,
+                args.max_saved,
+                args.device,
+            )
         )
     )
 

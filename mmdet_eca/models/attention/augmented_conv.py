@@ -118,7 +118,8 @@ class AugmentedConv2d(nn.Module):
         attended = self._attention(x)
         if attended.shape[2:] != out.shape[2:]:
             attended = F.interpolate(attended, size=(height, width), mode='bilinear')
-        return torch.cat([out, attended], dim=1)
+        # Cast, since on CUDA autocast interpolates in float32.
+        return torch.cat([out, attended.to(out.dtype)], dim=1)
 
     def _attention(self, x: Tensor) -> Tensor:
         qkv = self.qkv(x)

@@ -18,6 +18,9 @@ class ChannelAttention(AttentionLayer):
     """
 
     depends_on_channel_means = True
+    # The gate is divided by it: by what it starts with, where the layer starts as the
+    # identity and no norm before it can make up for that.
+    divisor = 1.0
 
     def start_as_identity(self) -> float | None:
         """Zeroes the last layer: every gate is one half; returns that factor."""
@@ -27,7 +30,10 @@ class ChannelAttention(AttentionLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Rescales feature maps of shape (N, C, H, W)."""
-        return x * self.gate(x.mean(dim=(2, 3)))[:, :, None, None]
+        gate = self.gate(mean_over_positions(x))
+        if self.divisor != 1:
+            gate = gate / self.divisor
+        return x * gate[:, :, None, None]
 
     def gate_before_conv(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """The gate of ``weight x + bias``, shape (N, C)."""

@@ -11,6 +11,7 @@ from numbers import Integral
 import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 from torch.nn import functional as F
 
 from ...errors import UserError
@@ -109,6 +110,11 @@ class ECALayer(_LocalAttention):
 
     def gate(self, pooled: Tensor) -> Tensor:
         """``sigmoid(C1D_k(pooled))`` of channel means of shape (N, C)."""
+        if is_compiling():  # torch.compile fuses the sum, and no convolution
+            # For every image, so that the gradients of the k weights are summed over
+            # the channels together.
+            weight = self.conv.weight.expand(len(pooled), 1, -1)
+            return _weigh_neighbors(pooled, weight).sigmoid()
         return self.conv(pooled.unsqueeze(1)).squeeze(1).sigmoid()
 
 
@@ -137,12 +143,17 @@ class ECANonShared(_LocalAttention):
 
     def gate(self, pooled: Tensor) -> Tensor:
         """``sigmoid(sum_j weight[c, j] pooled[c - k // 2 + j])``, (N, C)."""
-        k, channels = self.kernel_size, self.in_channels
-        padded = F.pad(pooled, (k // 2, k // 2))
-        # Cast, since autocast leaves products of elements alone.
-        weight = self.weight.to(pooled)
-        products = (padded[:, j : j + channels] * weight[:, j] for j in range(k))
-        return reduce(torch.add, products).sigmoid()
+        return _weigh_neighbors(pooled, self.weight[None]).sigmoid()
+
+
+def _weigh_neighbors(pooled: Tensor, weight: Tensor) -> Tensor:
+    """``sum_j weight[c, j] pooled[c - k // 2 + j]``, weight (N or 1, C or 1, k)."""
+    channels, k = pooled.shape[1], weight.shape[2]
+    padded = F.pad(pooled, (k // 2, k // 2))
+    # Cast, since autocast leaves products of elements alone.
+    weight = weight.to(pooled)
+    products = (padded[:, j : j + channels] * weight[..., j] for j in range(k))
+    return reduce(torch.add, products)
 
 
 def _check_kernel_size(kernel_size: int, in_channels: int) -> None:

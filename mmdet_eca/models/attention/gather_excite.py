@@ -136,9 +136,10 @@ class GatherExcite(AttentionLayer):
         gathered = self._average(x) if self.variant == 'theta-' else self._gather(x)
         if self.variant == 'theta+':
             gathered = self.excite(gathered)
-        if self.extent is not None:
-            gathered = F.interpolate(gathered, size=x.shape[2:], mode='nearest')
-        return x * gathered.sigmoid()
+        gate = gathered.sigmoid()
+        if self.extent is not None:  # on CUDA autocast interpolates in float32
+            gate = F.interpolate(gate, size=x.shape[2:], mode='nearest').to(x.dtype)
+        return x * gate
 
     def gate(self, pooled: Tensor) -> Tensor:
         """``sigmoid(pooled)`` of means (N, C), for 'theta-' without extent."""

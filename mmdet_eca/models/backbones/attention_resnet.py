@@ -22,7 +22,12 @@ from .attention_backbone import (
     choose_blocks,
     one_per_stage,
 )
-from .folded_blocks import FoldedBasicBlock, FoldedBottleneck, FoldedResNeXtBottleneck
+from .folded_blocks import (
+    FoldedBasicBlock,
+    FoldedBottleneck,
+    FoldedResNeXtBottleneck,
+    form_on,
+)
 from .residual_blocks import (
     AttentionBasicBlock,
     AttentionBottleneck,
@@ -54,14 +59,17 @@ class AttentionResNet(AttentionBackbone, ResNet):
         attention_blocks (str | Sequence[Sequence[int]]): Which blocks have the
             attention: 'all', the 'last' of every stage, or for every stage the
             numbers of its blocks, from 0.
-        folded (bool): Whether a norm that runs on stored statistics
-            (``norm_eval``, evaluation) is folded into the convolution before
-            it, and the attention into the last one: the same function in less
-            time and memory. Layers with hooks, and those whose weights are
-            larger than their maps, run one by one all the same. On the batch's
-            statistics, in training from scratch, the last norm and the attention
-            are one operation, which keeps for the backward pass what the plain
-            block keeps.
+        folded (bool, optional): How the blocks run; it is the same function in every
+            form. True: a norm that runs on stored statistics (``norm_eval``,
+            evaluation) is folded into the convolution before it, and the attention
+            into the last one, which takes the least memory. Layers with hooks, and
+            those whose weights are larger than their maps, run one by one all the
+            same. On the batch's statistics, in training from scratch, the last norm
+            and the attention are one operation, which keeps for the backward pass what
+            the plain block keeps. False: layer by layer. None, the default: as with
+            True on a CPU; on CUDA no norm is folded, and the last norm and the
+            attention are one operation on either kind of statistics; elsewhere layer
+            by layer. ``print(backbone)`` says which it is.
         strict_attention (bool): Whether a checkpoint with another attention
             (kind, kernel size, shape) is refused. If not, the layers that it
             does not fit keep their initialisation, a warning names them, and
@@ -86,7 +94,7 @@ class AttentionResNet(AttentionBackbone, ResNet):
         depth: int,
         attention: Attention = None,
         attention_blocks: AttentionBlocks = 'all',
-        folded: bool = True,
+        folded: bool | None = None,
         strict_attention: bool = True,
         stage_blocks: Sequence[int] | None = None,
         **kwargs: Any,
@@ -108,8 +116,10 @@ class AttentionResNet(AttentionBackbone, ResNet):
     def make_res_layer(self, block: type, **kwargs: Any) -> nn.Sequential:
         """Builds the next stage, with attention in its blocks."""
         number = len(self.res_layers)
-        blocks = FOLDED_BLOCKS if self.folded else BLOCKS
+        blocks = BLOCKS if self.folded is False else FOLDED_BLOCKS
         stage = super().make_res_layer(block=blocks[block], **kwargs)
+        for residual in stage:
+            residual.folded = self.folded
         for index in choose_blocks(
             'attention_blocks',
             self.attention_blocks,
@@ -124,7 +134,7 @@ class AttentionResNet(AttentionBackbone, ResNet):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Maps images (N, 3, H, W) to the feature maps of ``out_indices``."""
-        if not self.folded or isinstance(x, Proxy):
+        if isinstance(x, Proxy) or form_on(x.device.type, self.folded) != 'folded':
             return super().forward(x)
         if self.deep_stem:
             x = run_folded(self.stem, x)

@@ -3,8 +3,13 @@
 A norm on stored statistics folds into the convolution before it, and the mean of a 1x1
 convolution's output is the convolution of its input's mean. So a bottleneck knows the
 weights of its channels before its last convolution runs, and norm, attention, shortcut
-and ReLU are one operation, :func:`fused_gate_add_relu`. On the batch's statistics the
-norm stays, and the rest is one operation with it, :func:`fused_norm_gate_add_relu`.
+and ReLU are one operation, :func:`fused_gate_add_relu`. That is 'folded'.
+
+For cuDNN a convolution with a bias is two passes, so that folding saves none. There the
+convolutions and norms stay, and from the last convolution's output on all is one
+operation, :func:`fused_norm_gate_add_relu`, which kernels of torch.compile run. That is
+'fused'; a folded block runs so, too, where its norms are on the batch's statistics.
+
 Where a block does not allow it, it runs as in ``residual_blocks.py``, which is the same
 function.
 """
@@ -16,6 +21,7 @@ from torch.nn import functional as F
 
 from ...ops import (
     as_node,
+    can_fuse_norm,
     conv_norm,
     fold_norm,
     fused_gate_add_relu,
@@ -23,49 +29,63 @@ from ...ops import (
     has_hooks,
     is_foldable,
     run_folded,
-    uses_batch_statistics,
 )
 from ..attention import AttentionLayer
 from .residual_blocks import AttentionBasicBlock, AttentionBottleneck, ResidualBlock
 
+# How blocks run by default on a type of device; on others layer by layer.
+FORMS = dict(cpu='folded', cuda='fused')
+
+
+def form_on(device: str, folded: bool | None) -> str:
+    """How a block runs: 'folded', 'fused' or 'direct', which is layer by layer.
+
+    Args:
+        device (str): Type of the device.
+        folded (bool, optional): What the user has asked for.
+    """
+    if folded is not None:
+        return 'folded' if folded else 'direct'
+    return FORMS.get(device, 'direct')
+
 
 class _Folded(ResidualBlock):
-    """Folds every norm of a residual block that :func:`is_foldable` accepts."""
+    """Runs the block in the form of its device, or in the one that is asked for."""
+
+    folded: bool | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         # torch.fx cannot follow a choice by the input's size.
         return as_node(self, x) if isinstance(x, Proxy) else super().forward(x)
 
     def conv_norm(self, conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
-        return conv_norm(conv, norm, x)
+        if form_on(x.device.type, self.folded) == 'folded':
+            return conv_norm(conv, norm, x)
+        return super().conv_norm(conv, norm, x)
 
     def shortcut(self, x: Tensor) -> Tensor:
-        return x if self.downsample is None else run_folded(self.downsample, x)
+        if self.downsample is None or form_on(x.device.type, self.folded) != 'folded':
+            return super().shortcut(x)
+        return run_folded(self.downsample, x)
 
     def run_end(self, out: Tensor, x: Tensor) -> Tensor:
-        """See the base class; in one operation where that can be.
-
-        On stored statistics the gate is known before a 1x1 convolution runs. On the
-        batch's the norm stays, and what follows is one operation with it.
-        """
+        """See the base class; in one operation where that can be."""
         conv, norm = getattr(self, self.last_conv), getattr(self, self.last_norm)
         attention = self.attention
-        if self.why_not_fused() is None:
-            assert attention is not None
-            if conv.kernel_size == (1, 1) and is_foldable(conv, norm, out):
-                return self._run_folded_end(attention, out, x)
-            if (
-                not attention.is_additive
-                and not has_hooks(norm)
-                and uses_batch_statistics(norm, out)
-            ):
-                return fused_norm_gate_add_relu(
-                    conv(out),
-                    norm,
-                    attention.gate,
-                    [*attention.parameters()],
-                    self.shortcut(x),
-                )
+        form = form_on(x.device.type, self.folded)
+        if form == 'direct' or self.why_not_fused() is not None:
+            return super().run_end(out, x)
+        assert attention is not None
+        is_1x1 = conv.kernel_size == (1, 1)
+        if form == 'folded' and is_1x1 and is_foldable(conv, norm, out):
+            return self._run_folded_end(attention, out, x)
+        if (
+            (form == 'fused' or norm.training)
+            and not (attention.is_additive and (norm.training or not is_1x1))
+            and not has_hooks(norm)
+            and can_fuse_norm(norm, out)
+        ):
+            return self._run_fused_end(attention, out, x)
         return super().run_end(out, x)
 
     def why_not_fused(self) -> str | None:
@@ -81,6 +101,16 @@ class _Folded(ResidualBlock):
             return 'hooks are registered'
         return None
 
+    def extra_repr(self) -> str:
+        """See the base class; the form and why it is that."""
+        device = next(self.parameters()).device.type
+        form = form_on(device, self.folded)
+        if self.why_not_fused() is not None:
+            return super().extra_repr()
+        why = f'the default on {device}' if self.folded is None else 'folded=True'
+        form = 'layer by layer' if form == 'direct' else form
+        return f'end of the block: {form}, {why}'
+
     def _run_folded_end(
         self, attention: AttentionLayer, out: Tensor, x: Tensor
     ) -> Tensor:
@@ -95,6 +125,20 @@ class _Folded(ResidualBlock):
         out += known[:, :, None, None]
         out += self.shortcut(x)
         return F.relu(out, inplace=True)
+
+    def _run_fused_end(
+        self, attention: AttentionLayer, out: Tensor, x: Tensor
+    ) -> Tensor:
+        conv, norm = getattr(self, self.last_conv), getattr(self, self.last_norm)
+        gate: AttentionLayer | None = attention
+        weights: list[Tensor] = [*attention.parameters()]
+        if attention.is_additive:
+            weight, bias = fold_norm(conv, norm)
+            gate = None
+            weights = [attention.gate_before_conv(out, weight.flatten(1), bias)]
+        return fused_norm_gate_add_relu(
+            conv(out), norm, gate, weights, self.shortcut(x)
+        )
 
 
 class FoldedBasicBlock(_Folded, AttentionBasicBlock):

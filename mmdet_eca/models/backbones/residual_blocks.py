@@ -40,16 +40,13 @@ class ResidualBlock(AttentionBlock):
     def why_not_fused(self) -> str | None:
         """Returns why attention, shortcut and ReLU are not one operation.
 
-        None if they are, where the map is larger than the weights.
+        None if they are, where the form of the device has that.
         """
         return 'folded=False'
 
     def extra_repr(self) -> str:
         """Says in ``print(backbone)`` how the end of the block runs."""
-        reason = self.why_not_fused()
-        if reason is None:
-            return 'end of the block: fused'
-        return f'end of the block: layer by layer, since {reason}'
+        return f'end of the block: layer by layer, since {self.why_not_fused()}'
 
     def run_end(self, out: Tensor, x: Tensor) -> Tensor:
         """Runs the block from its last convolution on.

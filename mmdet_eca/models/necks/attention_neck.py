@@ -12,6 +12,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ...errors import UserError
+from ..attention.channel_attention import ChannelAttention
 from ..attention.types import check_attention_type
 
 
@@ -73,6 +74,9 @@ class AttentionNeck(BaseModule):
             )
         self.identity = identity
         self.multiple = multiples[0]
+        for layer in layers:
+            if isinstance(layer, ChannelAttention):  # without a pass over the map
+                layer.divisor, self.multiple = multiples[0], 1
         self.attention = nn.ModuleList(layers)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -372,3 +372,26 @@ def test_offsets_beyond_the_table_are_interpolated():
         expected = AugmentedConv2d(C, 80, heads=4, map_size=(7, 4)).double()
         expected.load_state_dict({**layer.state_dict(), 'rows': large})
         torch.testing.assert_close(layer(x), expected(x))
+
+
+@pytest.mark.parametrize(
+    'layer',
+    [
+        GatherExcite(16, 'theta', extent=2),
+        AugmentedConv2d(16, 16, heads=2, v=0.5, max_positions=4),
+    ],
+    ids=['gather_excite', 'augmented_conv'],
+)
+def test_where_autocast_interpolates_in_float32_the_output_stays_half(
+    layer, monkeypatch
+):
+    """As it does on CUDA, and not on the CPU."""
+    interpolate = nn.functional.interpolate
+    monkeypatch.setattr(
+        nn.functional,
+        'interpolate',
+        lambda x, *args, **kwargs: interpolate(x.float(), *args, **kwargs),
+    )
+    with torch.autocast('cpu', torch.bfloat16):
+        out = layer(torch.randn(2, 16, 8, 8, dtype=torch.bfloat16))
+    assert out.dtype == torch.bfloat16

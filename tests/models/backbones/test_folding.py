@@ -18,6 +18,7 @@ from mmdet_eca import (
     ECAResNeXt,
     GSoPResNet,
 )
+from mmdet_eca.models.backbones.folded_blocks import FORMS
 from tests.models.backbones.folded_and_direct import (
     SMALL,
     assert_same_inference,
@@ -43,6 +44,15 @@ MEMBERS = [None] + [
 pytestmark = pytest.mark.usefixtures('device')
 
 
+@pytest.fixture(params=['folded', 'fused'])
+def form(request, monkeypatch, device):
+    """The backbones run in this form by default."""
+    monkeypatch.setitem(FORMS, device.type, request.param)
+
+
+in_both_forms = pytest.mark.usefixtures('form')
+
+
 def results(network, x):
     """Outputs, and the gradients of the input and of all that learns."""
     network.zero_grad()
@@ -64,6 +74,7 @@ def assert_equal(folded, direct, x):
         assert (value - expected).abs().max() <= 1e-9 * expected.abs().max() + zero
 
 
+@in_both_forms
 @pytest.mark.parametrize('norm_eval', [False, True])
 @pytest.mark.parametrize('channels_last', [False, True])
 @pytest.mark.parametrize('attention', MEMBERS, ids=str)
@@ -76,14 +87,25 @@ def test_every_member(attention, channels_last, norm_eval):
     assert_equal(folded.train(), direct.train(), images(2, 3, 33, 65))
 
 
-@pytest.mark.parametrize('depth', [18, 50])
-@pytest.mark.parametrize('norm_eval', [False, True])
-def test_statistics_are_those_of_the_direct_form(depth, norm_eval):
-    folded, direct = pair(ECAResNet, depth=depth, norm_eval=norm_eval, **SMALL)
+@in_both_forms
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        dict(depth=18, norm_eval=True),
+        dict(depth=18, norm_eval=False),
+        dict(depth=50, norm_eval=False),
+        dict(depth=50, norm_eval=False, with_cp=True),
+    ],
+    ids=str,
+)
+def test_statistics_are_those_of_the_direct_form(arguments):
+    """With ``with_cp`` they move in the second forward pass, too, in both."""
+    norm_eval = arguments['norm_eval']
+    folded, direct = pair(ECAResNet, **arguments, **SMALL)
     before = copy.deepcopy(direct.state_dict())
     for x in (images(3, 3, 64, 64), images(2, 3, 65, 33)):
-        folded.train()(x)
-        direct.train()(x)
+        for network in (folded, direct):
+            network.train()(x)[-1].sum().backward()
     for name, value in direct.named_buffers():
         torch.testing.assert_close(
             folded.get_buffer(name), value, rtol=1e-11, atol=1e-13
@@ -91,6 +113,7 @@ def test_statistics_are_those_of_the_direct_form(depth, norm_eval):
         assert torch.equal(before[name], value) == norm_eval
 
 
+@in_both_forms
 @pytest.mark.parametrize('norm_eval', [False, True])
 @pytest.mark.parametrize('channels_last', [False, True])
 def test_float32_is_as_exact_as_layer_by_layer(channels_last, norm_eval):
@@ -122,6 +145,7 @@ def test_every_depth(depth):
     assert_equal(folded.train(), direct.train(), images(1, 3, 64, 64))
 
 
+@in_both_forms
 @pytest.mark.parametrize(
     'arguments',
     [
@@ -133,6 +157,7 @@ def test_every_depth(depth):
         dict(norm_cfg=dict(type='GN', num_groups=4)),
         dict(norm_eval=False),
         dict(with_cp=True),
+        dict(with_cp=True, norm_eval=False),
         dict(style='caffe', strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2)),
         dict(conv_cfg=dict(type='Conv2dAdaptivePadding')),
         dict(
@@ -266,6 +291,7 @@ def test_from_scratch_no_more_is_saved_than_by_the_plain_resnet(depth, attention
     assert saved_bytes(AttentionResNet(folded=False, **arguments), x) >= 1.1 * plain
 
 
+@in_both_forms
 @pytest.mark.parametrize('norm_eval', [False, True])
 def test_gradients_pass_through_distributed_data_parallel(norm_eval):
     """Its hooks on the parameters, in a group of one process."""
@@ -285,9 +311,13 @@ def end_of_block(backbone):
     return re.search('end of the block: (.+)', str(backbone))[1]
 
 
-def test_a_backbone_says_whether_it_is_fused_and_if_not_why():
+def test_a_backbone_says_how_its_blocks_end_and_why():
     small = dict(base_channels=8)
-    assert end_of_block(ECAResNet(50, **small)) == 'fused'
+    for device, form in (('cpu', 'folded'), ('meta', 'layer by layer')):
+        with torch.device(device):
+            for kind in (ECAResNet(50, **small), ECAResNet(50, norm_eval=False)):
+                assert end_of_block(kind) == f'{form}, the default on {device}'
+    assert end_of_block(ECAResNet(50, folded=True, **small)) == 'folded, folded=True'
     assert end_of_block(ECAResNet(50, folded=False, **small)).endswith('folded=False')
     assert 'no attention' in end_of_block(AttentionResNet(50, **small))
     assert 'channels' in end_of_block(CBAMResNet(50, **small))
