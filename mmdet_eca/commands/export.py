@@ -7,6 +7,7 @@ from mmengine.config import Config, DictAction
 from ..config_paths import find_config
 from ..export import export_detector
 from ..export.export import HIGHEST_OPSET
+from ..training.mistakes import merge_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     config = Config.fromfile(find_config(args.config))
-    config.merge_from_dict(args.cfg_options)
+    merge_options(config, args.cfg_options)
     report = export_detector(
         config,
         args.checkpoint,

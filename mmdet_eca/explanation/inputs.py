@@ -96,14 +96,23 @@ def _annotated(place: tuple[Any, int]) -> Input:
         data = dataset[index]
     except FileNotFoundError as error:
         raise UserError(f'--data: image {error.filename} does not exist') from None
-    sample = data['data_samples']
-    scale = np.tile(sample.metainfo.get('scale_factor', (1.0, 1.0)), 2)
-    annotated = Input(sample.img_path, data)
-    if 'bboxes' in sample.get('gt_instances', ()):
-        annotated.truth = _as_arrays(sample.gt_instances, scale)
-    if 'bboxes' in sample.get('ignored_instances', ()):
-        annotated.ignored = _as_arrays(sample.ignored_instances, scale).bboxes
+    annotated = Input(data['data_samples'].img_path, data)
+    # In pixels of the image as it is, whatever its pipeline does in which order.
+    instances = dataset.get_data_info(index).get('instances')
+    if instances is not None:
+        objects = [one for one in instances if not one.get('ignore_flag')]
+        annotated.truth = InstanceData(
+            bboxes=_boxes(objects),
+            labels=np.array([one['bbox_label'] for one in objects], np.int64),
+            scores=np.ones(len(objects), np.float32),
+        )
+        annotated.ignored = _boxes([one for one in instances if one.get('ignore_flag')])
     return annotated
+
+
+def _boxes(objects: list[dict]) -> np.ndarray:
+    """Returns x1, y1, x2, y2 of each annotated object, shape (K, 4)."""
+    return np.array([one['bbox'] for one in objects], np.float32).reshape(-1, 4)
 
 
 @torch.no_grad()
@@ -126,13 +135,8 @@ def found_in(instances: InstanceData) -> InstanceData:
         raise UserError(
             'this detector predicts no boxes with scores, which is what can be shown'
         )
-    return _as_arrays(instances)
-
-
-def _as_arrays(instances: InstanceData, scale: Any = 1) -> InstanceData:
-    """Returns boxes, divided by ``scale``, labels and scores as arrays."""
-    bboxes = get_box_tensor(instances.bboxes)
-    scores = instances.get('scores', torch.ones(len(bboxes)))
-    arrays = InstanceData(bboxes=bboxes, labels=instances.labels, scores=scores).numpy()
-    arrays.bboxes = arrays.bboxes / scale
-    return arrays
+    return InstanceData(
+        bboxes=get_box_tensor(instances.bboxes),
+        labels=instances.labels,
+        scores=instances.scores,
+    ).numpy()

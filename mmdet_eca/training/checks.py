@@ -3,11 +3,12 @@
 import copy
 import os
 import os.path as osp
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mmcv.cnn import VGG
 from mmdet.datasets import CocoDataset
+from mmdet.models.backbones import ResNet
 from mmdet.models.dense_heads import GARPNHead, RPNHead, StageCascadeRPNHead
 from mmdet.models.roi_heads.mask_heads import FusedSemanticHead
 from mmdet.registry import DATASETS, MODELS
@@ -59,10 +60,12 @@ def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
             f'load_from={cfg.load_from!r} must be one file; a comma in --cfg-options '
             'makes a list: load_from="\\"A, B.pth\\""'
         )
+    _check_loops(cfg, loaders)
     _check_checkpoint(cfg.get('load_from'), 'checkpoint', 'check its path')
     if 'train' in loaders:
         _check_pretrained(cfg.model)
     model = MODELS.build(copy.deepcopy(cfg.model))
+    _check_neck(model)
     if 'train' in loaders and cfg.get('load_from') and not cfg.get('resume'):
         _check_backbone_of(cfg.load_from, model)
     for loader in loaders:
@@ -76,6 +79,38 @@ def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
                 )
             if loader != 'train':
                 _check_evaluation(cfg, loader)
+
+
+def _check_loops(cfg: Config, loaders: tuple[str, ...]) -> None:
+    """Checks that a loop has all that it needs, or is turned off as a whole."""
+    for loader in ('train', 'val', 'test'):
+        parts = [f'{loader}_dataloader', f'{loader}_cfg']
+        parts.append('optim_wrapper' if loader == 'train' else f'{loader}_evaluator')
+        missing = [part for part in parts if cfg.get(part) is None]
+        if missing and (len(missing) < 3 or loader in loaders[:1]):
+            raise UserError(
+                f'{" and ".join(missing)} is None: {loader} needs '
+                f'{", ".join(parts)}; to do without it, set all three to None'
+            )
+
+
+def _check_neck(model: nn.Module) -> None:
+    """Checks that a neck takes the channels that a ResNet before it gives."""
+    backbone, neck = getattr(model, 'backbone', None), getattr(model, 'neck', None)
+    taken = getattr(neck, 'in_channels', None)
+    if not isinstance(backbone, ResNet) or not isinstance(taken, (list, tuple)):
+        return
+    given = []
+    for stage in backbone.out_indices:
+        *_, block = getattr(backbone, backbone.res_layers[stage])
+        last = block.conv3 if hasattr(block, 'conv3') else block.conv2
+        given.append(last.out_channels)
+    if list(taken) != given:
+        raise UserError(
+            f'model.neck.in_channels={list(taken)}, but the backbone gives maps of '
+            f'{given} channels: set model.neck.in_channels="{given}", or another '
+            'model.backbone.depth or out_indices'
+        )
 
 
 def _check_pretrained(model: Any) -> None:
@@ -139,7 +174,18 @@ def _check_backbone_of(checkpoint: str, model: nn.Module) -> None:
         return  # downloaded when the training starts
     content = read_checkpoint(path)
     weights = content.get('state_dict', content)
-    for name, value in model.state_dict().items():
+    if not any(name.startswith('backbone.') for name in weights):
+        return
+    own = model.state_dict()
+    blocks = {_block(name) for name in weights}
+    lacking = [name for name in own if 'backbone.layer' in _block(name)]
+    lacking = [name for name in lacking if _block(name) not in blocks]
+    if lacking:
+        raise UserError(
+            f'load_from={checkpoint} is of another backbone: it has no '
+            f'{_block(lacking[0])}; compare depth and type of model.backbone'
+        )
+    for name, value in own.items():
         found = weights.get(name)
         if name.startswith('backbone.') and getattr(found, 'shape', value.shape) != (
             value.shape
@@ -149,6 +195,11 @@ def _check_backbone_of(checkpoint: str, model: nn.Module) -> None:
                 f'{tuple(found.shape)} there and {tuple(value.shape)} in this config; '
                 'compare depth and type of model.backbone'
             )
+
+
+def _block(name: str) -> str:
+    """Returns 'backbone.layer1.2' of 'backbone.layer1.2.conv1.weight'."""
+    return '.'.join(name.split('.')[:3])
 
 
 def _check_file(path: Any, what: str, remedy: str = 'check its path') -> None:
@@ -193,7 +244,8 @@ def _check_dataset(dataset: Config, loader: str, model: nn.Module, place: str) -
         return  # not a local file system
     root = dataset.get('data_root') or ''
     remedy = (
-        'put the data set there (COCO 2017: annotations/, train2017/ and '
+        'start in the folder that the config was written for, or put the data set '
+        'there (COCO 2017: annotations/, train2017/ and '
         'val2017/ in data/coco/; Digits-COCO: python '
         f'{tool_path("make_digits.py")}), or set {place}.data_root'
     )
@@ -231,8 +283,9 @@ def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
     missing = [name for name in classes if name not in found]
     if missing or (in_config is None and len(found) != len(classes)):
         raise UserError(
-            f'{ann_file} has {len(found)} classes ({first_few(found)}), the '
-            f'config {len(classes)} ({first_few(classes)}): set '
+            f'{ann_file} has {_classes(found)}, the config {_classes(classes)}'
+            + (f'; {missing[0]!r} is not in the file' if missing else '')
+            + ': set '
             'dataset.metainfo=dict(classes=...) and num_classes='
             f'{len(found)} in the heads'
         )
@@ -248,10 +301,15 @@ def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
         if num_classes not in _allowed_num_classes(metainfo):
             raise UserError(
                 f'num_classes={num_classes} in {name}, but {ann_file} is used '
-                f'with {len(classes)} classes ({first_few(classes)}): set '
+                f'with {_classes(classes)}: set '
                 f'num_classes={len(classes)}, or check_config=False to start '
                 'without this check'
             )
+
+
+def _classes(names: Sequence[str]) -> str:
+    number = '1 class' if len(names) == 1 else f'{len(names)} classes'
+    return f'{number} ({first_few(names)})'
 
 
 def _dataset_class(dataset: Config) -> Any:

@@ -5,6 +5,7 @@ import errno
 import inspect
 import os.path as osp
 import traceback
+import urllib.error
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -66,9 +67,26 @@ def explained_mistakes(config: str | None = None) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in _STORAGE:
             where = f' {error.filename}' if error.filename else ''
             raise UserError(f'{error.strerror}:{where}; --debug shows where') from error
+        if isinstance(error, urllib.error.URLError):
+            raise UserError(
+                f'{config or ""}: weights cannot be downloaded ({error.reason}): give '
+                'a file as init_cfg.checkpoint or load_from, or start without: '
+                '--cfg-options model.backbone.init_cfg=None '
+                'model.backbone.frozen_stages=-1 model.backbone.norm_eval=False'
+            ) from error
+        if isinstance(error, ValueError) and 'loaded state dict' in str(error):
+            raise UserError(
+                'the checkpoint to resume from is of another network or optimizer: '
+                f'{error}; to start from its weights, set load_from without --resume'
+            ) from error
         frames = traceback.extract_tb(error.__traceback__)
         if any(frame.filename.startswith(_READING_CONFIGS) for frame in frames):
             what = f'{type(error).__name__}: {error}'
+            if 'custom modules' in what and error.__cause__ is not None:
+                what = (
+                    f'custom_imports: {error.__cause__}; modules are looked for in the '
+                    'current folder and in PYTHONPATH'
+                )
             where = f'{config}: ' if config else ''
             raise UserError(f'{where}{what}; --debug shows where') from error
         raise
@@ -86,6 +104,7 @@ def merge_options(cfg: Config, options: dict[str, Any]) -> None:
             spelled nearly as one that is there.
     """
     for option in options:
+        _refuse_variable(cfg, option)
         node: Any = cfg
         for depth, key in enumerate(option.split('.')):
             known: Iterable[str] = node if depth else {*node, *KEYS}
@@ -107,6 +126,43 @@ def merge_options(cfg: Config, options: dict[str, Any]) -> None:
             f'--cfg-options {" ".join(options)} does not fit the config: {error}; '
             "an item of a list is named by its number: 'bbox_head.0.num_classes=3'"
         ) from error
+
+
+def _refuse_variable(cfg: Config, option: str) -> None:
+    """Refuses a variable of a config: what it was used for has been copied from it."""
+    name, _, rest = option.partition('.')
+    value = cfg.get(name)
+    if name in KEYS or not isinstance(value, (dict, list, tuple)):
+        return
+    place = next(
+        (p for key in KEYS & set(cfg) for p in _places(cfg[key], value, key)), ''
+    )
+    hint = (
+        f'set {".".join(filter(None, [place, rest]))}' if place else 'set what uses it'
+    )
+    raise UserError(
+        f'--cfg-options {option}: {name} is a variable of the config, whose value was '
+        f'copied when the config was read: {hint}'
+    )
+
+
+def _places(node: Any, value: Any, place: str) -> Iterator[str]:
+    """Yields where a value stands inside nested settings."""
+    if _has(node, value):
+        yield place
+    items = node.items() if isinstance(node, dict) else []
+    for key, inner in items:
+        yield from _places(inner, value, f'{place}.{key}')
+
+
+def _has(node: Any, value: Any) -> bool:
+    """Whether a setting has all that a value has, but for mmengine's scopes."""
+    if isinstance(node, dict) and isinstance(value, dict):
+        own = {key: part for key, part in value.items() if key != '_scope_'}
+        return all(key in node and _has(node[key], own[key]) for key in own)
+    if isinstance(node, (list, tuple)) and isinstance(value, (list, tuple)):
+        return len(node) == len(value) and all(map(_has, node, value))
+    return bool(node == value)
 
 
 def check_keys(cfg: Config) -> None:

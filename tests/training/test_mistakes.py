@@ -5,6 +5,7 @@ import copy
 import errno
 import os
 import socket
+import urllib.error
 
 import pytest
 import torch
@@ -160,3 +161,60 @@ def test_epochs_and_batch_size_are_options_of_train(tmp_path):
     assert cfg.train_dataloader.batch_size == 4 and cfg.auto_scale_lr.enable
     with pytest.raises(UserError, match='--epochs 0'):
         load_train_config(parser.parse_args([words[0], '--epochs', '0']))
+
+
+def test_weights_of_a_shallower_backbone_are_refused(cfg, tmp_path):
+    other = copy.deepcopy(cfg.model)
+    other.backbone.update(type='ResNet', depth=18)
+    other.backbone.pop('kernel_size', None)
+    other.neck.in_channels = [n // 4 for n in cfg.model.neck.in_channels]
+    cfg.model.backbone.depth = 34
+    cfg.model.neck.in_channels = other.neck.in_channels
+    torch.save(MODELS.build(other).state_dict(), tmp_path / 'plain18.pth')
+    cfg.load_from = str(tmp_path / 'plain18.pth')
+    with pytest.raises(UserError, match=r'plain18.pth.*no backbone.layer1.2'):
+        check_config(cfg, ('train',))
+
+
+def test_a_neck_takes_the_channels_of_the_backbone(cfg):
+    width = cfg.model.backbone.base_channels
+    cfg.model.backbone.depth = 18
+    with pytest.raises(UserError, match='model.neck.in_channels') as error:
+        check_config(cfg, ('train',))
+    assert str([width, 2 * width, 4 * width, 8 * width]) in str(error.value)
+
+
+@pytest.mark.parametrize('loader', ['val', 'test'])
+def test_a_loop_is_whole_or_off(loader, cfg):
+    cfg[f'{loader}_dataloader'] = None
+    with pytest.raises(UserError, match=f'{loader}_dataloader is None'):
+        check_config(cfg, ('train', 'val'))
+    cfg[f'{loader}_cfg'] = cfg[f'{loader}_evaluator'] = None
+    with pytest.raises(UserError, match='does not exist'):  # the data
+        check_config(cfg, ('train', 'val'))
+
+
+def test_without_a_test_set_there_is_no_test(cfg):
+    cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
+    with pytest.raises(UserError, match='test_dataloader'):
+        check_config(cfg, ('test',))
+
+
+@pytest.mark.parametrize(
+    ('option', 'place'),
+    [
+        ('train_pipeline.2.scale', 'train_dataloader.dataset.pipeline.2.scale'),
+        ('backbone.depth', 'model.backbone.depth'),
+    ],
+)
+def test_a_variable_of_a_config_is_no_setting(option, place):
+    cfg = Config.fromfile(config_path('mask_rcnn_eca_r50_fpn_1x.py'))
+    with pytest.raises(UserError, match=f'set {place}'):
+        merge_options(cfg, {option: 3})
+
+
+def test_no_network_and_another_network_are_one_line():
+    with pytest.raises(UserError, match='init_cfg'), explained_mistakes():
+        raise urllib.error.URLError('Name or service not known')
+    with pytest.raises(UserError, match='another network'), explained_mistakes():
+        raise ValueError("loaded state dict contains a parameter group that doesn't")

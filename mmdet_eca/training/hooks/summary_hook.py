@@ -29,7 +29,9 @@ class SummaryHook(Hook):
         trained = [p.numel() for p in model.parameters() if p.requires_grad]
         metainfo = getattr(loader.dataset, 'metainfo', None) or {}
         classes = metainfo.get('classes') or ()
-        lr = {f'{rates[0]:g}' for rates in runner.optim_wrapper.get_lr().values()}
+        groups = runner.optim_wrapper.optimizer.param_groups
+        # Without the warm-up, which has begun.
+        lr = dict.fromkeys(f'{g.get("initial_lr", g["lr"]):g}' for g in groups)
         optimizer = type(runner.optim_wrapper.optimizer).__name__
         batch = runner.cfg.train_dataloader.get('batch_size')
         if runner.world_size > 1:
@@ -43,7 +45,8 @@ class SummaryHook(Hook):
         if runner.val_loop is not None:
             data.append(f'{len(runner.val_dataloader.dataset)} for evaluation')
         if classes:
-            data.append(f'{len(classes)} classes ({first_few(classes)})')
+            number = '1 class' if len(classes) == 1 else f'{len(classes)} classes'
+            data.append(f'{number} ({first_few(classes)})')
         lines = [
             f'data      {", ".join(data)}',
             (
