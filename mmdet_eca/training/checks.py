@@ -86,11 +86,11 @@ def _check_loops(cfg: Config, loaders: tuple[str, ...]) -> None:
     for loader in ('train', 'val', 'test'):
         parts = [f'{loader}_dataloader', f'{loader}_cfg']
         parts.append('optim_wrapper' if loader == 'train' else f'{loader}_evaluator')
-        missing = [part for part in parts if cfg.get(part) is None]
-        if missing and (len(missing) < 3 or loader in loaders[:1]):
+        given = [part for part in parts if cfg.get(part) is not None]
+        if parts[0] not in given and (given or loader in loaders[:1]):
             raise UserError(
-                f'{" and ".join(missing)} is None: {loader} needs '
-                f'{", ".join(parts)}; to do without it, set all three to None'
+                f'{parts[0]} is None: {loader} needs {", ".join(parts)}; to do without '
+                'it, set all three to None'
             )
 
 
