@@ -30,6 +30,7 @@ from torch.amp import is_autocast_available
 from torch.compiler import is_compiling
 from torch.func import functional_call, vjp
 
+Out = Tensor | None  # where to write a map, if it is of the type that it is computed in
 COMPILED_ON = ['cuda']  # types of devices; emptied by a failure
 _CACHED = 2**20  # numbers, 4 MiB in float32
 
@@ -162,11 +163,10 @@ def _forward(settings: tuple, buffers: tuple, *inputs: Any) -> tuple[Tensor, ...
     scale, shift = _affine(variance, eps, weight, bias)
     a, b = _factors(gate, m, scale, shift, *weights)
 
-    def end(z: Tensor, identity: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        out = (z - _map(mean)).mul_(_map(a)).add_(_map(b))
-        return out.add_(identity).relu_()
+    def end(to: Out, z: Tensor, identity: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        return _multiply_add(_map(b), _map(a), z, to).add_(identity).relu_()
 
-    return _in_parts(end, z, identity, a, b), m, mean, variance
+    return _in_parts(end, z, identity, a, b - a * mean), m, mean, variance
 
 
 def _affine(
@@ -187,10 +187,11 @@ def _backward(settings: tuple, *saved: Any) -> tuple[Tensor | None, ...]:
     # dB = sum g and dA = sum g (z - mu) over the positions, in float32 at least.
     sums, products = [], []
 
-    def rectify(z: Tensor, y: Tensor, grad: Tensor) -> Tensor:
-        g = torch.ops.aten.threshold_backward(grad, y, 0)
+    def rectify(to: Out, z: Tensor, y: Tensor, grad: Tensor) -> Tensor:
+        out = {} if to is None else dict(grad_input=to)
+        g: Tensor = torch.ops.aten.threshold_backward(grad, y, 0, **out)
         sums.append(g.sum((2, 3), dtype=m.dtype))
-        products.append(((z - _map(mean)) * g).sum((2, 3)))
+        products.append((z - _map(mean)).mul_(g).sum((2, 3)))
         return g
 
     g = _in_parts(rectify, z, y, grad)
@@ -211,11 +212,11 @@ def _backward(settings: tuple, *saved: Any) -> tuple[Tensor | None, ...]:
         # -s r^2 ds / M (z - mu).
         number = z[:, 0].numel()
         slope = -scale * r * r * d_scale / number
-        constant = constant - scale * d_shift / number
+        constant = constant - scale * d_shift / number - slope * mean
 
-    def affine(z: Tensor, g: Tensor, a: Tensor, constant: Tensor) -> Tensor:
-        out = (g * _map(a)).add_(_map(constant))
-        return out if slope is None else out + _map(slope) * (z - _map(mean))
+    def affine(to: Out, z: Tensor, g: Tensor, a: Tensor, constant: Tensor) -> Tensor:
+        out = _multiply_add(_map(constant), _map(a), g, to)
+        return out if slope is None else _multiply_add(out, _map(slope), z, out)
 
     grad_z = _in_parts(affine, z, g, a, constant)
     return (
@@ -225,6 +226,11 @@ def _backward(settings: tuple, *saved: Any) -> tuple[Tensor | None, ...]:
         None if bias is None else d_shift,
         *d_weights,
     )
+
+
+def _multiply_add(b: Tensor, a: Tensor, x: Tensor, out: Out) -> Tensor:
+    """``b + a x``."""
+    return b + a * x if is_compiling() else torch.addcmul(b, a, x, out=out)
 
 
 def _map(values: Tensor) -> Tensor:
@@ -262,10 +268,13 @@ def _in_parts(function: Callable[..., Tensor], *maps: Tensor) -> Tensor:
     On the CPU part by part of the batch, so that the memory is read once.
     """
     if is_compiling() or maps[0].device.type != 'cpu':
-        return function(*maps).to(maps[0].dtype)
+        return function(None, *maps).to(maps[0].dtype)
     out = torch.empty_like(maps[0])
+    is_own = out.dtype == maps[-1].dtype  # which the function computes in
     for to, *of in _parts(out, *maps):
-        to.copy_(function(*of))
+        result = function(to if is_own else None, *of)
+        if not is_own:
+            to.copy_(result)
     return out
 
 
