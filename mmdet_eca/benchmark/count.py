@@ -1,7 +1,8 @@
 """Operations and bytes of a backbone on a GPU, counted without one.
 
 The steps run on fake tensors, which have shapes and no values. Each of torch's
-operators is one operation, and reads its inputs and writes its outputs once, except that
+operators is one operation, and reads its inputs and writes its outputs once, except
+that
 
 - a convolution's backward pass is one operation for each gradient,
 - cuDNN adds a convolution's bias in a pass of its own, and
