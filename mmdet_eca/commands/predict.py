@@ -53,6 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'with sahi',
     )
     parser.add_argument(
+        '--no-labels', action='store_true', help='draw no names and scores'
+    )
+    parser.add_argument(
         '--no-vis', action='store_true', help='draw nothing, which saves time'
     )
 
@@ -70,5 +73,6 @@ def run(args: argparse.Namespace) -> None:
             args.amp,
             args.slices,
             draw=not args.no_vis,
+            labels=not args.no_labels,
         )
     )

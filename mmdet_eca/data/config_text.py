@@ -4,6 +4,7 @@ import pprint
 import textwrap
 from typing import Any
 
+import matplotlib
 from mmengine.config import Config
 
 from ..config_paths import config_path
@@ -49,7 +50,7 @@ val_dataloader = dict(
         data_prefix=dict(img={val_folder}),
         metainfo=metainfo{val_more}))
 test_dataloader = val_dataloader
-val_evaluator = dict(ann_file={val_file})
+val_evaluator = dict(ann_file={val_file}, classwise=True)
 test_evaluator = val_evaluator
 optim_wrapper = dict(optimizer=dict(lr={lr}))
 {length}auto_scale_lr = dict(enable=True, base_batch_size={total})
@@ -86,6 +87,10 @@ def config_text(
     metainfo: dict[str, Any] = dict(classes=data.classes)
     if len(data.classes) > _COLOURS:
         metainfo['palette'] = None
+    elif len(data.classes) <= 20:  # COCO's first colours are two reds
+        name = 'tab10' if len(data.classes) <= 10 else 'tab20'
+        colours = matplotlib.color_sequences[name][: len(data.classes)]
+        metainfo['palette'] = [tuple(round(255 * part) for part in c) for c in colours]
     pipelines = train_more = val_more = ''
     if scale.box != BASE:
         for loader in ('train', 'test'):

@@ -53,6 +53,8 @@ def _draw_object_sizes(
     anchors: Sequence[float],
     scale: tuple[int, int],
 ) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter  # see figure
+
     sizes = data.object_sizes()
     everything = np.concatenate([sizes, resized, anchors, _AREAS])
     low, high = max(1, everything.min() / 1.2), everything.max() * 1.2
@@ -73,7 +75,9 @@ def _draw_object_sizes(
         ylabel='objects',
         ylim=(0, 1.3 * axes.get_ylim()[1]),  # room for the legend
     )
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter('{x:g}')
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter('{x:,g}')
 
 

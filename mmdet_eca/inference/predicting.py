@@ -36,6 +36,7 @@ def predict(
     amp: bool = False,
     slices: int | None = None,
     draw: bool = True,
+    labels: bool = True,
 ) -> str:
     """Detects objects in images or in a video, and writes and draws what it finds.
 
@@ -60,6 +61,7 @@ def predict(
         slices (int, optional): Side in pixels of squares into which images are cut
             for small objects. The detector sees each of them, and the whole image.
         draw (bool): Whether to draw.
+        labels (bool): Whether to draw names and scores.
 
     Returns:
         str: What was found and written.
@@ -96,7 +98,9 @@ def predict(
         if slicer:
             found = slicer.merge(parts, picture.windows, (height, width))
         if draw:
-            drawn = draw_detections(picture.image, found, classes, colors, score)
+            drawn = draw_detections(
+                picture.image, found, classes, colors, score, labels
+            )
             source.write(osp.join(out, PICTURES), picture.index, drawn)
         return picture.index, found, height, width
 

@@ -21,6 +21,7 @@ def draw_detections(
     classes: Sequence[str],
     colors: Sequence[Color],
     score_thr: float = 0.3,
+    labels: bool = True,
 ) -> np.ndarray:
     """Draws boxes, masks, names and scores over an image.
 
@@ -38,6 +39,7 @@ def draw_detections(
         colors (Sequence[tuple[int]]): The colour of each label: red, green, blue, as
             MMDetection's palettes give them.
         score_thr (float): Lowest score of a detection that is drawn.
+        labels (bool): Whether names and scores are drawn.
 
     Returns:
         np.ndarray: Shape (H, W, 3) or a multiple, BGR.
@@ -58,7 +60,7 @@ def draw_detections(
     for i in shown:
         box = [zoom * value for value in found['bboxes'][i]]
         pen.rectangle(box, outline=paint[found['labels'][i]], width=1 + side // 300)
-    for i in shown:
+    for i in shown if labels else ():
         label = found['labels'][i]
         text = f'{classes[label]} {found["scores"][i]:.2f}'
         corner = [zoom * value for value in found['bboxes'][i][:2]]

@@ -214,6 +214,17 @@ def test_length_scale_batch_and_depth_are_asked_for(digits, tmp_path):
     assert maps == [64, 128, 256, 512]
 
 
+def test_few_classes_have_colours_that_differ_and_an_ap_each(digits, tmp_path):
+    out = str(tmp_path / 'mine.py')
+    write_config(**arguments(digits), out=out)
+    cfg = Config.fromfile(out)
+    colours = np.array(cfg.val_dataloader.dataset.metainfo.palette)
+    assert colours.shape == (10, 3) and (colours >= 0).all() and (colours < 256).all()
+    distances = abs(colours[:, None] - colours).sum(2) + 999 * np.eye(10)
+    assert distances.min() > 60
+    assert cfg.val_evaluator.classwise
+
+
 def test_a_depth_has_the_weights_of_that_depth(digits, tmp_path):
     out = str(tmp_path / 'mine.py')
     write_config(**arguments(digits), out=out, depth=34)

@@ -125,6 +125,21 @@ def test_images_of_the_test_set_have_its_ids_and_pycocotools_evaluates_them(fold
     COCO(str(out / 'images.json')).loadRes(str(out / 'predictions.json'))
 
 
+def test_labels_can_be_left_out(folder):
+    images = {}
+    for option in ('--score', '--no-labels'):
+        out = folder / option
+        words = ['--no-labels', '--score', '0'] if 'no' in option else ['--score', '0']
+        call(
+            'predict', *write_detector(folder), folder / 'images', '--out', out, *words
+        )
+        images[option] = cv2.imread(str(out / 'vis' / 'a.png'))
+    labelled, plain = images.values()
+    assert labelled.shape == plain.shape
+    changed = (labelled != plain).any(2)
+    assert 0 < changed.mean() < 0.5 and (plain != 255).any()
+
+
 def test_ctrl_c_keeps_what_is_done(folder, monkeypatch):
     detect, seen = Inferencer.detect, []
 
