@@ -5,6 +5,7 @@ import textwrap
 from typing import Any
 
 import matplotlib
+from matplotlib.colors import to_rgb
 from mmengine.config import Config
 
 from ..config_paths import config_path
@@ -90,7 +91,9 @@ def config_text(
     elif len(data.classes) <= 20:  # COCO's first colours are two reds
         name = 'tab10' if len(data.classes) <= 10 else 'tab20'
         colours = matplotlib.color_sequences[name][: len(data.classes)]
-        metainfo['palette'] = [tuple(round(255 * part) for part in c) for c in colours]
+        metainfo['palette'] = [
+            tuple(round(255 * part) for part in to_rgb(colour)) for colour in colours
+        ]
     pipelines = train_more = val_more = ''
     if scale.box != BASE:
         for loader in ('train', 'test'):
