@@ -249,7 +249,7 @@ def _bins(rois: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class _Axis(NamedTuple):
-    """What the bins of each box are sums of, in one direction.
+    """The samples whose sums are the bins of each box, in one direction.
 
     Attributes:
         first (Tensor): The first pixel of each bin, shape (R, bins).

@@ -1,4 +1,4 @@
-"""Where this package's configs are."""
+"""Finds this package's configs and tools."""
 
 import os.path as osp
 import re

@@ -48,7 +48,7 @@ def find_libraries() -> tuple[list[str], list[str]]:
 
 
 def paper_row(name: str, size: tuple[int, int]) -> str:
-    """What builds a row of the paper, see :func:`build_row`.
+    """Returns the text that builds a row of the paper, see :func:`build_row`.
 
     Args:
         name (str): Name of its config in ``configs/imagenet``.
@@ -60,7 +60,7 @@ def paper_row(name: str, size: tuple[int, int]) -> str:
 
 
 def peer_rows(backbone: str, libraries: Collection[str]) -> dict[str, str]:
-    """What builds the networks of other libraries, by their names in the table.
+    """Returns the texts that build other libraries' networks, by name in the table.
 
     timm's ECA-Nets have the stem and the shortcuts of ResNet-D. Our ECA-Net of that
     kind comes with them.
@@ -89,9 +89,9 @@ def build_classifier(row: str, plain: str) -> nn.Module:
     """Builds the ImageNet classifier of a row.
 
     Args:
-        row (str): What builds it, see :func:`build_row`.
-        plain (str): What builds the plain classifier. A peer's backbone takes the
-            place of the one in it, so that all have the same head and loss.
+        row (str): The text that builds it, see :func:`build_row`.
+        plain (str): The text that builds the plain classifier. Another library's
+            backbone takes the place of the one in it: all have one head and loss.
     """
     if row.partition(':')[0] not in LIBRARIES:
         return build_row(row, False)

@@ -93,9 +93,9 @@ def count_step(
 
     Args:
         row (str): See :func:`build_row`.
-        shape (Sequence[int]): Of the images, (N, 3, H, W).
+        shape (Sequence[int]): Shape of the images, (N, 3, H, W).
         trains (bool): Whether it is a step of training.
-        amp (torch.dtype, optional): What autocast casts to.
+        amp (torch.dtype, optional): The data type of autocast.
     """
     with FakeTensorMode():
         step = Step(build_row(row, backbone_only=True), amp)

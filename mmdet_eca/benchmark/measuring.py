@@ -32,7 +32,7 @@ def paired_seconds(
 
     Args:
         runs (dict): The calls by name.
-        rounds (int): Of every call; one more, which is not in the result, warms up.
+        rounds (int): Number of calls; one more, which is not in the result, warms up.
         after (Callable): Is told the name of each call when it has ended.
 
     Returns:
@@ -118,7 +118,7 @@ def write_table(
         name (str): Name of the benchmark.
         text (str): The table to read.
         rows (list[list[str]]): Its cells, the header first.
-        results (Any): What the JSON file holds.
+        results (Any): The content of the JSON file.
         device (torch.device): The device that they were measured on.
         left_columns (int): Columns of text, from the left; the others are numbers.
     """

@@ -31,7 +31,7 @@ def benchmark_model(
         backbone_only (bool): Whether to measure ``model.backbone`` alone.
         batch_size (int): Images in a training step.
         size (tuple[int]): Height and width of the images in pixels.
-        rounds (int): Of every row and measure; one more warms up.
+        rounds (int): Number of measurements of every row; one more warms up.
         out (str): Folder for ``model.txt``, ``model.md`` (with the machine and
             the command), ``model.json`` and ``model.png``.
         max_saved (float, optional): Largest saved activations of the last row,

@@ -1,4 +1,4 @@
-"""What is measured of a model: a training step, and inference."""
+"""A training step and inference of a model, to be measured."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ MEASURES = ('training step', 'inference, whole batch', 'inference, one image')
 
 
 class Batch(NamedTuple):
-    """What a model is given.
+    """The inputs of a model.
 
     Attributes:
         images (Tensor): Shape (N, 3, H, W).
@@ -77,7 +77,7 @@ class Step:
 
     Args:
         model (nn.Module): A detector, a classifier or a backbone.
-        amp (torch.dtype, optional): What autocast casts to. The loss is scaled
+        amp (torch.dtype, optional): The data type of autocast. The loss is scaled
             in float16. On a CPU it is on in a detector's networks only, see
             :func:`use_mixed_precision`: mmcv's operators take no bfloat16 there.
         updates (bool): Whether a training step ends with that of the optimizer:

@@ -27,12 +27,12 @@ MEASURES = dict(training='training step', inference='inference, whole batch')
 
 
 class Setting(NamedTuple):
-    """How the rows are run.
+    """The settings of a run of all rows.
 
     Attributes:
         batch_size (int): Images in a batch.
         size (tuple[int]): Height and width of the images in pixels.
-        rounds (int): Of every row and column; one more warms up.
+        rounds (int): Number of measurements of every row and column; one more warms up.
         channels_last (bool): Whether the maps are stored channels-last.
         amp (bool): Whether autocast is on: in float16 with a scaled loss on a GPU, in
             bfloat16 on a CPU.
@@ -54,8 +54,8 @@ class Group(NamedTuple):
     Attributes:
         backbone (str): The paper's name of the network.
         papers (dict[str, PaperSpeed]): The paper's rows by name, the plain one first.
-        rows (dict[str, str]): What builds each row by name, the plain one first, see
-            :func:`build_classifier`.
+        rows (dict[str, str]): The text that builds each row, by name, the plain one
+            first, see :func:`build_classifier`.
     """
 
     backbone: str
@@ -69,7 +69,7 @@ class Group(NamedTuple):
         return int(operations) * (3 if column == 'training' else 1)
 
     def paper(self, name: str, column: str) -> dict[str, float | None]:
-        """What the paper has of a row: images a second, and relative to plain."""
+        """Returns the paper's images a second of a row, and relative to plain."""
         plain = next(iter(self.papers.values())).speed(column)
         speed = self.papers[name].speed(column) if name in self.papers else None
         ratio = None if speed is None or plain is None else speed / plain

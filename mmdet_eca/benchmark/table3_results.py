@@ -95,7 +95,7 @@ def _draw(rows: list[dict[str, Any]], out_file: str) -> None:
 
 
 def _places(rows: list[dict[str, Any]]) -> list[float]:
-    """Where the rows are on the vertical axis, with a gap between two backbones."""
+    """Returns the rows' places on the vertical axis, with a gap between backbones."""
     backbones = [row['backbone'] for row in rows]
     changes = [a != b for a, b in itertools.pairwise(backbones)]
     return [i + 0.6 * sum(changes[:i]) for i in range(len(rows))]

@@ -1,4 +1,4 @@
-"""How large images are when a detector sees them, and how large its anchors."""
+"""The sizes of images as a detector sees them, and of its anchors."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -408,7 +408,7 @@ def _shown(raw: Any, limit: int = 100) -> str:
 
 
 def _positions(wanted: Sequence[Hashable], ids: Sequence[Hashable]) -> np.ndarray:
-    """Where each id stands among ``ids``; -1 if it does not."""
+    """Returns the place of each id among ``ids``; -1 if it is not there."""
     places = {value: place for place, value in enumerate(ids)}
     return np.array([places.get(value, -1) for value in wanted], np.intp)
 

@@ -1,4 +1,4 @@
-"""What attention does in a trained detector: gates, class-activation maps, differences.
+"""Shows what attention does in a detector: gates, activation maps, differences.
 
 ``show_attention`` does all of it. The parts are functions, too: the weights of the
 channels (``gates.py``), where the evidence for a detection lies

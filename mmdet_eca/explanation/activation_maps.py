@@ -26,7 +26,7 @@ METHODS = ('GradCAMElementWise', 'HiResCAM', 'LayerCAM', 'GradCAM')
 
 
 class ActivationMap(NamedTuple):
-    """Where the evidence for a detection's score lies.
+    """The places that raised a detection's score.
 
     Attributes:
         heat (np.ndarray): 0 to 1, of the size (H, W) of the image file; 0 everywhere

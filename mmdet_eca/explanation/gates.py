@@ -1,4 +1,4 @@
-"""How much each attention layer weighs every channel, over images and classes."""
+"""The weight that each attention layer gives to every channel, by image and class."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager

@@ -107,7 +107,7 @@ def _conv_backward(
         wanted (tuple[bool]): Which of the three are computed.
 
     Returns:
-        tuple[Tensor]: Of x (N, K, H, W), of the weights (N, C, K) and of the biases
+        tuple[Tensor]: For x (N, K, H, W), the weights (N, C, K) and the biases
         (N, C); None where it is not wanted.
     """
     if not len(x):

@@ -1,4 +1,4 @@
-"""What torch.fx and torch.compile need to be told."""
+"""Marks functions that torch.fx and torch.compile treat as one node."""
 
 from typing import Any
 

@@ -49,7 +49,7 @@ class Row:
         seeds (int): How many seeds are trained, from 0 on; 0 for one training
             without a stated seed.
         plain (str): Name of the row without attention that it is compared with.
-        starts_from (Row, optional): Whose weights of the same seed it starts from: a
+        starts_from (Row, optional): The row whose weights of the same seed it takes: a
             classifier's backbone, or a detector; None for none.
         data_commands (tuple): Commands, as tuples of words, that make or check the
             data sets that it needs.

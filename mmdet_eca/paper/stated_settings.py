@@ -39,7 +39,7 @@ def find_difference(
 
     Args:
         cfg (Config): The config that ran.
-        expected (Config): What it should be.
+        expected (Config): The config that it should equal.
         sections (Sequence[str]): The parts that are compared.
         free (Sequence[str]): Names of settings that may differ.
 

@@ -83,8 +83,8 @@ def collate_images(
 
     Args:
         samples (list[dict | CorruptImage]): Items of :class:`ImageFolder`.
-        _scope_ (str, optional): What mmengine puts beside each ``type`` of a base
-            config that is named by its package, 'mmdet_eca::...'.
+        _scope_ (str, optional): The entry that mmengine puts beside each ``type`` of a
+            base config that is named by its package, 'mmdet_eca::...'.
 
     Returns:
         dict: For N images that could be read, their pixels ``inputs`` (N, H, W, 3),

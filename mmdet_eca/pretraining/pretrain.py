@@ -14,7 +14,7 @@ def pretrain(cfg: Config) -> None:
     """Trains the classifier of a config and exports its backbone.
 
     Args:
-        cfg (Config): As in ``configs/imagenet``, with ``launcher`` and
+        cfg (Config): A config of ``configs/imagenet``, with ``launcher`` and
             ``work_dir``.
 
     Raises:
@@ -34,7 +34,7 @@ def check_classes(cfg: Config) -> None:
     """Checks that all image folders and the model have the same classes.
 
     Args:
-        cfg (Config): As for :func:`pretrain`.
+        cfg (Config): See :func:`pretrain`.
 
     Raises:
         UserError: If class folders differ between training and validation, or

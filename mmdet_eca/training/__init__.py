@@ -1,1 +1,1 @@
-"""What every run uses: command line, checks before it, launching, runner, hooks."""
+"""The parts of every run: command line, checks, launching, runner, hooks."""

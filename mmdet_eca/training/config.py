@@ -1,4 +1,4 @@
-"""What is inside a config."""
+"""Finds data sets and values inside a config."""
 
 from collections.abc import Iterator
 from typing import Any

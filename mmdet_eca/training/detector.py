@@ -97,7 +97,7 @@ def _check_classes(
 
 
 def _test_metainfo(config: Config) -> dict:
-    """What the config's data set for tests says of its classes and colours."""
+    """Returns classes and colours from the config's data set for tests."""
     loader = config.get('test_dataloader') or config.get('val_dataloader')
     if loader is None:
         return {}

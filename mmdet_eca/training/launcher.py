@@ -1,4 +1,4 @@
-"""What a process does when the torchrun that has started it is killed."""
+"""Ends a process when the torchrun that has started it is killed."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a training here does more than MMDetection's: named in its config."""
+"""Adds this package's training loop and hooks to a config, by name."""
 
 from typing import Any
 

@@ -38,11 +38,11 @@ FORMS = dict(cpu='folded', cuda='fused')
 
 
 def form_on(device: str, folded: bool | None) -> str:
-    """How a block runs: 'folded', 'fused' or 'direct', which is layer by layer.
+    """Returns how a block runs: 'folded', 'fused' or 'direct', which is layer by layer.
 
     Args:
         device (str): Type of the device.
-        folded (bool, optional): What the user has asked for.
+        folded (bool, optional): The user's choice.
     """
     if folded is not None:
         return 'folded' if folded else 'direct'

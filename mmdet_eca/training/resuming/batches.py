@@ -111,7 +111,7 @@ def make_seeded(dataloader: dict, seed: int, endless: bool = False) -> dict:
     """Returns the config of a data loader whose batches can be resumed.
 
     Args:
-        dataloader (dict): As mmengine takes it, with a ``batch_size``.
+        dataloader (dict): mmengine's config of it, with a ``batch_size``.
         seed (int): The seed of the run.
         endless (bool): See :class:`ResumableBatchSampler`.
     """

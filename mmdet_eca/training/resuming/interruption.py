@@ -1,4 +1,4 @@
-"""What a run does when Slurm, torchrun or a user asks it to end."""
+"""Ends a run with a checkpoint when Slurm, torchrun or a user asks for it."""
 
 import datetime
 import os
