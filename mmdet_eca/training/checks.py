@@ -86,8 +86,9 @@ def _check_loops(cfg: Config, loaders: tuple[str, ...]) -> None:
     for loader in ('train', 'val', 'test'):
         parts = [f'{loader}_dataloader', f'{loader}_cfg']
         parts.append('optim_wrapper' if loader == 'train' else f'{loader}_evaluator')
-        given = [part for part in parts if cfg.get(part) is not None]
-        if parts[0] not in given and (given or loader in loaders[:1]):
+        given = any(cfg.get(part) is not None for part in parts)
+        off = parts[0] in cfg and cfg[parts[0]] is None  # a base config may lack it
+        if off and (given or loader in loaders[:1]):
             raise UserError(
                 f'{parts[0]} is None: {loader} needs {", ".join(parts)}; to do without '
                 'it, set all three to None'
