@@ -2,6 +2,8 @@
 
 import argparse
 
+from mmengine.config import DictAction
+
 from ..inference import predict
 
 
@@ -53,6 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'with sahi',
     )
     parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings of the config to change',
+    )
+    parser.add_argument(
         '--no-labels', action='store_true', help='draw no names and scores'
     )
     parser.add_argument(
@@ -74,5 +84,6 @@ def run(args: argparse.Namespace) -> None:
             args.slices,
             draw=not args.no_vis,
             labels=not args.no_labels,
+            cfg_options=args.cfg_options,
         )
     )

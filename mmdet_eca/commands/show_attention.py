@@ -2,6 +2,8 @@
 
 import argparse
 
+from mmengine.config import DictAction
+
 from ..errors import UserError
 from ..explanation import METHODS, PARTS, Settings, show_attention
 
@@ -67,6 +69,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=METHODS[0],
         help=f'how the maps are made (default: {METHODS[0]})',
     )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings of the config to change',
+    )
     parser.add_argument('--device', help="'cpu', 'cuda:0', ... (default: the GPU)")
 
 
@@ -86,4 +96,5 @@ def run(args: argparse.Namespace) -> None:
         args.out,
         Settings(args.show, args.score, args.detections, args.pictures, args.cam),
         args.device,
+        args.cfg_options,
     )

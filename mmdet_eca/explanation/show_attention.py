@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 
 import mmcv
 import numpy as np
+from mmengine.config import Config
 from mmengine.structures import InstanceData
 from tqdm import tqdm
 
+from ..config_paths import find_config
 from ..errors import UserError, first_few
 from ..training.detector import load_detector
 from ..training.images import find_images
+from ..training.mistakes import merge_options
 from ..training.outputs import check_new_folder
 from .activation_maps import METHODS, activation_maps, require_grad_cam
 from .detection_pictures import draw_activation_maps, draw_differences
@@ -56,6 +59,7 @@ def show_attention(
     out: str = 'work_dirs/attention',
     settings: Settings | None = None,
     device: str | None = None,
+    cfg_options: dict | None = None,
 ) -> None:
     """Draws what a detector's attention does, and writes the figures beside it.
 
@@ -70,6 +74,7 @@ def show_attention(
         out (str): The folder for the results, which is made.
         settings (Settings, optional): The parts that are shown.
         device (str, optional): See :func:`load_detector`.
+        cfg_options (dict, optional): Settings of the config to change.
 
     Raises:
         UserError: If ``out`` has something in it or cannot be written, there are no
@@ -83,7 +88,9 @@ def show_attention(
     for path in paths:
         if mmcv.imread(path) is None:
             raise UserError(f'{path} is no image that can be read')
-    detector = load_detector(config, checkpoint, device)
+    cfg = Config.fromfile(find_config(config))
+    merge_options(cfg, cfg_options or {})
+    detector = load_detector(cfg, checkpoint, device)
     class_names = list(detector.dataset_meta['classes'])
     other = None
     if plain is not None and 'differences' in parts:

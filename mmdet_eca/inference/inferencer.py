@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..training.config import innermost_datasets
 from ..training.detector import load_detector
 from ..training.hooks import to_channels_last
+from ..training.mistakes import merge_options
 from ..training.mixed_precision import use_mixed_precision
 from .image_header import is_size_credible
 
@@ -29,6 +30,7 @@ class Inferencer(DetInferencer):
         checkpoint (str): The checkpoint.
         device (str, optional): See :func:`load_detector`.
         amp (bool): Whether the network runs with mixed precision.
+        cfg_options (dict, optional): Settings of the config to change.
 
     Raises:
         UserError: See :func:`load_detector`; or if the config has no
@@ -37,9 +39,15 @@ class Inferencer(DetInferencer):
     """
 
     def __init__(
-        self, config: str, checkpoint: str, device: str | None = None, amp: bool = False
+        self,
+        config: str,
+        checkpoint: str,
+        device: str | None = None,
+        amp: bool = False,
+        cfg_options: dict | None = None,
     ) -> None:
         cfg = Config.fromfile(find_config(config))
+        merge_options(cfg, cfg_options or {})
         if cfg.get('test_dataloader') is None:
             cfg.test_dataloader = cfg.get('val_dataloader')
         if cfg.test_dataloader is None:

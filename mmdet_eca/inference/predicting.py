@@ -37,6 +37,7 @@ def predict(
     slices: int | None = None,
     draw: bool = True,
     labels: bool = True,
+    cfg_options: dict | None = None,
 ) -> str:
     """Detects objects in images or in a video, and writes and draws what it finds.
 
@@ -62,6 +63,7 @@ def predict(
             for small objects. The detector sees each of them, and the whole image.
         draw (bool): Whether to draw.
         labels (bool): Whether to draw names and scores.
+        cfg_options (dict, optional): Settings of the config to change.
 
     Returns:
         str: What was found and written.
@@ -79,7 +81,7 @@ def predict(
     check_new_folder(out)
     slicer = None if slices is None else Slicer(slices, score)
     source = open_source([inputs] if isinstance(inputs, str) else inputs)
-    inferencer = Inferencer(config, checkpoint, device, amp)
+    inferencer = Inferencer(config, checkpoint, device, amp, cfg_options)
     if amp and inferencer.device_type == 'cpu' and not has_bfloat16():
         print('This CPU has no bfloat16: amp may be slower here.', file=sys.stderr)
     meta = inferencer.model.dataset_meta

@@ -125,6 +125,15 @@ def test_images_of_the_test_set_have_its_ids_and_pycocotools_evaluates_them(fold
     COCO(str(out / 'images.json')).loadRes(str(out / 'predictions.json'))
 
 
+def test_settings_of_the_config_are_options(folder):
+    config, checkpoint = write_detector(folder)
+    words = [config, checkpoint, folder / 'images', '--out', folder / 'out']
+    line = mistake('predict', *words, '--cfg-options', 'test_pipline=1')
+    assert "'test_pipline'" in line and not (folder / 'out').exists()
+    line = mistake('predict', *words, '--cfg-options', 'model.type=Nothing')
+    assert 'Nothing' in line and not (folder / 'out').exists()
+
+
 def test_labels_can_be_left_out(folder):
     images = {}
     for option in ('--score', '--no-labels'):
