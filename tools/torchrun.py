@@ -41,7 +41,9 @@ def main():
     except SignalException as error:
         asked = error.sigval in (signal.SIGTERM, signal.SIGINT)
         sys.exit(INTERRUPTED if asked else 128 + error.sigval)
-    except DistNetworkError as error:
+    except RuntimeError as error:  # torch 2.6 has no class of its own for it
+        if not (isinstance(error, DistNetworkError) or 'EADDRINUSE' in str(error)):
+            raise
         reason = str(error).splitlines()[0]
         sys.exit(
             f'error: {args.master_addr}:{args.master_port} cannot be used ({reason}); '

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 from ...errors import UserError
 
@@ -163,5 +164,7 @@ def mean_over_positions(x: Tensor) -> Tensor:
     By the sum, whose gradient is a view of the size of x where the mean's is a copy;
     in float32, since half precision would overflow.
     """
+    if isinstance(x, Proxy):  # its data type is not known; mean() adds in float32
+        return x.mean((2, 3))
     total = x.sum((2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
     return (total / (x.shape[2] * x.shape[3])).to(x.dtype)
