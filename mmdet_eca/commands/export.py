@@ -2,11 +2,12 @@
 
 import argparse
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from ..config_paths import find_config
 from ..export import export_detector
 from ..export.export import HIGHEST_OPSET
+from ..training.cli import add_cfg_options
 from ..training.mistakes import merge_options
 
 
@@ -43,15 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help="evaluate both on the config's data for tests, too",
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='settings of the config to change, such as '
-        'model.test_cfg.rcnn.score_thr=0.3',
-    )
+    add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:

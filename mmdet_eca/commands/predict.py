@@ -2,9 +2,8 @@
 
 import argparse
 
-from mmengine.config import DictAction
-
 from ..inference import predict
+from ..training.cli import add_cfg_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,14 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='for small objects in large images: cut them into squares of SIZE pixels, '
         'with sahi',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='settings of the config to change',
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         '--no-labels', action='store_true', help='draw no names and scores'
     )

@@ -2,10 +2,9 @@
 
 import argparse
 
-from mmengine.config import DictAction
-
 from ..errors import UserError
 from ..explanation import METHODS, PARTS, Settings, show_attention
+from ..training.cli import add_cfg_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,14 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=METHODS[0],
         help=f'how the maps are made (default: {METHODS[0]})',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='settings of the config to change',
-    )
+    add_cfg_options(parser)
     parser.add_argument('--device', help="'cpu', 'cuda:0', ... (default: the GPU)")
 
 

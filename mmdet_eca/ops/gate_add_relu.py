@@ -98,7 +98,7 @@ class _GateAddReLU(torch.autograd.Function):
 def _conv_backward(
     grad: Tensor, x: Tensor, weights: Tensor, wanted: tuple[bool, bool, bool]
 ) -> tuple[Tensor | None, ...]:
-    """Gradients of ``weights[n] x[n] + biases[n]``: a convolution for every image.
+    """Returns the gradients of ``weights[n] x[n] + biases[n]``, image by image.
 
     Args:
         grad (Tensor): Gradient of the result, shape (N, C, H, W).

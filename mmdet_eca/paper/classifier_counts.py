@@ -192,7 +192,7 @@ def network_rows() -> Rows:
     """Counts the networks of Table 4, as far as they can be counted.
 
     Returns:
-        list[dict]: A dict for every network that a row may mean, ``counted``, with
+        list[dict]: One dict for each network that a row may mean, ``counted``, with
         how it was counted, ``counted_by``: 'here', or else its parameters alone.
         ``params`` and ``operations`` are its plain counts, as the paper counted its
         own rows of Table 3; ``params_m`` and ``gflops`` are in 2^20 and 2^30, the

@@ -61,13 +61,13 @@ def check_config(cfg: Config, loaders: tuple[str, ...]) -> None:
             'makes a list: load_from="\\"A, B.pth\\""'
         )
     _check_loops(cfg, loaders)
-    _check_checkpoint(cfg.get('load_from'), 'checkpoint', 'check its path')
+    loaded = _check_checkpoint(cfg.get('load_from'), 'checkpoint', 'check its path')
     if 'train' in loaders:
         _check_pretrained(cfg.model)
     model = MODELS.build(copy.deepcopy(cfg.model))
     _check_neck(model)
-    if 'train' in loaders and cfg.get('load_from') and not cfg.get('resume'):
-        _check_backbone_of(cfg.load_from, model)
+    if 'train' in loaders and loaded is not None and not cfg.get('resume'):
+        _check_backbone_of(cfg.load_from, loaded, model)
     for loader in loaders:
         if cfg.get(f'{loader}_dataloader') is not None:
             for dataset in innermost_datasets(cfg[f'{loader}_dataloader'].dataset):
@@ -156,24 +156,19 @@ def _other_weights(model: Any) -> str:
     )
 
 
-def _check_checkpoint(name: str | None, what: str, remedy: str) -> None:
-    if name is not None:
-        path = local_path(name)
-        _check_file(path, what, remedy)
-        if path is not None:
-            read_checkpoint(path)
+def _check_checkpoint(name: str | None, what: str, remedy: str) -> Any:
+    """Returns a local checkpoint's content; None for what a run downloads."""
+    path = None if name is None else local_path(name)
+    _check_file(path, what, remedy)
+    return None if path is None or not osp.isfile(path) else read_checkpoint(path)
 
 
-def _check_backbone_of(checkpoint: str, model: nn.Module) -> None:
+def _check_backbone_of(checkpoint: str, content: Any, model: nn.Module) -> None:
     """Checks that a detector's checkpoint is not of another backbone.
 
     mmengine logs other shapes and trains what does not fit from scratch. For a head
     with other classes that is what users want.
     """
-    path = local_path(checkpoint)
-    if path is None or not osp.isfile(path):
-        return  # downloaded when the training starts
-    content = read_checkpoint(path)
     weights = content.get('state_dict', content)
     if not any(name.startswith('backbone.') for name in weights):
         return

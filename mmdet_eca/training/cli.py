@@ -13,6 +13,19 @@ from .distributed import has_accelerator
 from .mistakes import merge_options
 
 
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--cfg-options`` to a command that uses a trained detector."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings of the config to change, such as '
+        'model.test_cfg.rcnn.score_thr=0.3',
+    )
+
+
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds mmdet's options for the config, the work directory and launching."""
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')

@@ -64,12 +64,13 @@ def explained_mistakes(config: str | None = None) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
+        where = f'{config}: ' if config else ''
         if isinstance(error, OSError) and error.errno in _STORAGE:
-            where = f' {error.filename}' if error.filename else ''
-            raise UserError(f'{error.strerror}:{where}; --debug shows where') from error
+            file = f': {error.filename}' if error.filename else ''
+            raise UserError(f'{error.strerror}{file}; --debug shows where') from error
         if isinstance(error, urllib.error.URLError):
             raise UserError(
-                f'{config or ""}: weights cannot be downloaded ({error.reason}): give '
+                f'{where}weights cannot be downloaded ({error.reason}): give '
                 'a file as init_cfg.checkpoint or load_from, or start without: '
                 '--cfg-options model.backbone.init_cfg=None '
                 'model.backbone.frozen_stages=-1 model.backbone.norm_eval=False'
@@ -87,7 +88,6 @@ def explained_mistakes(config: str | None = None) -> Iterator[None]:
                     f'custom_imports: {error.__cause__}; modules are looked for in the '
                     'current folder and in PYTHONPATH'
                 )
-            where = f'{config}: ' if config else ''
             raise UserError(f'{where}{what}; --debug shows where') from error
         raise
 

@@ -20,7 +20,7 @@ SETTINGS = {
 
 
 def test_plain_inference_is_its_layers():
-    """Of ResNet-50: convolutions, norms, ReLUs, additions and the pooling."""
+    """ResNet-50 has convolutions, norms, ReLUs, additions and the pooling."""
     ((operations, _),) = count_step(PLAIN, (1, 3, 64, 64), False)
     assert operations == 53 + 53 + 49 + 16 + 1
 

@@ -424,7 +424,7 @@ def test_other_operators_say_what_they_need(ops):
 
 @pytest.mark.parametrize('mode', [torch.no_grad, torch.inference_mode])
 def test_torchvisions_kernel_is_found_where_gradients_are_off(mode):
-    """As in the forward pass of an autograd function, which asks for it."""
+    """An autograd function's forward pass, which has no gradients, asks for it."""
     try:
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError):

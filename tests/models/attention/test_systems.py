@@ -385,7 +385,7 @@ def test_offsets_beyond_the_table_are_interpolated():
 def test_where_autocast_interpolates_in_float32_the_output_stays_half(
     layer, monkeypatch
 ):
-    """As it does on CUDA, and not on the CPU."""
+    """CUDA's autocast does so; the CPU's does not."""
     interpolate = nn.functional.interpolate
     monkeypatch.setattr(
         nn.functional,
