@@ -16,6 +16,7 @@ import pytest
 
 from mmdet_eca import UserError
 from mmdet_eca.paper import DIGITS, KeptResults, run_rows, select_rows
+from tests.conftest import ROOT
 
 from .work_dirs import detector_metrics, write_run
 
@@ -160,7 +161,9 @@ def test_a_tool_that_leaves_nothing_is_not_started_again_and_again(tmp_path, run
 def test_no_process_is_left_by_an_interruption(tmp_path, runs, number):
     (tmp_path / 'hang').write_text(f'{BACKBONE} 0\n{PLAIN_BACKBONE} 0\n')
     code = (
-        'import signal, sys; from tests.paper.test_running import run\n'
+        # `runs` has left the folder that `-c` would find the tests in.
+        f'import signal, sys; sys.path.insert(0, {ROOT!r})\n'
+        'from tests.paper.test_running import run\n'
         # Which a shell's background jobs ignore.
         'signal.signal(signal.SIGINT, signal.default_int_handler)\n'
         f'sys.executable = {str(tmp_path / "python")!r}\n'
