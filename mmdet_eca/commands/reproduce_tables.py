@@ -12,6 +12,7 @@ from ..errors import UserError
 from ..paper import (
     DIGITS,
     FIGURES,
+    PHOTOGRAPHS,
     TABLES,
     KeptResults,
     complexity_rows,
@@ -28,7 +29,7 @@ from ..paper import (
 
 WORK_DIRS = 'work_dirs'
 RESULTS = 'docs/results'
-STUDIES = {study.name: study for study in (DIGITS,)}  # on other data
+STUDIES = {study.name: study for study in (DIGITS, PHOTOGRAPHS)}  # on other data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,8 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             type=_table,
             nargs='+',
             choices=(*TABLES, *STUDIES),
-            help='(default: 5 6); digits: the tables on Digits-COCO, with several '
-            'seeds a row',
+            help='(default: 5 6); digits, photographs: the tables on these data, with '
+            'several seeds a row',
         )
         command.add_argument(
             '--figure', type=int, nargs='+', choices=FIGURES, help='besides tables'
@@ -75,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         command.add_argument(
             '--results',
-            help='on Digits-COCO: folder that keeps the results of finished runs '
+            help='on other data: folder that keeps the results of finished runs '
             f'(default: {RESULTS})',
         )
     for command in (plan, run):
@@ -85,13 +86,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help='names of rows of any table; default: all of --table',
         )
         command.add_argument(
-            '--gpus', type=int, help='GPUs of a run (default: 4; on Digits-COCO 1)'
+            '--gpus', type=int, help='GPUs of a run (default: 4; on other data 1)'
         )
         command.add_argument(
-            '--seeds', type=int, nargs='+', help="on Digits-COCO (default: the table's)"
+            '--seeds', type=int, nargs='+', help="on other data (default: the table's)"
         )
     run.add_argument(
-        '--jobs', type=int, help='on Digits-COCO: runs at a time (default: 1)'
+        '--jobs', type=int, help='on other data: runs at a time (default: 1)'
     )
     report.add_argument(
         '--out', help='folder of the report (default: WORK_DIRS/report)'

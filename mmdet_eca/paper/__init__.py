@@ -8,6 +8,7 @@ from .digits_rows import DIGITS
 from .kept_results import KeptResults, Record
 from .paper_report import format_report, write_report
 from .paper_rows import FIGURES, TABLES, PaperRow, paper_rows
+from .photographs_rows import PHOTOGRAPHS
 from .plan import make_plan, plan_text
 from .rows import Row, Study, select_rows
 from .running import run_rows
@@ -17,6 +18,7 @@ from .trainings import paper_trainings
 __all__ = [
     'DIGITS',
     'FIGURES',
+    'PHOTOGRAPHS',
     'TABLES',
     'KeptResults',
     'PaperRow',
