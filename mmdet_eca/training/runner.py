@@ -1,6 +1,10 @@
+from logging import FileHandler, LogRecord
+from typing import Any
+
 from mmdet.registry import RUNNERS
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from .checks import check_config
@@ -9,6 +13,26 @@ from .hooks import ChannelsLastHook, SummaryHook
 from .resuming import choose_checkpoint
 from .safe_training import use_safe_training
 from .whole_checkpoint_hook import WholeCheckpointHook
+
+# How what mmengine logs before the first step begins: 500 lines, before what
+# SummaryHook says of the same.
+_ONLY_FOR_THE_FILE = ('System environment:', 'Config:', 'Hooks will be executed')
+
+
+class ShortOpeningRunner(Runner):
+    """mmengine's runner, whose log file alone has environment, config and hooks."""
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Builds the logger; see :meth:`mmengine.runner.Runner.build_logger`."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, FileHandler):
+                handler.addFilter(_is_for_the_screen)
+        return logger
+
+
+def _is_for_the_screen(record: LogRecord) -> bool:
+    return not str(record.msg).lstrip('\n-').startswith(_ONLY_FOR_THE_FILE)
 
 
 def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
@@ -33,7 +57,9 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
         choose_checkpoint(cfg)
     prepare_distributed(cfg)
     setup_cache_size_limit_of_dynamo()
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = (
+        RUNNERS.build(cfg) if 'runner_type' in cfg else ShortOpeningRunner.from_cfg(cfg)
+    )
     if 'train' in loaders:
         runner.register_hook(SummaryHook())
     if loaders == ('test',):

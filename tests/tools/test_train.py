@@ -118,7 +118,7 @@ def trained(digits, tmp_path_factory):
 
 
 def test_a_training_says_what_it_does_and_what_came_out(trained):
-    _, output, _ = trained
+    work_dir, output, _ = trained
     opening, closing = output.split('-' * 72)[1::2]
     assert '8 images for training, 4 for evaluation, 10 classes' in opening
     assert 'MaskRCNN with ECAResNet' in opening
@@ -126,12 +126,17 @@ def test_a_training_says_what_it_does_and_what_came_out(trained):
     ap = coco_metrics(output)['coco/bbox_mAP']
     assert f'coco/bbox_mAP    {ap:.3f} at the end' in closing
     assert f'mmdet-eca test {DIGITS}' in closing and 'epoch_1.pth' in closing
+    # What is long stands in the log file alone.
+    [path] = work_dir.glob('*/*.log')
+    for text in ('System environment:', 'Config:', 'Hooks will be executed'):
+        assert text in path.read_text() and text not in output
 
 
 def test_two_nodes_train_and_evaluate(trained):
     work_dir, output, of_the_second = trained
-    assert 'Distributed training: True' in output
-    assert 'GPU number: 2' in output
+    [path] = work_dir.glob('*/*.log')
+    log = path.read_text()
+    assert 'Distributed training: True' in log and 'GPU number: 2' in log
     rows = [row for row in scalars(work_dir) if 'loss' in row]
     assert [row['step'] for row in rows] == [1, 2]  # 8 images, 2 x 2 a step
     assert all(0 < row['loss'] < 100 for row in rows)

@@ -55,7 +55,7 @@ class SummaryHook(Hook):
                 f'{sum(trained) / 1e6:.2f} M of them trained'
             ),
             f'schedule  {size}, batch size {batch}, {optimizer}, lr {", ".join(lr)}',
-            f'writes    {runner.log_dir}',
+            f'writes    {runner.log_dir}; its log has the environment and the config',
             'to stop   Ctrl-C; the same command with --resume continues',
         ]
         _log(runner, lines)
