@@ -18,8 +18,8 @@ def draw_predictions(
     model: BaseDetector,
     dataset: BaseDetDataset,
     out_file: str,
-    indices: Sequence[int] = range(6),
-    columns: int = 2,
+    indices: Sequence[int] = range(4),
+    columns: int = 1,
     score_thr: float = 0.5,
 ) -> None:
     """Writes a grid of images, ground truth on the left, predictions right.

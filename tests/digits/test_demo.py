@@ -4,6 +4,7 @@ import json
 import os.path as osp
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmdet_eca import UserError, config_path
@@ -156,6 +157,7 @@ def test_demo_runs_in_any_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, '_run', short)
     monkeypatch.setattr(demo, 'make_digits', lambda out: make_digits(out, 16, 12))
     monkeypatch.setattr(demo, 'MIN_AP', dict(bbox=-1, segm=-1))
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 1)  # in this process
     monkeypatch.chdir(tmp_path)
     call('demo', '--seed', 5)
     assert (tmp_path / 'work_dirs' / 'demo' / 'predictions.png').exists()
