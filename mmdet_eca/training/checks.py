@@ -8,10 +8,11 @@ from typing import Any
 
 from mmcv.cnn import VGG
 from mmdet.datasets import CocoDataset
+from mmdet.datasets.transforms import PackDetInputs
 from mmdet.models.backbones import ResNet
 from mmdet.models.dense_heads import GARPNHead, RPNHead, StageCascadeRPNHead
 from mmdet.models.roi_heads.mask_heads import FusedSemanticHead
-from mmdet.registry import DATASETS, MODELS
+from mmdet.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.model import PretrainedInit
 from mmengine.registry import init_default_scope
@@ -236,6 +237,8 @@ def _check_dataset(dataset: Config, loader: str, model: nn.Module, place: str) -
     # An application that imports this package.
     from ..data import quick_check
 
+    if loader != 'train':
+        _check_pipeline(dataset.get('pipeline'), place)
     if dataset.get('backend_args') is not None:
         return  # not a local file system
     root = dataset.get('data_root') or ''
@@ -257,6 +260,31 @@ def _check_dataset(dataset: Config, loader: str, model: nn.Module, place: str) -
         if folder is not None and _reads_as_coco(_dataset_class(dataset)):
             images = osp.join(root, folder)
             quick_check(ann_file, images, loader == 'train', dataset.get('pipeline'))
+
+
+def _check_pipeline(pipeline: Any, place: str) -> None:
+    """Checks that images arrive with what a detector and a metric ask of them."""
+    types = list(values_of(pipeline, 'type'))
+    classes = [TRANSFORMS.get(t) if isinstance(t, str) else t for t in types]
+    if PackDetInputs not in classes:
+        return
+    for given in values_of(pipeline, 'meta_keys'):
+        needed = ('img_id', 'ori_shape', 'img_shape', 'scale_factor')
+        if missing := [key for key in needed if key not in given]:
+            raise UserError(
+                f'{place}.pipeline: meta_keys of PackDetInputs lacks '
+                f'{", ".join(missing)}, which predictions and metrics need'
+            )
+    known = [
+        found is not None and found.__module__.startswith(('mmcv.', 'mmdet.'))
+        for found in classes
+    ]
+    if all(known) and not any('Resize' in found.__name__ for found in classes):
+        raise UserError(
+            f'{place}.pipeline has no Resize, without which a detector does not know '
+            "the scale of its boxes: add dict(type='Resize', scale=(WIDTH, HEIGHT), "
+            'keep_ratio=True), also if all images have this size'
+        )
 
 
 def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:

@@ -48,6 +48,20 @@ def error_of(cfg, loaders=TRAIN):
     return str(error.value)
 
 
+@pytest.mark.parametrize('loader', ['val', 'test'])
+def test_images_of_unknown_scale_are_refused(cfg, loader):
+    """A detector would end with KeyError: 'scale_factor' after an epoch."""
+    dataset = cfg[f'{loader}_dataloader'].dataset
+    pipeline = [step for step in dataset.pipeline if step.type != 'Resize']
+    dataset.pipeline = pipeline
+    message = error_of(cfg, ('train', loader))
+    assert f'{loader}_dataloader.dataset.pipeline has no Resize' in message
+    dataset.pipeline = [dict(type='mmdet.Resize', scale=(240, 160)), *pipeline]
+    check_config(cfg, ('train', loader))
+    dataset.pipeline[-1].meta_keys = ('img_id', 'ori_shape', 'img_shape')
+    assert 'lacks scale_factor' in error_of(cfg, ('train', loader))
+
+
 def test_checks_change_nothing(cfg):
     cfg.model.backbone.update(
         dcn=dict(type='DCNv2', deform_groups=1, fallback_on_stride=False),
