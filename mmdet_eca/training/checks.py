@@ -263,23 +263,18 @@ def _check_dataset(dataset: Config, loader: str, model: nn.Module, place: str) -
 
 
 def _check_pipeline(pipeline: Any, place: str) -> None:
-    """Checks that images arrive with what a detector and a metric ask of them."""
+    """Checks that something gives the detector the scale of an image."""
     types = list(values_of(pipeline, 'type'))
     classes = [TRANSFORMS.get(t) if isinstance(t, str) else t for t in types]
     if PackDetInputs not in classes:
         return
-    for given in values_of(pipeline, 'meta_keys'):
-        needed = ('img_id', 'ori_shape', 'img_shape', 'scale_factor')
-        if missing := [key for key in needed if key not in given]:
-            raise UserError(
-                f'{place}.pipeline: meta_keys of PackDetInputs lacks '
-                f'{", ".join(missing)}, which predictions and metrics need'
-            )
     known = [
         found is not None and found.__module__.startswith(('mmcv.', 'mmdet.'))
         for found in classes
     ]
-    if all(known) and not any('Resize' in found.__name__ for found in classes):
+    # CenterNet pads images instead, by RandomCenterCropPad.
+    names = ' '.join(found.__name__ for found in classes if found)
+    if all(known) and 'Resize' not in names and 'CropPad' not in names:
         raise UserError(
             f'{place}.pipeline has no Resize, without which a detector does not know '
             "the scale of its boxes: add dict(type='Resize', scale=(WIDTH, HEIGHT), "
