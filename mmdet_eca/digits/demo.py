@@ -128,6 +128,7 @@ def _run(cfg: Config, work_dir: str, seed: int) -> Runner:
     cfg.optim_wrapper.optimizer.fused = True  # 4 % faster
     runner = build_runner(cfg, ('train', 'val'))
     runner.train()
+    barrier()  # the main process has written the last files
     return runner
 
 
