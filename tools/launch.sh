@@ -47,7 +47,7 @@ with_srun() {
         python -u "$TOOLS/$3" "${@:4}"
 }
 
-# train_with_srun ARGUMENTS OF with_srun: goes on with a training that a signal has
+# train_with_srun ARGUMENTS OF with_srun: continues a training that a signal has
 # interrupted (status 75): a batch job is put into the queue again, a training that was
 # started from outside of one asks for its nodes again.
 train_with_srun() {

@@ -21,9 +21,9 @@ from mmengine.logging import MMLogger
 
 from .. import __version__
 from ..errors import one_line_errors
-from ..training.accidents import explained_accidents
 from ..training.distributed import end_process
 from ..training.launcher import follow_launcher
+from ..training.lost_processes import explained_lost_processes
 from ..training.mistakes import explained_mistakes
 from ..training.resuming import INTERRUPTED, InterruptionHook
 from ..weights.files import explained_refusals
@@ -119,7 +119,7 @@ def _run_command(
     with (
         one_line_errors(program),
         explained,
-        explained_accidents(),
+        explained_lost_processes(),
         explained_refusals(),
     ):
         try:

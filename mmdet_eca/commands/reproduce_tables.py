@@ -136,13 +136,13 @@ def _check_options(args: argparse.Namespace) -> None:
     study = _study_name(args)
     for name in ('gpus',) if study else ('results', 'seeds', 'jobs'):
         if getattr(args, name, None) is not None:
-            kind = 'does not go' if study else 'goes only'
+            kind = 'cannot be combined' if study else 'can only be combined'
             tables = study or ' or '.join(STUDIES)
             raise UserError(f'--{name} {kind} with --table {tables}')
     if study and (len(args.table) > 1 or args.figure):
         others = [f'--table {table}' for table in args.table if table != study]
         others += [f'--figure {figure}' for figure in args.figure or ()]
-        raise UserError(f'--table {study} goes alone, not with {", ".join(others)}')
+        raise UserError(f'--table {study} stands alone, not with {", ".join(others)}')
 
 
 def _report(

@@ -46,7 +46,7 @@ def run_folded(modules: nn.Sequential, x: Tensor) -> Tensor:
 def is_foldable(conv: nn.Module, norm: nn.Module, x: Tensor) -> bool:
     """Whether ``norm(conv(x))`` can be one convolution and is faster as one.
 
-    It can be if the norm runs on stored statistics and nobody watches the two
+    It can be if the norm runs on stored statistics and no hook observes the two
     modules. It is faster if an image's map is larger than the weights: folding
     goes over the weights once, the norm over the map.
     """

@@ -26,7 +26,7 @@ def load_detector(
 ) -> BaseDetector:
     """Builds a detector and gives it its trained weights.
 
-    MMDetection's ``init_detector`` logs what a checkpoint lacks and goes on with
+    MMDetection's ``init_detector`` logs what a checkpoint lacks and continues with
     random weights, and takes COCO's classes if it finds none.
 
     Args:

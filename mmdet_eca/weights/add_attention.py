@@ -153,7 +153,7 @@ def _foreign_part(
     if any(part.startswith('linear_conv.') for part in parts):
         return None
     for part in parts:
-        # As of Res2Net, ResNeSt and DetectoRS; those of deformable convolutions are
+        # In Res2Net, ResNeSt and DetectoRS; those of deformable convolutions are
         # known.
         if re.match(r'convs?\d?\.', part) and not re.fullmatch(
             r'conv[123]\.(weight|bias|conv_offset\.(weight|bias))', part

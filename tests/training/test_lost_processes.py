@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from mmdet_eca import UserError
-from mmdet_eca.training.accidents import explained_accidents
+from mmdet_eca.training.lost_processes import explained_lost_processes
 
 
 class Killed(Dataset):
@@ -34,7 +34,7 @@ def _handler():
 def test_a_worker_of_a_data_loader():
     # torch's handler names the signal; it is gone once a run has been ended so.
     message = r'data loader has been ended( by a signal \(Killed\))?: .*num_workers'
-    with pytest.raises(UserError, match=message), explained_accidents():
+    with pytest.raises(UserError, match=message), explained_lost_processes():
         list(DataLoader(Killed(), num_workers=1))
 
 
@@ -49,7 +49,7 @@ def format_config():
 @pytest.mark.usefixtures('_handler')
 def test_a_worker_whose_end_another_error_reports():
     message = r'data loader has been ended by a signal \(Killed\): '
-    with pytest.raises(UserError, match=message), explained_accidents():
+    with pytest.raises(UserError, match=message), explained_lost_processes():
         format_config()
 
 
@@ -64,7 +64,7 @@ def test_a_worker_whose_end_another_error_reports():
 def test_another_rank(text):
     """Texts of torch 2.1 and 2.13."""
     message = 'another process of this run has ended'
-    with pytest.raises(UserError, match=message), explained_accidents():
+    with pytest.raises(UserError, match=message), explained_lost_processes():
         raise RuntimeError(text)
 
 
@@ -77,6 +77,6 @@ def test_another_rank(text):
     ],
 )
 def test_other_errors_keep_their_traceback(error):
-    with pytest.raises(type(error)) as raised, explained_accidents():
+    with pytest.raises(type(error)) as raised, explained_lost_processes():
         raise error
     assert raised.value is error

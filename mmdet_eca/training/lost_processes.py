@@ -20,7 +20,7 @@ _RANK = re.compile(
 
 
 @contextmanager
-def explained_accidents() -> Iterator[None]:
+def explained_lost_processes() -> Iterator[None]:
     """Raises a UserError for the end of another process during the block.
 
     Raises:
