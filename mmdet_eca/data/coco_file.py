@@ -286,7 +286,12 @@ def read_coco_file(
     )
     total = sum(len(getattr(lists, key)) for key in _ENTRIES)
     places = [text.partition(' has ')[0] for text in broken]
-    data.findings.add('broken-entry', places, total, broken)
+    # The first of each field.
+    kinds = {
+        re.split('[=:]', text, maxsplit=1)[0].partition(' has ')[2]: text
+        for text in broken[::-1]
+    }
+    data.findings.add('broken-entry', places, total, [*kinds.values()][::-1])
     _check_ids(data, objects, evaluates)
     _check_masks(data, [o.segmentation for o in objects], masks)
     return data
@@ -430,10 +435,14 @@ def _check_ids(data: CocoFile, objects: list[Object], evaluates: bool) -> None:
             found.add(kind, texts, len(ids), severity=severity)
     texts = [value for value in data.ids if isinstance(value, str)]
     found.add('text-object-id', texts, count)
-    for kind, positions, name in (
-        ('unlisted-image', data.images, 'image_id'),
-        ('unknown-category', data.labels, 'category_id'),
+    broken = found.get('broken-entry')
+    lists = ' '.join(broken.ids) if broken else ''
+    for kind, positions, name, entries in (
+        ('unlisted-image', data.images, 'image_id', '"images"'),
+        ('unknown-category', data.labels, 'category_id', '"categories"'),
     ):
+        if entries in lists:
+            continue  # they may be what is missing
         places = np.flatnonzero(positions < 0).tolist()
         examples = [
             f'id {shortened(data.ids[i])}: {shortened(getattr(objects[i], name))}'

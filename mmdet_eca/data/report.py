@@ -35,8 +35,8 @@ class Report:
             if not data.findings:
                 lines.append('nothing to report')
         numbers = {severity: self.count(severity) for severity in SEVERITIES}
-        counts = [f'{n} kind{"s" * (n != 1)} of {s}s' for s, n in numbers.items()]
-        return '\n'.join([*lines, f'in all: {", ".join(counts)}'])
+        counts = [f'{n} {s}{"s" * (n != 1)}' for s, n in numbers.items()]
+        return '\n'.join([*lines, f'kinds of problems: {", ".join(counts)}'])
 
     def to_json(self) -> str:
         """Returns the same for programs; ``docs/your_data.md`` lists the keys."""

@@ -57,7 +57,7 @@ def test_the_text_has_a_line_for_each_kind(bad, capsys):
     assert [line.split()[0] for line in kinds] == ['ERROR', 'warning', 'note']
     for line, words in zip(kinds, ('1 of 6 images|nowhere.png', '1 of 3|cow', 'id 3')):
         assert all(word in line for word in words.split('|'))
-    assert last == 'in all: 1 kind of errors, 1 kind of warnings, 1 kind of notes'
+    assert last == 'kinds of problems: 1 error, 1 warning, 1 note'
 
 
 def test_json_has_all_ids(bad, tmp_path, capsys):

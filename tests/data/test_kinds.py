@@ -108,24 +108,24 @@ TURNED = dict(counts=[1000, 600, 800], size=[60, 40])
 NEEDS = f'{NO_CLASS} {EMPTY}'
 BROKEN = [
     # A field with a value that MMDetection or pycocotools cannot use.
-    ('images', 2, 'width', '60', 'unlisted-image'),
-    ('images', 2, 'width', 0, 'unlisted-image'),
-    ('images', 2, 'height', DROP, 'unlisted-image'),
-    ('images', 2, 'height', None, 'unlisted-image'),
-    ('images', 2, 'id', True, 'unlisted-image'),
-    ('images', 2, 'file_name', 2, 'unlisted-image'),
-    ('categories', 1, 'name', 3, f'unknown-category {EMPTY}'),
-    ('categories', 1, 'id', [3], f'unknown-category {EMPTY}'),
-    ('annotations', 2, 'id', None, EMPTY),
-    ('annotations', 2, 'bbox', DROP, EMPTY),
-    ('annotations', 2, 'bbox', [1, 2, 3], EMPTY),
-    ('annotations', 2, 'bbox', ['2', '3', '20', '30'], EMPTY),
-    ('annotations', 2, 'bbox', [0, 0, 1e200, 1e200], EMPTY),
-    ('annotations', 2, 'bbox', [0, 0, math.nan, 2], EMPTY),
-    ('annotations', 2, 'area', '600', EMPTY),
-    ('annotations', 2, 'area', DROP, EMPTY),
-    ('annotations', 2, 'iscrowd', None, EMPTY),
-    ('annotations', 2, 'iscrowd', '0', EMPTY),
+    ('images', 2, 'width', '60'),
+    ('images', 2, 'width', 0),
+    ('images', 2, 'height', DROP),
+    ('images', 2, 'height', None),
+    ('images', 2, 'id', True),
+    ('images', 2, 'file_name', 2),
+    ('categories', 1, 'name', 3),
+    ('categories', 1, 'id', [3]),
+    ('annotations', 2, 'id', None),
+    ('annotations', 2, 'bbox', DROP),
+    ('annotations', 2, 'bbox', [1, 2, 3]),
+    ('annotations', 2, 'bbox', ['2', '3', '20', '30']),
+    ('annotations', 2, 'bbox', [0, 0, 1e200, 1e200]),
+    ('annotations', 2, 'bbox', [0, 0, math.nan, 2]),
+    ('annotations', 2, 'area', '600'),
+    ('annotations', 2, 'area', DROP),
+    ('annotations', 2, 'iscrowd', None),
+    ('annotations', 2, 'iscrowd', '0'),
 ]
 CASES = [
     (
@@ -212,10 +212,9 @@ def findings_of(content, folder):
     return findings
 
 
-@pytest.mark.parametrize(('key', 'place', 'field', 'value', 'consequences'), BROKEN)
-def test_a_value_of_another_type_is_named(
-    key, place, field, value, consequences, tmp_path
-):
+@pytest.mark.parametrize(('key', 'place', 'field', 'value'), BROKEN)
+def test_a_value_of_another_type_is_named(key, place, field, value, tmp_path):
+    """And nothing else: what is missing without the entry is a consequence."""
     content = make_data(tmp_path)
     content[key][place][field] = value
     if value is DROP:
@@ -225,7 +224,7 @@ def test_a_value_of_another_type_is_named(
     assert found.severity == 'error' and found.ids == [f'entry {place + 1} of "{key}"']
     shown = f'has no {field!r}' if value is DROP else f'has {field}={value!r}'
     assert shown.replace('nan', "'NaN'") in found.examples[0]
-    assert findings.keys() == set(consequences.split())
+    assert not findings
 
 
 @pytest.mark.parametrize(('kind', 'change', 'ids', 'consequences'), CASES)
@@ -307,7 +306,7 @@ def test_the_page_lists_every_kind():
 def test_nothing_is_wrong(tmp_path):
     path = write(make_data(tmp_path), tmp_path / 'train.json')
     text = str(check_data(path, str(tmp_path)))
-    assert 'nothing to report' in text and '0 kinds of errors' in text
+    assert 'nothing to report' in text and '0 errors' in text
 
 
 def test_an_image_of_the_validation_set_in_the_training_set(tmp_path):
