@@ -50,8 +50,8 @@ class Scale:
         return (
             f'{self.reason} An image of {width} x {height}, the median, is scaled by '
             f'{self.factor:.2g}. A quarter of the objects is then smaller than '
-            f"{self.small:.0f} pixels; Faster R-CNN's smallest anchor has "
-            f'{SMALLEST_ANCHOR}.'
+            f'{self.small:.0f} pixels; the smallest anchor of Faster R-CNN, Mask R-CNN '
+            f'and RetinaNet has {SMALLEST_ANCHOR}.'
         )
 
 

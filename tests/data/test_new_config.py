@@ -141,7 +141,7 @@ def test_paths_and_text_of_the_config(renamed, tmp_path, monkeypatch):
     )
     comment = ' '.join(line.lstrip('# ') for line in content.splitlines())
     assert f'8 images, {objects} objects of 10 classes, with masks' in comment
-    assert 'For 2 GPUs' in comment and 'smallest anchor has 32' in comment
+    assert 'For 2 GPUs' in comment and 'RetinaNet has 32' in comment
     assert 'detector: mask_rcnn_eca_r50, since the objects have masks' in text
     assert 'dist_train.sh' in text and text.endswith('mine.py 2')
 
