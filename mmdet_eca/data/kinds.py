@@ -70,9 +70,6 @@ truncated-image (error, images): end too early -> MMDetection cannot read them, 
     stops at one: get them again
 size-differs (error, images): have another size than the file says, as MMDetection reads
     them -> correct width and height, or save the image as EXIF turns it
-more-than-8-bits (warning, images): have more than 8 bits a channel, of which
-    MMDetection reads the upper 8 -> scale their values to 0...255 and save them with 8
-    bits
 no-mask (error, objects): have no segmentation, which this detector trains with -> add
     masks, or take a detector without
 evaluation-fails (error, images): were evaluated with their own annotations as
@@ -83,14 +80,17 @@ validation-in-training (error, images): of the validation set are in the trainin
 other-classes (error, categories): of the validation set are not those of the training
     set -> MMDetection numbers classes by their place in each file: both need the same
     list
+no-iscrowd (error, objects): have no iscrowd -> pycocotools needs it to evaluate: write
+    iscrowd=0
+more-than-8-bits (warning, images): have more than 8 bits a channel, of which
+    MMDetection reads the upper 8 -> scale their values to 0...255 and save them with 8
+    bits
 empty-box (warning, objects): have no area, or a box less than a pixel wide or high ->
     they are left out: remove them
 box-sticks-out (warning, objects): have a box that goes beyond the image by more than a
     pixel -> cut the box to the image
 crowd-with-polygons (warning, objects): are crowds (iscrowd=1) with polygons -> COCO has
     RLE for groups; set iscrowd=0 if each is one object
-no-iscrowd (error, objects): have no iscrowd -> pycocotools needs it to evaluate: write
-    iscrowd=0
 text-object-id (warning, objects): have text for an id -> CocoMetric needs numbers:
     number them from 1, or use FastCocoMetric
 duplicate-file-name (warning, images): have the file name of another -> the objects of
