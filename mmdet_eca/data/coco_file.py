@@ -20,6 +20,7 @@ from .kinds import ERROR, WARNING
 Id = int | float | str
 _Side = Annotated[float, Meta(ge=1, lt=1e9)]  # pixels: more is a mistake
 _Coordinate = Annotated[float, Meta(gt=-1e9, lt=1e9)]
+_Byte = Annotated[float, Meta(ge=0, le=255)]  # which pycocotools reads it as
 
 
 class Image(Struct):
@@ -46,7 +47,7 @@ class Object(Struct):
     category_id: Id
     bbox: tuple[_Coordinate, _Coordinate, _Coordinate, _Coordinate]
     area: Annotated[float, Meta(gt=-1e18, lt=1e18)]
-    iscrowd: bool | int | float | UnsetType = UNSET
+    iscrowd: bool | _Byte | UnsetType = UNSET
     ignore: Any = False
     segmentation: Raw = Raw(b'null')
 

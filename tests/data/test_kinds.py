@@ -126,6 +126,8 @@ BROKEN = [
     ('annotations', 2, 'area', DROP),
     ('annotations', 2, 'iscrowd', None),
     ('annotations', 2, 'iscrowd', '0'),
+    ('annotations', 2, 'iscrowd', -1),
+    ('annotations', 2, 'iscrowd', 10**20),
 ]
 CASES = [
     (
