@@ -5,16 +5,21 @@ import re
 
 import pytest
 
-from mmdet_eca.paper import DIGITS, KeptResults, write_seeds_report
+from mmdet_eca.paper import DIGITS, PHOTOGRAPHS, KeptResults, write_seeds_report
 from tests.conftest import ROOT
 
 RESULTS = osp.join(ROOT, 'docs', 'results')
 
 
+@pytest.fixture(scope='module', params=[DIGITS, PHOTOGRAPHS], ids=lambda s: s.name)
+def study(request):
+    return request.param
+
+
 @pytest.fixture(scope='module')
-def report(tmp_path_factory):
+def report(study, tmp_path_factory):
     folder = str(tmp_path_factory.mktemp('report'))
-    return write_seeds_report(DIGITS, folder, RESULTS, folder)
+    return write_seeds_report(study, folder, RESULTS, folder)[1]
 
 
 def cells(page):
@@ -31,24 +36,28 @@ def read(*path):
         return file.read()
 
 
-def test_the_record_has_every_table_of_the_report(report):
-    _, text = report
-    assert cells(text) <= cells(read('records', 'digits_coco.md'))
+def section(study):
+    """What the page says of a study."""
+    heading = dict(digits='## On Digits-COCO', photographs='## On photographs')
+    page = read('does_attention_help.md').split(heading[study.name])[1]
+    return page.split('\n## ')[0]
 
 
-def test_the_summary_has_the_first_column_of_each_table(report):
-    _, text = report
-    found = set().union(*cells(text))
-    page = read('does_attention_help.md')
-    summary = [row[2:-2] for row in cells(page) if '±' in row[2]]
+def test_the_record_has_every_table_of_the_report(study, report):
+    record = dict(digits='digits_coco.md', photographs='photographs.md')[study.name]
+    assert cells(report) <= cells(read('records', record))
+
+
+def test_the_summary_has_the_first_column_of_each_table(study, report):
+    found = set().union(*cells(report))
+    summary = [row[2:-2] for row in cells(section(study)) if '±' in row[2]]
     assert summary
     for plain, *differences in summary:
         assert {plain, *differences} <= found
 
 
-def test_every_result_was_measured_on_a_commit():
-    records = KeptResults(RESULTS, DIGITS.rows()).read()
-    page = read('does_attention_help.md')
-    assert re.search(rf'\b{len(records)}\s+runs\b', page)
+def test_every_result_was_measured_on_a_commit(study):
+    records = KeptResults(RESULTS, study.rows()).read()
+    assert re.search(rf'\b{len(records)}\s+runs\b', section(study))
     for record in records:
         assert record.commit and not record.commit.endswith('dirty'), record
