@@ -14,4 +14,4 @@ def on_page_markdown(markdown, page, **kwargs):
     if page.file.src_uri != 'index.md':
         return markdown
     readme = (Path(__file__).parent.parent / 'README.md').read_text(encoding='utf-8')
-    return FILES.sub(r'\1', readme.replace('](docs/', ']('))
+    return FILES.sub(r'\1', readme).replace('](docs/', '](')

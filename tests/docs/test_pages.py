@@ -5,11 +5,13 @@
 
 import argparse
 import glob
+import importlib.util
 import os.path as osp
 import re
 import shlex
 import subprocess
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 
@@ -139,3 +141,16 @@ def test_readme_has_the_papers_figures_with_their_configs():
         )
     }
     assert found == paper
+
+
+def test_the_site_opens_with_readme_and_its_links():
+    spec = importlib.util.spec_from_file_location('home', f'{ROOT}/docs/home.py')
+    home = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(home)
+    page = SimpleNamespace(file=SimpleNamespace(src_uri='index.md'))
+    text = home.on_page_markdown('', page)
+    with open(f'{ROOT}/README.md', encoding='utf-8') as file:
+        pages = set(re.findall(r'\]\(docs/([\w/]+\.md)', file.read()))
+    assert len(pages) > 10
+    assert set(re.findall(r'\]\(([\w/]+\.md)', text)) == pages
+    assert '](configs/' not in text and '[36.4]' not in text
