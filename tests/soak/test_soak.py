@@ -34,5 +34,8 @@ def test_nothing_is_lost(kind, end, ranks, tmp_path):
 def test_a_loss_is_seen(tmp_path):
     """In mmengine's loop a resumed training is another one."""
     words = dict(kind='epochs', end='SIGKILL', ranks=1, exact_resume=False)
-    found = line(seed=7, folder=f'{tmp_path}/trial', **words)
+    for seed in range(7, 12):  # on a busy machine the end may come before the kill
+        found = line(seed=seed, folder=f'{tmp_path}/{seed}', **words)
+        if found['kills']:
+            break
     assert found['kills'] and any('loss' in text for text in found['lost'])

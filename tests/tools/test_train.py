@@ -277,7 +277,7 @@ wait -n && wait -n
     scontrol.write_text('#!/usr/bin/env bash\necho localhost\n')
     for path in (srun, scontrol):
         path.chmod(0o755)
-    done = run(
+    run(
         'env',
         f'PATH={tmp_path}:{osp.dirname(PYTHON)}:/usr/bin:/bin',
         'tools/slurm_train.sh',
@@ -288,7 +288,8 @@ wait -n && wait -n
         *digits_options(digits, **{'train_cfg.val_begin': 2}),
         MASTER_PORT=str(free_port()),
     )
-    assert 'GPU number: 2' in done.stdout
+    [log] = (tmp_path / 'work').glob('*/*.log')
+    assert 'GPU number: 2' in log.read_text()
     assert (tmp_path / 'work' / 'epoch_1.pth').exists()
 
 
