@@ -7,14 +7,11 @@ import os.path as osp
 import time
 
 from mmengine.config import Config
-from mmengine.dist import barrier, get_world_size, is_main_process
 from mmengine.fileio import load
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from ..config_paths import config_path, find_config, tool_path
 from ..errors import UserError
-from ..training.distributed import prepare_distributed
 from ..training.runner import build_runner
 from ..visualization import draw_curves, draw_predictions, text_table
 from ..weights.files import whole_file
@@ -28,7 +25,7 @@ NAMES = {'bbox': 'box', 'segm': 'mask'}
 COLUMNS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 
 
-def run_demo(config: str, work_dir: str, seed: int, launcher: str = 'none') -> None:
+def run_demo(config: str, work_dir: str, seed: int) -> None:
     """Makes Digits-COCO, trains and evaluates a detector, draws and reports.
 
     The backbone is pretrained as a classifier of the training set's digits; without
@@ -44,22 +41,15 @@ def run_demo(config: str, work_dir: str, seed: int, launcher: str = 'none') -> N
             ``results.json``, ``coco.txt``, ``curves.png``, ``predictions.png`` and
             the checkpoints.
         seed (int): Seed of the training.
-        launcher (str): What has started the processes, 'none' or 'pytorch'; they share
-            the config's batch.
 
     Raises:
         UserError: If ``work_dir`` holds another run, or the AP is below ``MIN_AP``.
     """
     config = find_config(config)
-    prepare_distributed(Config(dict(launcher=launcher)))
-    if is_main_process():
-        _record_run(work_dir, config, seed)
-    barrier()
+    _record_run(work_dir, config, seed)
     results = _read_json(osp.join(work_dir, 'results.json'))
     if results is None:
         results = _train(config, work_dir, seed)
-    if not is_main_process():
-        return
     table = _coco_table(results['metrics'])
     with open(osp.join(work_dir, 'coco.txt'), 'w') as file:
         file.write(table)
@@ -76,20 +66,15 @@ def run_demo(config: str, work_dir: str, seed: int, launcher: str = 'none') -> N
 def _train(config: str, work_dir: str, seed: int) -> dict:
     start = time.time()
     cfg = Config.fromfile(config)
-    if is_main_process():
-        print(make_digits(cfg.train_dataloader.dataset.data_root.rstrip('/')))
-    barrier()
+    print(make_digits(cfg.train_dataloader.dataset.data_root.rstrip('/')))
     cfg.model.backbone.init_cfg = dict(
         type='Pretrained', checkpoint=_pretrained_backbone(work_dir, seed)
     )
     runner = _run(cfg, work_dir, seed)
     # Once more, since a run that was resumed at its end does not evaluate.
     metrics = runner.val()
-    if not is_main_process():
-        return {}
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     draw_predictions(
-        model.eval(),
+        runner.model.eval(),
         runner.val_dataloader.dataset,
         osp.join(work_dir, 'predictions.png'),
     )
@@ -119,8 +104,7 @@ def _pretrained_backbone(work_dir: str, seed: int) -> str:
 
 
 def _run(cfg: Config, work_dir: str, seed: int) -> Runner:
-    cfg.launcher = 'none' if get_world_size() == 1 else 'pytorch'
-    cfg.train_dataloader.batch_size //= get_world_size()
+    cfg.launcher = 'none'
     cfg.work_dir = work_dir
     cfg.visualizer.name = work_dir  # mmengine keeps one visualizer of each name
     cfg.randomness = dict(seed=seed)
@@ -128,7 +112,6 @@ def _run(cfg: Config, work_dir: str, seed: int) -> Runner:
     cfg.optim_wrapper.optimizer.fused = True  # 4 % faster
     runner = build_runner(cfg, ('train', 'val'))
     runner.train()
-    barrier()  # the main process has written the last files
     return runner
 
 

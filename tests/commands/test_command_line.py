@@ -1,7 +1,6 @@
 """The console command, and tools/ beside it."""
 
 import argparse
-import contextlib
 import os
 import runpy
 import sys
@@ -86,51 +85,34 @@ class RestartError(Exception):
     """Instead of another process."""
 
 
-@pytest.fixture
-def run_the_demo(monkeypatch):
-    """Runs the demo's command on a machine; returns what it starts."""
+@pytest.mark.parametrize(
+    ('on_gpus', 'gpus', 'restarts'),
+    [(False, True, True), (False, False, False), (True, True, False)],
+)
+def test_demo_leaves_gpus_alone_that_mmcv_cannot_use(
+    on_gpus, gpus, restarts, monkeypatch
+):
     runs = []
 
     def execve(path, words, environment):
         assert path == words[0] == sys.executable
+        assert environment['CUDA_VISIBLE_DEVICES'] == '-1'
         assert environment['PATH'] == os.environ['PATH']
-        runs.append((words[1:], environment))
+        assert words[1:4] == ['-m', 'mmdet_eca', 'demo']
+        runs.append(words[4:])
         raise RestartError
 
-    def call(on_gpus=True, gpus=False, threads=1):
-        monkeypatch.setattr(demo, 'operators_run_on_gpus', lambda: on_gpus)
-        monkeypatch.setattr(demo, 'run_demo', lambda *args: runs.append(args))
-        monkeypatch.setattr('torch.cuda.is_available', lambda: gpus)
-        monkeypatch.setattr(demo, 'has_accelerator', lambda: gpus)
-        monkeypatch.setattr('torch.get_num_threads', lambda: threads)
-        monkeypatch.setattr(os, 'execve', execve)
-        parser = argparse.ArgumentParser()
-        demo.add_arguments(parser)
-        args = parser.parse_args(['--config', 'a.py', '--work-dir', 'b', '--seed', '3'])
-        with contextlib.suppress(RestartError):
-            demo.run(args)
-        return runs
-
-    return call
-
-
-WORDS = ['demo', '--config', 'a.py', '--work-dir', 'b', '--seed', '3']
-
-
-def test_demo_leaves_gpus_alone_that_mmcv_cannot_use(run_the_demo):
-    [(words, environment)] = run_the_demo(on_gpus=False, gpus=True)
-    assert words == ['-m', 'mmdet_eca', *WORDS]
-    assert environment['CUDA_VISIBLE_DEVICES'] == '-1'
-
-
-@pytest.mark.parametrize(('gpus', 'threads'), [(True, 4), (False, 1)])
-def test_demo_runs_in_one_process(run_the_demo, gpus, threads):
-    runs = run_the_demo(gpus=gpus, threads=threads)
-    assert runs == [('a.py', 'b', 3, 'none')]
-
-
-def test_demo_runs_in_two_processes_on_two_cores(run_the_demo):
-    [(words, environment)] = run_the_demo(threads=5)
-    assert words[0].endswith('torchrun.py') and '--nproc-per-node=2' in words
-    assert words[-10:] == ['-m', 'mmdet_eca', *WORDS, '--launcher=pytorch'][-10:]
-    assert environment['OMP_NUM_THREADS'] == '2'
+    monkeypatch.setattr(demo, 'operators_run_on_gpus', lambda: on_gpus)
+    monkeypatch.setattr(demo, 'run_demo', lambda *args: runs.append(args))
+    monkeypatch.setattr('torch.cuda.is_available', lambda: gpus)
+    monkeypatch.setattr(os, 'execve', execve)
+    parser = argparse.ArgumentParser()
+    demo.add_arguments(parser)
+    args = parser.parse_args(['--config', 'a.py', '--work-dir', 'b', '--seed', '3'])
+    if not restarts:
+        demo.run(args)
+        assert runs == [('a.py', 'b', 3)]
+        return
+    with pytest.raises(RestartError):
+        demo.run(args)
+    assert parser.parse_args(runs[0]) == args

@@ -2,15 +2,12 @@
 
 import json
 import os.path as osp
-import sys
 
 import pytest
-import torch
 from mmengine.config import Config
 
 from mmdet_eca import UserError, config_path
 from mmdet_eca.digits import demo, make_digits, run_demo
-from tests.conftest import ROOT, run
 from tests.tools.in_process import call
 
 
@@ -149,17 +146,16 @@ def test_digits_configs_train_with_every_torch(name):
 def test_demo_runs_in_any_folder(tmp_path, monkeypatch, capsys):
     """From the data on to its results, but on few images, in one epoch, and with no
     bar."""
-    run_part = demo._run
+    run = demo._run
 
     def short(cfg, work_dir, seed):
         cfg.train_cfg.max_epochs = 1
         cfg.train_dataloader.batch_size = 4
-        return run_part(cfg, work_dir, seed)
+        return run(cfg, work_dir, seed)
 
     monkeypatch.setattr(demo, '_run', short)
     monkeypatch.setattr(demo, 'make_digits', lambda out: make_digits(out, 16, 12))
     monkeypatch.setattr(demo, 'MIN_AP', dict(bbox=-1, segm=-1))
-    monkeypatch.setattr(torch, 'get_num_threads', lambda: 1)  # in this process
     monkeypatch.chdir(tmp_path)
     call('demo', '--seed', 5)
     assert (tmp_path / 'work_dirs' / 'demo' / 'predictions.png').exists()
@@ -173,42 +169,3 @@ def test_demo_runs_in_any_folder(tmp_path, monkeypatch, capsys):
     again = capsys.readouterr().out.split('Again')[1].replace('\\\n', ' ').split()[:4]
     assert [osp.isfile(tmp_path / word) for word in again[1:]] == [True] * 3
     assert not list((tmp_path / 'work_dirs').glob('*/*.tmp'))
-
-
-# The same, in each of the processes that the command starts on two cores.
-SHORT = """
-import os
-from mmdet_eca.digits import demo, make_digits
-
-run = demo._run
-
-
-def short(cfg, work_dir, seed):
-    cfg.train_cfg.max_epochs = 1
-    cfg.train_dataloader.batch_size = 4
-    return run(cfg, work_dir, seed)
-
-
-os.chdir(os.path.dirname(os.path.abspath(__file__)))
-demo._run = short
-demo.make_digits = lambda out: make_digits(out, 16, 12)
-demo.MIN_AP = dict(bbox=-1, segm=-1)
-demo.run_demo('digits/mask_rcnn_eca_r50_digits.py', 'demo', 5, 'pytorch')
-"""
-
-
-def test_demo_in_two_processes(tmp_path):
-    (tmp_path / 'short.py').write_text(SHORT)
-    done = run(
-        *(sys.executable, '-W', 'ignore', 'tools/torchrun.py', '--nproc-per-node=2'),
-        *('--master-port=0', tmp_path / 'short.py'),
-        PYTHONPATH=ROOT,
-    )
-    assert done.stdout.count('Digits-COCO: trained') == 1  # by the first process
-    assert (tmp_path / 'demo' / 'predictions.png').exists()
-    results = json.loads((tmp_path / 'demo' / 'results.json').read_text())
-    assert 'coco/segm_mAP' in results['metrics']
-    [log] = (tmp_path / 'demo').glob('*/vis_data/scalars.json')
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    # 16 images, 2 in each of 2 processes.
-    assert [line['iter'] for line in lines if 'loss' in line][-1:] == [4]
