@@ -31,7 +31,9 @@ NUCLEI_VAL = {
     331,
 }
 # fmt: on
-Item = tuple[str, int, str, tuple[int, int], list[dict[str, Any]]]
+CELLS = ('RBC', 'WBC', 'Platelets')
+# Set, id and file name of an image, its file, width and height, and its objects.
+Item = tuple[str, int, str, str, tuple[int, int], list[dict[str, Any]]]
 
 
 def make_photographs(name: str, source: str, out: str) -> str:
@@ -63,11 +65,11 @@ def make_photographs(name: str, source: str, out: str) -> str:
         for part in ('train', 'val')
     }
     paths = []
-    for part, number, path, (width, height), objects in read(source):
-        file_name = f'{number:03}.png' if name == 'nuclei' else osp.basename(path)
+    for part, image_id, file_name, path, (width, height), objects in read(source):
+        if not osp.exists(path):
+            raise UserError(f'{path} does not exist: the clone is not complete')
         paths.append((path, f'{out}/{part}/{file_name}'))
         images, annotations = sets[part]['images'], sets[part]['annotations']
-        image_id = number or len(images) + 1
         images.append(
             dict(id=image_id, file_name=file_name, width=width, height=height)
         )
@@ -90,14 +92,11 @@ def make_photographs(name: str, source: str, out: str) -> str:
     return f'{out}: {counts}'
 
 
-CELLS = ('RBC', 'WBC', 'Platelets')
-
-
 def _read_bccd(source: str) -> Iterator[Item]:
     for part, split in (('train', 'trainval'), ('val', 'test')):
         with _there(f'{source}/BCCD/ImageSets/Main/{split}.txt') as file:
             names = file.read().split()
-        for name in names:
+        for image_id, name in enumerate(names, 1):
             with _there(f'{source}/BCCD/Annotations/{name}.xml') as file:
                 # expat limits what entities expand to.
                 root = ET.parse(file).getroot()  # nosec B314
@@ -118,7 +117,7 @@ def _read_bccd(source: str) -> Iterator[Item]:
                     )
                 )
             path = f'{source}/BCCD/JPEGImages/{name}.jpg'
-            yield part, 0, path, (width, height), objects
+            yield part, image_id, f'{name}.jpg', path, (width, height), objects
 
 
 def _read_nuclei(source: str) -> Iterator[Item]:
@@ -140,7 +139,7 @@ def _read_nuclei(source: str) -> Iterator[Item]:
                 )
             )
         part = 'val' if number in NUCLEI_VAL else 'train'
-        yield part, number, path, (256, 256), objects
+        yield part, number, f'{number:03}.png', path, (256, 256), objects
     if number != 334:
         raise UserError(
             f'{source} has {number} images of 256x256 in stage1_train/*/images, not '

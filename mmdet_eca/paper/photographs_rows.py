@@ -1,7 +1,7 @@
 """The detectors of Tables 5 and 6 on photographs, from released ImageNet weights.
 
 EfficientNet-Lite0 stands for the ResNets, since a package brings its weights. Attention
-starts as the identity, as it does for everybody who adds it to plain weights.
+starts as the identity.
 """
 
 from .paper_rows import DETECTORS

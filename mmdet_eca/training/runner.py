@@ -14,8 +14,8 @@ from .resuming import choose_checkpoint
 from .safe_training import use_safe_training
 from .whole_checkpoint_hook import WholeCheckpointHook
 
-# How what mmengine logs before the first step begins: 500 lines, before what
-# SummaryHook says of the same.
+# The first words of mmengine's long messages before the first step, 500 lines in all.
+# SummaryHook gives a summary instead.
 _ONLY_FOR_THE_FILE = ('System environment:', 'Config:', 'Hooks will be executed')
 
 

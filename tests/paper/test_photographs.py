@@ -94,6 +94,14 @@ def test_a_folder_that_is_no_clone_is_named(tmp_path, name, words):
     assert not (tmp_path / 'out').exists()
 
 
+def test_nothing_is_written_of_half_a_clone(tmp_path):
+    write_bccd(tmp_path / 'clone')
+    (tmp_path / 'clone' / 'BCCD' / 'JPEGImages' / 'c.jpg').unlink()
+    with pytest.raises(UserError, match=r'c\.jpg does not exist'):
+        make_photographs('bccd', str(tmp_path / 'clone'), str(tmp_path / 'out'))
+    assert not (tmp_path / 'out').exists()
+
+
 def test_what_is_there_is_kept(tmp_path):
     write_bccd(tmp_path / 'clone')
     with pytest.raises(UserError, match='is there already'):

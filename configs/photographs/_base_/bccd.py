@@ -1,5 +1,5 @@
 # BCCD, blood cells in microscope photographs: 292 to train on and 72 to evaluate on, at
-# 0.4 of their size. How to get them: docs/does_attention_help.md.
+# 0.4 of their size. How to get them: docs/paper_tables.md.
 _base_ = './schedule.py'
 
 _metainfo = dict(classes=('RBC', 'WBC', 'Platelets'))

@@ -1,5 +1,5 @@
 # Nuclei of cells, the 256x256 images of Data Science Bowl 2018: 246 to train on and 88
-# to evaluate on. How to get them: docs/does_attention_help.md.
+# to evaluate on. How to get them: docs/paper_tables.md.
 _base_ = './schedule.py'
 
 _metainfo = dict(classes=('nucleus',))
