@@ -4,13 +4,18 @@ import os
 import os.path as osp
 import subprocess
 import sys
+from collections import OrderedDict
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from mmdet.visualization import DetLocalVisualizer
 from mmengine import config
 from mmengine.config import utils as config_utils
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.visualization import Visualizer
 
 from mmdet_eca.digits import make_digits
 
@@ -168,9 +173,21 @@ def _configs_take_no_seconds():
         yield
 
 
+@contextmanager
+def new_run():
+    """What mmengine keeps for a whole process, by names of config and second, is made
+    anew: an earlier run's would go on to write into that run's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (Visualizer, DetLocalVisualizer, MMLogger, MessageHub):
+            patch.setattr(kind, '_instance_dict', OrderedDict())
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _seed():
+def _new_run():
     torch.manual_seed(0)
+    with new_run():
+        yield
 
 
 def write_images(root, classes, images_per_class, size=(48, 40), seed=0):

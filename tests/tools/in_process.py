@@ -2,18 +2,15 @@
 the seconds in which Python imports torch and mmdet."""
 
 import gc
-from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 import torch
-from mmdet.visualization import DetLocalVisualizer
 from mmengine.device import utils as device
-from mmengine.logging import MessageHub, MMLogger
-from mmengine.visualization import Visualizer
 from torch.utils.data import DataLoader
 
 from mmdet_eca.commands import main
+from tests.conftest import new_run
 
 
 def call(*words) -> None:
@@ -22,15 +19,11 @@ def call(*words) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with pytest.MonkeyPatch.context() as patch:
+        with new_run(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(device, 'DEVICE', 'cpu')
             # Which the command would leave behind.
             patch.setenv('LOCAL_RANK', '0')
             patch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '0')
-            # Those of an earlier run would go on to write into that run's folder: all
-            # visualizers, and what mmengine names after the config and the second.
-            for kind in (Visualizer, DetLocalVisualizer, MMLogger, MessageHub):
-                patch.setattr(kind, '_instance_dict', OrderedDict())
             main([str(word) for word in words])
     finally:
         torch.set_num_threads(threads)

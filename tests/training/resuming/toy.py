@@ -1,25 +1,21 @@
 """A training that takes milliseconds: one linear layer on numbers, drawn at random."""
 
 import random
-from collections import OrderedDict
 from contextlib import suppress
 
 import numpy as np
-import pytest
 import torch
-from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
-from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.structures import BaseDataElement
-from mmengine.visualization import Visualizer
 from torch import nn
 
 from mmdet_eca.training.runner import build_runner
+from tests.conftest import new_run
 from tests.tools.in_process import end_workers
 from tests.training.resuming.runs import Killed
 
@@ -187,10 +183,7 @@ def toy_losses(work_dir, **changes):
 
 def toy_train(work_dir, **changes):
     """Trains until the end or the stop."""
-    with pytest.MonkeyPatch.context() as patch, suppress(Killed):
-        for kind in (Visualizer, DetLocalVisualizer, MMLogger, MessageHub):
-            # mmengine names them after the second.
-            patch.setattr(kind, '_instance_dict', OrderedDict())
+    with new_run(), suppress(Killed):
         build_runner(toy_config(work_dir, **changes), ('train', 'val')).train()
     if changes.get('loader', {}).get('num_workers'):
         end_workers()
