@@ -108,10 +108,10 @@ def roi_align_backward(
 
 def means(x: Tensor, rois: Tensor, grid: Grid, out: Tensor) -> None:
     """Fills ``out``, of shape (R, C, rows, columns), with the means in each box."""
-    for image, boxes, sums in _sums_of_images(x.shape, rois, grid):
+    for images, boxes, sums in _sums_of_images(x.shape, rois, grid):
         for part in _channel_slices(x):
             # A pixel's channels side by side; no copy, if they are.
-            pixels = x[image, part].flatten(1).t().contiguous()
+            pixels = x[images, part].permute(0, 2, 3, 1).flatten(0, 2).contiguous()
             found = sums.of(pixels).view(len(boxes), *grid.output_size, -1)
             out[boxes, part] = found.permute(0, 3, 1, 2).to(out.dtype)
 
@@ -124,15 +124,15 @@ def add_means_gradient(
     The gradient of a pixel is the sum over the outputs that it is a summand of, with
     the same weights.
     """
-    height, width = grad_x.shape[2:]
-    for image, boxes, sums in _sums_of_images(grad_x.shape, rois, grid):
-        transposed = sums.transposed(height * width)
+    for images, boxes, sums in _sums_of_images(grad_x.shape, rois, grid):
+        shape = grad_x[images, 0].shape
+        transposed = sums.transposed(shape.numel())
         for part in _channel_slices(grad_x):
             grad = grad_out[boxes, part].permute(0, 2, 3, 1).flatten(0, 2)
-            found = transposed.of(grad)
-            # Transposed first, which adding would do slowly.
-            found = found.t() if grad_x.stride(1) == 1 else found.t().contiguous()
-            grad_x[image, part] += found.unflatten(1, (height, width)).to(grad_x.dtype)
+            found = transposed.of(grad).unflatten(0, shape).permute(0, 3, 1, 2)
+            if grad_x.stride(1) != 1:  # transposed first, which adding would do slowly
+                found = found.contiguous()
+            grad_x[images, part] += found.to(grad_x.dtype)
 
 
 def _channel_slices(x: Tensor) -> list[slice]:
@@ -194,8 +194,8 @@ class _Sums(NamedTuple):
 
 def _sums_of_images(
     shape: torch.Size, rois: Tensor, grid: Grid
-) -> Iterator[tuple[int, Tensor, _Sums]]:
-    """Yields the number of an image, some of its boxes, and their sums over its pixels.
+) -> Iterator[tuple[slice, Tensor, _Sums]]:
+    """Yields some images, boxes in them, and the boxes' sums over the images' pixels.
 
     A box's sums are one after the other, row by row.
     """
@@ -203,22 +203,23 @@ def _sums_of_images(
     starts, bins, samples = _bins(rois, grid)
     # A bin of b pixels is a sum of at most (b + 2)^2.
     summands = (bins.abs() + 2).prod(1) * grid.output_size[0] * grid.output_size[1]
-    for image in numbers.unique().tolist():
-        in_image = (numbers == image).nonzero()[:, 0]
-        parts = (summands[in_image].double().cumsum(0) / _MOST).long()
-        for part in parts.unique().tolist():
-            boxes = in_image[parts == part]
-            rows, columns = (
-                _axis(
-                    starts[boxes, i],
-                    bins[boxes, i],
-                    samples[boxes, i],
-                    grid.output_size[1 - i],
-                    shape[3 - i],
-                )
-                for i in (1, 0)
+    by_image = numbers.argsort(stable=True)
+    parts = (summands[by_image].double().cumsum(0) / _MOST).long()
+    for part in parts.unique().tolist():
+        boxes = by_image[parts == part]
+        first, last = numbers[boxes[[0, -1]]].tolist()
+        rows, columns = (
+            _axis(
+                starts[boxes, i],
+                bins[boxes, i],
+                samples[boxes, i],
+                grid.output_size[1 - i],
+                shape[3 - i],
             )
-            yield image, *_sums(boxes, shape[2:], rows, columns)
+            for i in (1, 0)
+        )
+        sums = _sums(boxes, numbers[boxes] - first, shape[2:], rows, columns)
+        yield slice(first, last + 1), *sums
 
 
 def _bins(rois: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
@@ -301,13 +302,15 @@ def _positions(
 
 
 def _sums(
-    boxes: Tensor, size: Sequence[int], rows: _Axis, columns: _Axis
+    boxes: Tensor, images: Tensor, size: Sequence[int], rows: _Axis, columns: _Axis
 ) -> tuple[Tensor, _Sums]:
     """Returns boxes in another order, and the sums of each of them.
 
     Args:
-        boxes (Tensor): The numbers of some boxes of one image.
-        size (Sequence[int]): Height and width of the image.
+        boxes (Tensor): The numbers of some boxes.
+        images (Tensor): The number of each one's image, whose pixels follow those of
+            the images before it.
+        size (Sequence[int]): Height and width of the images.
         rows (_Axis): Which rows their bins are sums of.
         columns (_Axis): Which columns.
     """
@@ -315,6 +318,7 @@ def _sums(
     groups, pixels, weights, lengths = [], [], [], []
     for row_span, column_span, group in _groups(rows.spans, columns.spans):
         row = _pixels_from(rows.first[group], row_span, height)
+        row = row + images[group, None, None] * height
         column = _pixels_from(columns.first[group], column_span, width)
         pixel = row[:, :, None, :, None] * width + column[:, None, :, None]
         weight = (

@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..training.hooks import to_channels_last
 
 AMP = dict(amp=torch.float16, amp_bfloat16=torch.bfloat16)
-FLAGS = ('channels_last', 'efficient_conv_bn_eval', *AMP)
+FLAGS = ('channels_last', 'compiled', 'efficient_conv_bn_eval', *AMP)
 
 
 def build_row(row: str, backbone_only: bool) -> nn.Module:
@@ -27,6 +27,7 @@ def build_row(row: str, backbone_only: bool) -> nn.Module:
     Args:
         row (str): ``CONFIG[@OPTION...]`` or, of the backbones, ``timm:NAME`` or
             ``mmpretrain:TYPE[@OPTION...]``. An option is ``channels_last``,
+            ``compiled`` (by torch.compile, the backbone),
             ``efficient_conv_bn_eval`` (mmengine's, for the backbone),
             ``KEY=VALUE``, which sets the model's ``KEY``, or, of its steps,
             ``amp`` (autocast in float16, with a scaled loss) or
@@ -66,10 +67,11 @@ def build_row(row: str, backbone_only: bool) -> nn.Module:
         cfg.merge_from_dict({f'model.{key}': value for key, value in settings.items()})
         model = MODELS.build(cfg.model.backbone if backbone_only else cfg.model)
         _make_proposals_equal(model)
+    backbone = getattr(model, 'backbone', model)
     if 'efficient_conv_bn_eval' in options:
-        turn_on_efficient_conv_bn_eval_for_single_model(
-            getattr(model, 'backbone', model)
-        )
+        turn_on_efficient_conv_bn_eval_for_single_model(backbone)
+    if 'compiled' in options:
+        backbone.compile()
     return to_channels_last(model) if 'channels_last' in options else model
 
 

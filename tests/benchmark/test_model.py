@@ -158,6 +158,15 @@ def test_options_of_a_row():
     )
 
 
+def test_a_compiled_row(monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch, 'compile', lambda call, **options: calls.append(call))
+    build_row(PLAIN, True)
+    assert not calls
+    build_row(f'{PLAIN}@compiled', True)
+    assert len(calls) == 1
+
+
 def test_heads_have_the_same_work_in_every_row():
     proposals = []
     images = torch.rand(2, 3, 96, 128)

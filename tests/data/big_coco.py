@@ -7,8 +7,11 @@ import json
 import sys
 
 import numpy as np
+from mmdet.datasets import CocoDataset
 
-IMAGES, OBJECTS, CLASSES = 118_287, 860_001, 80
+from tests.conftest import COCO_IDS
+
+IMAGES, OBJECTS = 118_287, 860_001
 
 
 def write(path, images=IMAGES, objects=OBJECTS):
@@ -31,7 +34,8 @@ def write(path, images=IMAGES, objects=OBJECTS):
         file.write('], "annotations": [')
         for i in range(objects):
             file.write(', ' * (i > 0) + json.dumps(_object(rng, i, images)))
-        categories = [dict(id=i, name=f'class {i}') for i in range(1, CLASSES + 1)]
+        names = CocoDataset.METAINFO['classes']
+        categories = [dict(id=i, name=name) for i, name in zip(COCO_IDS, names)]
         file.write('], "categories": ' + json.dumps(categories) + '}')
 
 
@@ -57,7 +61,7 @@ def _object(rng, i, images):
         iscrowd=int(is_crowd),
         image_id=int(rng.integers(images)),
         bbox=[round(float(v), 2) for v in (x, y, *sizes)],
-        category_id=int(rng.integers(1, CLASSES + 1)),
+        category_id=int(rng.choice(COCO_IDS)),
         id=i + 1,
     )
 

@@ -8,7 +8,8 @@ def add_rows(parser: argparse.ArgumentParser, more: str = '') -> None:
         'rows',
         nargs='+',
         metavar='CONFIG[@OPTION...]',
-        help='a config, with options of this row alone: channels_last, '
+        help='a config, with options of this row alone: channels_last, compiled '
+        '(the backbone, by torch.compile), '
         "efficient_conv_bn_eval (mmengine's, of the backbone), amp, "
         f'amp_bfloat16, KEY=VALUE of the model{more}',
     )
