@@ -15,7 +15,7 @@ IMAGES = 100  # that are opened
 
 def quick_check(
     path: str, folder: str, trains: bool = True, pipeline: Sequence[dict] | None = None
-) -> None:
+) -> CocoFile:
     """Refuses a data set that cannot be trained or evaluated with.
 
     All images must exist, and 100 of them are read. Of an annotation file of more
@@ -29,6 +29,9 @@ def quick_check(
         pipeline (Sequence[dict], optional): The config's pipeline: its reader reads the
             images, and tells whether the objects need masks.
 
+    Returns:
+        CocoFile: What was read.
+
     Raises:
         UserError: If there is an error.
     """
@@ -40,6 +43,7 @@ def quick_check(
     check_images(data, IMAGES, pipeline)
     command = shlex.join(['mmdet-eca', 'check-coco', path, folder])
     data.findings.refuse_errors(f'. To see all: {command}')
+    return data
 
 
 def find_missing_masks(data: CocoFile, pipeline: Sequence[dict]) -> None:

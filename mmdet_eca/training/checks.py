@@ -254,12 +254,14 @@ def _check_dataset(dataset: Config, loader: str, model: nn.Module, place: str) -
         if path and _is_local(root + path) and not osp.exists(osp.join(root, path)):
             raise UserError(f'{osp.join(root, path)} does not exist{here}: {remedy}')
     if dataset.get('ann_file', '').endswith('.json'):
-        ann_file = osp.join(root, dataset.ann_file)
-        _check_classes(dataset, ann_file, model)
+        ann_file, classes = osp.join(root, dataset.ann_file), None
         folder = dataset.get('data_prefix', {}).get('img')
         if folder is not None and _reads_as_coco(_dataset_class(dataset)):
             images = osp.join(root, folder)
-            quick_check(ann_file, images, loader == 'train', dataset.get('pipeline'))
+            classes = quick_check(
+                ann_file, images, loader == 'train', dataset.get('pipeline')
+            ).classes
+        _check_classes(dataset, ann_file, classes, model)
 
 
 def _check_pipeline(pipeline: Any, place: str) -> None:
@@ -282,7 +284,17 @@ def _check_pipeline(pipeline: Any, place: str) -> None:
         )
 
 
-def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
+def _check_classes(
+    dataset: Config, ann_file: str, found: Sequence[str] | None, model: nn.Module
+) -> None:
+    """Checks the classes of the config and the numbers of classes in the model.
+
+    Args:
+        dataset (Config): The data set's config.
+        ann_file (str): Its annotation file.
+        found (Sequence[str], optional): The classes in it, which is read if None.
+        model (nn.Module): The model.
+    """
     dataset_class = _dataset_class(dataset)
     in_config = (dataset.get('metainfo') or {}).get('classes')
     metainfo = dataset_metainfo(dataset)
@@ -298,7 +310,7 @@ def _check_classes(dataset: Config, ann_file: str, model: nn.Module) -> None:
         return  # another file format; and trackers detect only some of the classes
     from ..data import read_categories
 
-    found = read_categories(ann_file)
+    found = read_categories(ann_file) if found is None else found
     missing = [name for name in classes if name not in found]
     if missing or (in_config is None and len(found) != len(classes)):
         raise UserError(

@@ -1,3 +1,6 @@
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from logging import FileHandler, LogRecord
 from typing import Any
 
@@ -6,6 +9,7 @@ from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from .checks import check_config
 from .distributed import has_accelerator, prepare_distributed
@@ -19,8 +23,18 @@ from .whole_checkpoint_hook import WholeCheckpointHook
 _ONLY_FOR_THE_FILE = ('System environment:', 'Config:', 'Hooks will be executed')
 
 
-class ShortOpeningRunner(Runner):
-    """mmengine's runner, whose log file alone has environment, config and hooks."""
+class QuickStartRunner(Runner):
+    """mmengine's runner, with less to wait for and to read before the first step.
+
+    Environment, config and hooks stand in the log file alone. Data sets are read
+    without Python's garbage collector.
+    """
+
+    @staticmethod
+    def build_dataloader(*args: Any, **kwargs: Any) -> DataLoader:
+        """Builds a data loader; see :meth:`mmengine.runner.Runner.build_dataloader`."""
+        with _no_garbage_collection():
+            return Runner.build_dataloader(*args, **kwargs)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Builds the logger; see :meth:`mmengine.runner.Runner.build_logger`."""
@@ -29,6 +43,22 @@ class ShortOpeningRunner(Runner):
             if not isinstance(handler, FileHandler):
                 handler.addFilter(_is_for_the_screen)
         return logger
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Turns Python's garbage collector off.
+
+    It would look for cycles among the millions of objects of an annotation file again
+    and again while it is read, which is a third of the time that COCO's takes.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _is_for_the_screen(record: LogRecord) -> bool:
@@ -51,14 +81,15 @@ def build_runner(cfg: Config, loaders: tuple[str, ...]) -> Runner:
         UserError: If a file is missing or a setting does not fit; nothing is
             written then.
     """
-    check_config(cfg, loaders)
+    with _no_garbage_collection():
+        check_config(cfg, loaders)
     if 'train' in loaders:
         use_safe_training(cfg)
         choose_checkpoint(cfg)
     prepare_distributed(cfg)
     setup_cache_size_limit_of_dynamo()
     runner = (
-        RUNNERS.build(cfg) if 'runner_type' in cfg else ShortOpeningRunner.from_cfg(cfg)
+        RUNNERS.build(cfg) if 'runner_type' in cfg else QuickStartRunner.from_cfg(cfg)
     )
     if 'train' in loaders:
         runner.register_hook(SummaryHook())
