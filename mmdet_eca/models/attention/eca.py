@@ -12,6 +12,7 @@ import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 from torch.compiler import is_compiling
+from torch.fx import Proxy
 from torch.nn import functional as F
 
 from ...errors import UserError
@@ -110,7 +111,8 @@ class ECALayer(_LocalAttention):
 
     def gate(self, pooled: Tensor) -> Tensor:
         """``sigmoid(C1D_k(pooled))`` of channel means of shape (N, C)."""
-        on_cpu = pooled.device.type == 'cpu' and not torch.jit.is_tracing()
+        is_traced = isinstance(pooled, Proxy) or torch.jit.is_tracing()
+        on_cpu = not is_traced and pooled.device.type == 'cpu'
         # torch.compile fuses the sum, and no convolution. On the CPU the convolution's
         # backward pass takes four to eight times as long.
         if is_compiling() or on_cpu:
