@@ -175,8 +175,11 @@ def _configs_take_no_seconds():
 
 @contextmanager
 def new_run():
-    """What mmengine keeps for a whole process, by names of config and second, is made
-    anew: an earlier run's would go on to write into that run's folder."""
+    """Gives a run its own visualizers, loggers and message hubs.
+
+    mmengine keeps one of each name in a process, and names them after the config and
+    the second: an earlier run's would write into the earlier run's folder.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for kind in (Visualizer, DetLocalVisualizer, MMLogger, MessageHub):
             patch.setattr(kind, '_instance_dict', OrderedDict())

@@ -49,8 +49,8 @@ class QuickStartRunner(Runner):
 def _no_garbage_collection() -> Iterator[None]:
     """Turns Python's garbage collector off.
 
-    It would look for cycles among the millions of objects of an annotation file again
-    and again while it is read, which is a third of the time that COCO's takes.
+    While a large annotation file is read, it would look for cycles among millions of
+    objects again and again.
     """
     was_enabled = gc.isenabled()
     gc.disable()
