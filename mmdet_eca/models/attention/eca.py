@@ -113,8 +113,8 @@ class ECALayer(_LocalAttention):
         """``sigmoid(C1D_k(pooled))`` of channel means of shape (N, C)."""
         is_traced = isinstance(pooled, Proxy) or torch.jit.is_tracing()
         on_cpu = not is_traced and pooled.device.type == 'cpu'
-        # torch.compile fuses the sum, but not the convolution, whose backward pass takes
-        # several times as long on the CPU.
+        # torch.compile fuses the sum, but not the convolution. On the CPU the
+        # convolution's backward pass takes several times as long.
         if is_compiling() or on_cpu:
             # For every image, so that the gradients of the k weights are summed over
             # the channels together.

@@ -154,6 +154,22 @@ def test_outputs_and_gradients_are_those_of_the_authors_formulation(depth, folde
     assert difference.sqrt() <= 1e-12 * size.sqrt()
 
 
+@pytest.mark.parametrize('folded', [False, True])
+@pytest.mark.parametrize('depth', [18, 50, 101])
+def test_in_float32_it_is_as_exact_as_the_authors_formulation(depth, folded):
+    """Beside the same network in float64."""
+    backbone = ECAResNet(
+        depth, base_channels=8, zero_init_residual=False, folded=folded
+    )
+    authors, exact = copy.deepcopy(backbone), copy.deepcopy(backbone).double()
+    x = torch.randn(2, 3, 64, 64)
+    for out, theirs, truth in zip(
+        backbone(x), _forward_in_steps(authors, x), _forward_in_steps(exact, x.double())
+    ):
+        assert (theirs - truth).norm() > 0
+        assert (out - truth).norm() <= 2 * (theirs - truth).norm()
+
+
 @pytest.mark.parametrize(
     'arguments',
     [
