@@ -202,9 +202,13 @@ def _torchvision(
 ) -> Tensor:
     from torchvision.ops import deform_conv2d
 
+    # With offsets of 0, samples of the padding are exactly one pixel outside the map.
+    # In mmcv they have no slope. torchvision gives them one, and none to those further.
+    places = _places(offset, weight, layout)
+    outside = (places == -1).any(3, keepdim=True).to(offset.dtype)
     return deform_conv2d(
         x,
-        offset,
+        (_by_tap(offset, layout) - outside).view_as(offset),
         weight,
         stride=layout.stride,
         padding=layout.padding,
@@ -227,8 +231,8 @@ def _convolve(
     if _is_torchvisions(x):
         return _torchvision(layout, x, offset, mask, weight)
     total: Tensor | float = 0.0
-    for tap, corner in zip(_taps(offset, mask, weight, layout), _corners(weight)):
-        total = total + _of_tap(layout, corner, x, *tap)
+    for tap in _taps(_places(offset, weight, layout), mask, weight, layout):
+        total = total + _of_tap(layout, x, *tap)
     assert isinstance(total, Tensor)
     return total
 
@@ -247,17 +251,17 @@ def _add_gradients(
         _accumulate(out, leaves, grad_output, gradients)
         return
     x, offset, mask, weight = inputs
-    assert weight is not None
+    grad_input, grad_offset, grad_mask, grad_weight = gradients
+    grad_places = None if grad_offset is None else _by_tap(grad_offset, layout)
     parts = zip(
-        _taps(offset, mask, weight, layout),
-        _taps(*gradients[1:], layout=layout, count=weight[0, 0].numel()),
-        _corners(weight),
+        _taps(_places(offset, weight, layout), mask, weight, layout),
+        _taps(grad_places, grad_mask, grad_weight, layout, weight[0, 0].numel()),
     )
-    for tap, views, corner in parts:
+    for tap, views in parts:
         with torch.enable_grad():
             leaves = _leaves((x, *tap))
-            out = _of_tap(layout, corner, *leaves)
-        _accumulate(out, leaves, grad_output, (gradients[0], *views))
+            out = _of_tap(layout, *leaves)
+        _accumulate(out, leaves, grad_output, (grad_input, *views))
 
 
 def _leaves(values: Sequence[Tensor | None]) -> Any:
@@ -274,14 +278,36 @@ def _accumulate(
         gradient += value
 
 
-def _corners(weight: Tensor) -> Iterator[tuple[int, int]]:
-    """Yields row and column of each tap in the kernel."""
-    height, width = weight.shape[2:]
-    return ((i, j) for i in range(height) for j in range(width))
+def _by_tap(offset: Tensor, layout: Layout) -> Tensor:
+    """Returns a view of shape (N, deform_groups, kH * kW, 2, H', W')."""
+    return offset.unflatten(1, (layout.deform_groups, -1, 2))
+
+
+def _places(offset: Tensor, weight: Tensor, layout: Layout) -> Tensor:
+    """Returns which row and column of the map each tap reads; shape as _by_tap."""
+    kernel, out_size = weight.shape[2:], offset.shape[2:]
+    rows, columns = (
+        (_count(taps, offset) * dilation - pad)[:, None] + _count(size, offset) * stride
+        for taps, size, stride, dilation, pad in zip(
+            kernel, out_size, layout.stride, layout.dilation, layout.padding
+        )
+    )
+    grid = torch.stack(
+        (
+            rows[:, None, :, None].expand(*kernel, *out_size),
+            columns[None, :, None].expand(*kernel, *out_size),
+        ),
+        2,
+    )
+    return _by_tap(offset, layout) + grid.flatten(0, 1)
+
+
+def _count(number: int, like: Tensor) -> Tensor:
+    return torch.arange(number, device=like.device, dtype=like.dtype)
 
 
 def _taps(
-    offset: Tensor | None,
+    places: Tensor | None,
     mask: Tensor | None,
     weight: Tensor | None,
     layout: Layout,
@@ -289,49 +315,34 @@ def _taps(
 ) -> Iterator[tuple[Any, Any, Any]]:
     """Yields views of what belongs to each tap, None of what is None.
 
-    They are offsets, shape (N, deform_groups, 2, H', W'), mask, (N, deform_groups, H',
+    They are places, shape (N, deform_groups, 2, H', W'), mask, (N, deform_groups, H',
     W'), and weight, (C', C / groups).
     """
     if weight is not None:
         weight, count = weight.flatten(2), weight[0, 0].numel()
-    if offset is not None:
-        offset = offset.unflatten(1, (layout.deform_groups, -1, 2))
     if mask is not None:
         mask = mask.unflatten(1, (layout.deform_groups, -1))
     assert count is not None
     for k in range(count):
         yield (
-            None if offset is None else offset[:, :, k],
+            None if places is None else places[:, :, k],
             None if mask is None else mask[:, :, k],
             None if weight is None else weight[:, :, k],
         )
 
 
 def _of_tap(
-    layout: Layout,
-    corner: tuple[int, int],
-    x: Tensor,
-    offset: Tensor,
-    mask: Tensor | None,
-    weight: Tensor,
+    layout: Layout, x: Tensor, places: Tensor, mask: Tensor | None, weight: Tensor
 ) -> Tensor:
     """Returns what one tap adds to the output, shape (N, C', H', W')."""
     number, channels, height, width = x.shape
-    out_size = offset.shape[-2:]
-    rows, columns = (
-        torch.arange(size, device=x.device, dtype=x.dtype) * stride
-        + (at * dilation - pad)
-        for size, stride, at, dilation, pad in zip(
-            out_size, layout.stride, corner, layout.dilation, layout.padding
-        )
-    )
     samples = sample(
         x.reshape(-1, channels // layout.deform_groups, height, width),
-        (offset[:, :, 0] + rows[:, None]).flatten(0, 1).flatten(1),
-        (offset[:, :, 1] + columns).flatten(0, 1).flatten(1),
+        places[:, :, 0].flatten(0, 1).flatten(1),
+        places[:, :, 1].flatten(0, 1).flatten(1),
     )
     if mask is not None:
         samples = samples * mask.flatten(0, 1).flatten(1)[:, None]
     samples = samples.view(number, layout.groups, channels // layout.groups, -1)
     weight = weight.view(layout.groups, -1, weight.shape[1])
-    return (weight @ samples).view(number, -1, *out_size)
+    return (weight @ samples).view(number, -1, *places.shape[-2:])

@@ -348,6 +348,21 @@ def test_deformable_convolutions_without_offsets_are_convolutions(ops):
     )
 
 
+@pytest.mark.parametrize('dtype', [torch.double, torch.bfloat16], ids=str)
+def test_a_sample_one_pixel_above_or_left_of_the_map_has_no_slope(ops, dtype):
+    """As in mmcv: a new layer, whose offsets are 0, has such samples in its padding.
+
+    torchvision's kernel, which has no bfloat16, would give them one.
+    """
+    x, weight = torch.ones(1, 1, 1, 1, dtype=dtype), torch.ones(1, 1, 1, 1, dtype=dtype)
+    offset = torch.zeros(1, 2, 3, 3, dtype=dtype, requires_grad=True)
+    ops.deform_conv2d(x, offset, weight, 1, 1).sum().backward()
+    # Only the sample on the pixel has one: further down, or right, there is less.
+    expected = torch.zeros(1, 2, 3, 3, dtype=dtype)
+    expected[:, :, 1, 1] = -1
+    torch.testing.assert_close(offset.grad, expected)
+
+
 @pytest.mark.parametrize(
     'name', ['deform_conv', 'modulated_deform_conv', 'attention', 'carafe']
 )

@@ -22,7 +22,8 @@ DIGITS = 'digits/faster_rcnn_eca_r50_digits.py'
 
 
 @pytest.fixture
-def cfg():
+def cfg(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where there is no data, whatever the demo has made
     return Config.fromfile(config_path(DIGITS))
 
 
