@@ -8,6 +8,7 @@ import time
 
 from mmengine.config import Config
 from mmengine.fileio import load
+from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from ..config_paths import config_path, find_config, tool_path
@@ -70,27 +71,43 @@ def _train(config: str, work_dir: str, seed: int) -> dict:
     cfg.model.backbone.init_cfg = dict(
         type='Pretrained', checkpoint=_pretrained_backbone(work_dir, seed)
     )
-    runner = _run(cfg, work_dir, seed)
-    # Once more, since a run that was resumed at its end does not evaluate.
-    metrics = runner.val()
-    draw_predictions(
-        runner.model.eval(),
-        runner.val_dataloader.dataset,
-        osp.join(work_dir, 'predictions.png'),
-    )
-    scalars = glob.glob(
-        osp.join(glob.escape(work_dir), '*', 'vis_data', 'scalars.json')
-    )
-    draw_curves(sorted(scalars), osp.join(work_dir, 'curves.png'))
+    evaluations = _Evaluations()
+    runner = _run(cfg, work_dir, seed, evaluations)
+    if not evaluations.metrics:  # the run was resumed at its end
+        runner.val()
     results = dict(
         config=config,
         seed=seed,
         minutes=(time.time() - start) / 60,
         checkpoint=find_latest_checkpoint(work_dir),
-        metrics={name: float(value) for name, value in metrics.items()},
+        metrics={name: float(value) for name, value in evaluations.metrics.items()},
     )
     _write_json(osp.join(work_dir, 'results.json'), results)
     return results
+
+
+class _Evaluations(Hook):
+    """Draws predictions and curves after each evaluation; keeps the last metrics."""
+
+    priority = 'VERY_LOW'  # after the logger, whose file has the curves
+
+    def __init__(self) -> None:
+        self.metrics: dict[str, float] = {}
+
+    def after_val_epoch(
+        self, runner: Runner, metrics: dict[str, float] | None = None
+    ) -> None:
+        self.metrics = metrics or {}
+        work_dir = runner.work_dir
+        draw_predictions(
+            runner.model,
+            runner.val_dataloader.dataset,
+            osp.join(work_dir, 'predictions.png'),
+        )
+        scalars = glob.glob(
+            osp.join(glob.escape(work_dir), '*', 'vis_data', 'scalars.json')
+        )
+        draw_curves(sorted(scalars), osp.join(work_dir, 'curves.png'))
 
 
 def _pretrained_backbone(work_dir: str, seed: int) -> str:
@@ -103,7 +120,7 @@ def _pretrained_backbone(work_dir: str, seed: int) -> str:
     return backbone
 
 
-def _run(cfg: Config, work_dir: str, seed: int) -> Runner:
+def _run(cfg: Config, work_dir: str, seed: int, *hooks: Hook) -> Runner:
     cfg.launcher = 'none'
     cfg.work_dir = work_dir
     cfg.visualizer.name = work_dir  # mmengine keeps one visualizer of each name
@@ -111,6 +128,8 @@ def _run(cfg: Config, work_dir: str, seed: int) -> Runner:
     cfg.resume = True  # from the latest checkpoint, if there is one
     cfg.optim_wrapper.optimizer.fused = True  # 4 % faster
     runner = build_runner(cfg, ('train', 'val'))
+    for hook in hooks:
+        runner.register_hook(hook)
     runner.train()
     return runner
 

@@ -1,7 +1,9 @@
 """The demo's report on a finished run; `make demo` itself runs the whole."""
 
 import json
+import os
 import os.path as osp
+from glob import glob
 
 import pytest
 from mmengine.config import Config
@@ -145,21 +147,33 @@ def test_digits_configs_train_with_every_torch(name):
 
 def test_demo_runs_in_any_folder(tmp_path, monkeypatch, capsys):
     """From the data on to its results, but on few images, in one epoch, and with no
-    bar."""
-    run = demo._run
+    bar. It is stopped after the training, and started again."""
+    run, write = demo._run, demo._write_json
+    drawn = []
 
-    def short(cfg, work_dir, seed):
+    def short(cfg, work_dir, seed, *hooks):
         cfg.train_cfg.max_epochs = 1
         cfg.train_dataloader.batch_size = 4
-        return run(cfg, work_dir, seed)
+        return run(cfg, work_dir, seed, *hooks)
+
+    def stop(path, content):
+        if path.endswith('results.json') and not drawn:
+            drawn.extend(glob(f'{osp.dirname(path)}/*.png'))
+            raise Interrupted
+        write(path, content)
 
     monkeypatch.setattr(demo, '_run', short)
     monkeypatch.setattr(demo, 'make_digits', lambda out: make_digits(out, 16, 12))
     monkeypatch.setattr(demo, 'MIN_AP', dict(bbox=-1, segm=-1))
+    monkeypatch.setattr(demo, '_write_json', stop)
     monkeypatch.chdir(tmp_path)
+    with pytest.raises(Interrupted):
+        call('demo', '--seed', 5)
+    assert {osp.basename(path) for path in drawn} == {'curves.png', 'predictions.png'}
+    for path in drawn:
+        os.remove(path)
     call('demo', '--seed', 5)
-    assert (tmp_path / 'work_dirs' / 'demo' / 'predictions.png').exists()
-    assert (tmp_path / 'work_dirs' / 'demo' / 'curves.png').exists()
+    assert all(osp.exists(path) for path in drawn)
     results = json.loads((tmp_path / 'work_dirs' / 'demo' / 'results.json').read_text())
     assert results['seed'] == 5 and 'coco/segm_mAP' in results['metrics']
     assert osp.samefile(
