@@ -4,7 +4,7 @@
 #               hold with every torch and mmcv
 # make lint:    style, types, spelling, and which part of the package imports which (1 minute)
 # make coverage: the tests, and which lines and branches of the package they do not reach
-# make demo:    Digits-COCO: data, training, evaluation, pictures (13 minutes)
+# make demo:    Digits-COCO: data, training, evaluation, pictures (8 minutes)
 # make tables:  Tables 1 to 6: what can be counted, beside the paper's figures
 # make benchmark: what a step of ECA-ResNet-50 saves beside the plain ResNet-50's
 # make docs:    the documentation as a site, in site/
