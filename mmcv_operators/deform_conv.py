@@ -202,8 +202,8 @@ def _torchvision(
 ) -> Tensor:
     from torchvision.ops import deform_conv2d
 
-    # With offsets of 0, samples of the padding are exactly one pixel outside the map.
-    # In mmcv they have no slope. torchvision gives them one, and none to those further.
+    # Offsets of 0 put samples of the padding exactly one pixel outside the map. In mmcv
+    # their slope is 0. In torchvision it is not, but further out it is: they are moved.
     places = _places(offset, weight, layout)
     outside = (places == -1).any(3, keepdim=True).to(offset.dtype)
     return deform_conv2d(

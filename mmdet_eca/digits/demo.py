@@ -19,8 +19,8 @@ from ..visualization import draw_curves, draw_predictions, text_table
 from ..weights.files import whole_file
 from .dataset import make_digits
 
-# The demo has six epochs of pretraining, at a higher rate. The configs themselves, with
-# which the digits' tables were made, have 16, and half the rates.
+# A shorter schedule than that of the configs, with which the digits' tables were made:
+# they pretrain for 16 epochs, and both learning rates are half as high.
 PRETRAINING = dict(lr=4e-3, betas=(0.9, 0.98))
 PRETRAINING_EPOCHS = 6
 LEARNING_RATE = 2e-3

@@ -146,8 +146,10 @@ def test_digits_configs_train_with_every_torch(name):
 
 
 def test_demo_runs_in_any_folder(tmp_path, monkeypatch, capsys):
-    """From the data on to its results, but on few images, in one epoch, and with no
-    bar. It is stopped after the training, and started again."""
+    """From the data to the results, on few images, for one epoch, whatever its AP is.
+
+    It is stopped after the training, and started again.
+    """
     run, write = demo._run, demo._write_json
     drawn = []
 

@@ -350,14 +350,16 @@ def test_deformable_convolutions_without_offsets_are_convolutions(ops):
 
 @pytest.mark.parametrize('dtype', [torch.double, torch.bfloat16], ids=str)
 def test_a_sample_one_pixel_above_or_left_of_the_map_has_no_slope(ops, dtype):
-    """As in mmcv: a new layer, whose offsets are 0, has such samples in its padding.
+    """The gradient of its offset is 0, as in mmcv; in torchvision it is not.
 
-    torchvision's kernel, which has no bfloat16, would give them one.
+    The offsets of a new layer are 0, which puts the samples of its padding there. With
+    bfloat16, which torchvision's kernel lacks, this tests the form in PyTorch.
     """
     x, weight = torch.ones(1, 1, 1, 1, dtype=dtype), torch.ones(1, 1, 1, 1, dtype=dtype)
     offset = torch.zeros(1, 2, 3, 3, dtype=dtype, requires_grad=True)
     ops.deform_conv2d(x, offset, weight, 1, 1).sum().backward()
-    # Only the sample on the pixel has one: further down, or right, there is less.
+    # Only the sample on the pixel has a slope: the output falls as it moves down or
+    # to the right.
     expected = torch.zeros(1, 2, 3, 3, dtype=dtype)
     expected[:, :, 1, 1] = -1
     torch.testing.assert_close(offset.grad, expected)
